@@ -1,0 +1,1 @@
+//! The ar archive format.

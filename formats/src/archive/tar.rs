@@ -1,0 +1,1 @@
+//! The tar archive format.

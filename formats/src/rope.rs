@@ -1,0 +1,428 @@
+//! Bytes described, not held.
+//!
+//! A `.deb`'s data.tar, an rpm's cpio, an OCI layer's tar and an ext4 disk are the same file
+//! contents with different bytes in between. A [`Rope`] says so: an ordered list of extents, each
+//! one of bytes of its own, a range of a blob that is kept elsewhere, or zeros. A layer of 800 MiB
+//! is a few kilobytes until somebody needs its bytes.
+
+use std::io::{self, Read, Write};
+use std::ops::Range;
+
+use serde::{Deserialize, Serialize};
+
+use crate::blob::{Blob, BlobSource};
+use crate::digest::{Digest, Hasher};
+
+/// A sequence of bytes, described by where they come from.
+#[derive(Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Rope {
+    /// The bytes of all inline extents, one after another.
+    #[serde(with = "hex_bytes")]
+    inline: Vec<u8>,
+    pieces: Vec<Piece>,
+    len: u64,
+}
+
+/// One extent as it is stored: inline bytes are a length into the rope's own buffer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+enum Piece {
+    Inline(u64),
+    Blob(Digest, u64, u64),
+    Zero(u64),
+}
+
+/// One stretch of a rope.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Extent<'a> {
+    /// Bytes that the rope itself holds: headers, padding, metadata blocks.
+    Inline(&'a [u8]),
+    /// A range of a blob.
+    Blob {
+        /// The whole blob's digest.
+        digest: Digest,
+        /// Where the range starts in the blob.
+        offset: u64,
+        /// How long the range is.
+        len: u64,
+    },
+    /// This many zero bytes; a hole where the destination can have one.
+    Zero(u64),
+}
+
+impl Extent<'_> {
+    /// Returns how many bytes the extent stands for.
+    pub fn len(&self) -> u64 {
+        match self {
+            Self::Inline(bytes) => bytes.len() as u64,
+            Self::Blob { len, .. } | Self::Zero(len) => *len,
+        }
+    }
+
+    /// Returns whether the extent stands for no bytes.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+}
+
+impl std::fmt::Debug for Rope {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Rope")
+            .field("len", &self.len)
+            .field("extents", &self.pieces.len())
+            .field("inline", &self.inline.len())
+            .finish()
+    }
+}
+
+impl From<Vec<u8>> for Rope {
+    fn from(bytes: Vec<u8>) -> Self {
+        let len = bytes.len() as u64;
+        let pieces = if len == 0 { Vec::new() } else { vec![Piece::Inline(len)] };
+        Self { inline: bytes, pieces, len }
+    }
+}
+
+impl From<Blob> for Rope {
+    fn from(blob: Blob) -> Self {
+        let mut rope = Self::new();
+        rope.push_blob(blob);
+        rope
+    }
+}
+
+impl Rope {
+    /// Starts empty.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Returns how many bytes the rope stands for.
+    pub fn len(&self) -> u64 {
+        self.len
+    }
+
+    /// Returns whether the rope stands for no bytes.
+    pub fn is_empty(&self) -> bool {
+        self.len == 0
+    }
+
+    /// Appends bytes of the rope's own.
+    pub fn push_bytes(&mut self, bytes: &[u8]) {
+        let added = bytes.len() as u64;
+        if added == 0 {
+            return;
+        }
+        self.inline.extend_from_slice(bytes);
+        self.len += added;
+        if let Some(Piece::Inline(len)) = self.pieces.last_mut() {
+            *len += added;
+        } else {
+            self.pieces.push(Piece::Inline(added));
+        }
+    }
+
+    /// Appends a whole blob.
+    pub fn push_blob(&mut self, blob: Blob) {
+        self.push_range(blob.digest, 0, blob.size);
+    }
+
+    /// Appends a range of a blob.
+    pub fn push_range(&mut self, digest: Digest, offset: u64, len: u64) {
+        if len == 0 {
+            return;
+        }
+        self.len += len;
+        match self.pieces.last_mut() {
+            Some(Piece::Blob(last, start, length))
+                if *last == digest && *start + *length == offset =>
+            {
+                *length += len;
+            }
+            _ => self.pieces.push(Piece::Blob(digest, offset, len)),
+        }
+    }
+
+    /// Appends zeros.
+    pub fn push_zeros(&mut self, len: u64) {
+        if len == 0 {
+            return;
+        }
+        self.len += len;
+        if let Some(Piece::Zero(length)) = self.pieces.last_mut() {
+            *length += len;
+        } else {
+            self.pieces.push(Piece::Zero(len));
+        }
+    }
+
+    /// Appends zeros until the length is a multiple of `alignment`.
+    pub fn align(&mut self, alignment: u64) {
+        self.push_zeros(self.len.next_multiple_of(alignment) - self.len);
+    }
+
+    /// Appends everything another rope stands for.
+    pub fn push_rope(&mut self, other: &Rope) {
+        for extent in other.extents() {
+            self.push_extent(extent);
+        }
+    }
+
+    /// Appends one extent.
+    pub fn push_extent(&mut self, extent: Extent<'_>) {
+        match extent {
+            Extent::Inline(bytes) => self.push_bytes(bytes),
+            Extent::Blob { digest, offset, len } => self.push_range(digest, offset, len),
+            Extent::Zero(len) => self.push_zeros(len),
+        }
+    }
+
+    /// Returns the extents in order; none is empty.
+    pub fn extents(&self) -> impl Iterator<Item = Extent<'_>> + '_ {
+        let mut inline = self.inline.as_slice();
+        self.pieces.iter().map(move |piece| match *piece {
+            Piece::Inline(len) => {
+                let len = usize::try_from(len).unwrap_or(usize::MAX).min(inline.len());
+                let (bytes, rest) = inline.split_at(len);
+                inline = rest;
+                Extent::Inline(bytes)
+            }
+            Piece::Blob(digest, offset, len) => Extent::Blob { digest, offset, len },
+            Piece::Zero(len) => Extent::Zero(len),
+        })
+    }
+
+    /// Returns the part of the rope within `range`, clipped to what there is.
+    pub fn slice(&self, range: Range<u64>) -> Rope {
+        let mut part = Rope::new();
+        let mut start = 0;
+        for extent in self.extents() {
+            let end = start + extent.len();
+            let from = range.start.clamp(start, end) - start;
+            let to = range.end.clamp(start, end) - start;
+            if from < to {
+                part.push_extent(clip(extent, from, to));
+            }
+            start = end;
+            if start >= range.end {
+                break;
+            }
+        }
+        part
+    }
+
+    /// Returns whether the rope is consistent, which one that was read from a file need not be.
+    pub fn is_consistent(&self) -> bool {
+        let inline = self.pieces.iter().try_fold(0_u64, |sum, piece| match piece {
+            Piece::Inline(len) => sum.checked_add(*len),
+            _ => Some(sum),
+        });
+        let len = self.pieces.iter().try_fold(0_u64, |sum, piece| match piece {
+            Piece::Inline(len) | Piece::Blob(_, _, len) | Piece::Zero(len) => sum.checked_add(*len),
+        });
+        inline == Some(self.inline.len() as u64) && len == Some(self.len)
+    }
+
+    /// Opens the rope for reading; blobs come from `source`.
+    pub fn reader<'a>(&'a self, source: &'a dyn BlobSource) -> RopeReader<'a> {
+        RopeReader { extents: Box::new(self.extents()), source, current: Current::None }
+    }
+
+    /// Writes everything the rope stands for.
+    pub fn write_to(&self, source: &dyn BlobSource, mut out: impl Write) -> io::Result<()> {
+        let copied = io::copy(&mut self.reader(source), &mut out)?;
+        if copied == self.len { Ok(()) } else { Err(io::ErrorKind::UnexpectedEof.into()) }
+    }
+
+    /// Returns all bytes; only for ropes known to be small.
+    pub fn to_vec(&self, source: &dyn BlobSource) -> io::Result<Vec<u8>> {
+        let mut bytes = Vec::new();
+        self.write_to(source, &mut bytes)?;
+        Ok(bytes)
+    }
+
+    /// Returns the digest and size of everything the rope stands for.
+    pub fn blob(&self, source: &dyn BlobSource) -> io::Result<Blob> {
+        let mut hasher = Hasher::new();
+        self.write_to(source, &mut hasher)?;
+        Ok(Blob { digest: hasher.digest(), size: hasher.len() })
+    }
+}
+
+/// Returns the part of an extent from `from` to `to`, which lie within it.
+fn clip(extent: Extent<'_>, from: u64, to: u64) -> Extent<'_> {
+    match extent {
+        Extent::Inline(bytes) => {
+            let at = |n: u64| usize::try_from(n).unwrap_or(usize::MAX).min(bytes.len());
+            Extent::Inline(&bytes[at(from)..at(to)])
+        }
+        Extent::Blob { digest, offset, .. } => {
+            Extent::Blob { digest, offset: offset + from, len: to - from }
+        }
+        Extent::Zero(_) => Extent::Zero(to - from),
+    }
+}
+
+/// Reads the bytes that a rope stands for.
+pub struct RopeReader<'a> {
+    extents: Box<dyn Iterator<Item = Extent<'a>> + 'a>,
+    source: &'a dyn BlobSource,
+    current: Current<'a>,
+}
+
+enum Current<'a> {
+    None,
+    Inline(&'a [u8]),
+    Blob { digest: Digest, reader: Box<dyn Read + Send + 'a>, left: u64 },
+    Zero(u64),
+}
+
+impl std::fmt::Debug for RopeReader<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("RopeReader").finish_non_exhaustive()
+    }
+}
+
+impl RopeReader<'_> {
+    fn advance(&mut self) -> io::Result<bool> {
+        let Some(extent) = self.extents.next() else { return Ok(false) };
+        self.current = match extent {
+            Extent::Inline(bytes) => Current::Inline(bytes),
+            Extent::Zero(len) => Current::Zero(len),
+            Extent::Blob { digest, offset, len } => {
+                Current::Blob { digest, reader: self.source.open(&digest, offset)?, left: len }
+            }
+        };
+        Ok(true)
+    }
+}
+
+impl Read for RopeReader<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        if buffer.is_empty() {
+            return Ok(0);
+        }
+        loop {
+            let count = match &mut self.current {
+                Current::None => 0,
+                Current::Inline(bytes) => bytes.read(buffer)?,
+                Current::Zero(left) => {
+                    let count = clamp(*left, buffer.len());
+                    buffer[..count].fill(0);
+                    *left -= count as u64;
+                    count
+                }
+                Current::Blob { digest, reader, left } => {
+                    let wanted = clamp(*left, buffer.len());
+                    let count = reader.read(&mut buffer[..wanted])?;
+                    if count == 0 && wanted > 0 {
+                        let message = format!("blob {digest} ends {left} bytes early");
+                        return Err(io::Error::new(io::ErrorKind::UnexpectedEof, message));
+                    }
+                    *left -= count as u64;
+                    count
+                }
+            };
+            if count > 0 {
+                return Ok(count);
+            }
+            if !self.advance()? {
+                return Ok(0);
+            }
+        }
+    }
+}
+
+fn clamp(left: u64, room: usize) -> usize {
+    usize::try_from(left).unwrap_or(usize::MAX).min(room)
+}
+
+/// Inline bytes as text in a rope's JSON form: hex is plain, and most inline parts are small.
+mod hex_bytes {
+    use serde::{Deserialize, Deserializer, Serializer};
+
+    pub(super) fn serialize<S: Serializer>(bytes: &[u8], serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&crate::digest::hex(bytes))
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(d: D) -> Result<Vec<u8>, D::Error> {
+        let text = String::deserialize(d)?;
+        let byte = |pair: &[u8]| {
+            let text = std::str::from_utf8(pair).ok()?;
+            u8::from_str_radix(text, 16).ok()
+        };
+        let bytes: Option<Vec<u8>> = text.as_bytes().chunks(2).map(byte).collect();
+        bytes.ok_or_else(|| serde::de::Error::custom("expected hex digits"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::blob::{BlobStore, MemoryStore};
+
+    fn sample(store: &MemoryStore) -> Rope {
+        let blob = store.put(b"0123456789").unwrap();
+        let mut rope = Rope::new();
+        rope.push_bytes(b"head");
+        rope.push_blob(blob);
+        rope.push_zeros(3);
+        rope.push_range(blob.digest, 2, 4);
+        rope.push_bytes(b"tail");
+        rope
+    }
+
+    #[test]
+    fn reads_what_it_describes() {
+        let store = MemoryStore::new();
+        let rope = sample(&store);
+        assert_eq!(rope.to_vec(&store).unwrap(), b"head0123456789\0\0\x002345tail");
+        assert_eq!(rope.len(), 25);
+    }
+
+    #[test]
+    fn every_slice_equals_the_slice_of_the_bytes() {
+        let store = MemoryStore::new();
+        let rope = sample(&store);
+        let bytes = rope.to_vec(&store).unwrap();
+        for from in 0..=bytes.len() {
+            for to in from..=bytes.len() {
+                let slice = rope.slice(from as u64..to as u64);
+                assert_eq!(slice.to_vec(&store).unwrap(), &bytes[from..to]);
+            }
+        }
+    }
+
+    #[test]
+    fn neighbours_are_merged() {
+        let store = MemoryStore::new();
+        let blob = store.put(b"0123456789").unwrap();
+        let mut rope = Rope::new();
+        rope.push_range(blob.digest, 0, 4);
+        rope.push_range(blob.digest, 4, 6);
+        rope.push_bytes(b"a");
+        rope.push_bytes(b"b");
+        rope.push_zeros(1);
+        rope.push_zeros(2);
+        assert_eq!(rope.extents().count(), 3);
+    }
+
+    #[test]
+    fn survives_its_json_form() {
+        let store = MemoryStore::new();
+        let rope = sample(&store);
+        let text = serde_json::to_string(&rope).unwrap();
+        let back: Rope = serde_json::from_str(&text).unwrap();
+        assert_eq!(back, rope);
+        assert!(back.is_consistent());
+    }
+
+    #[test]
+    fn a_short_blob_is_an_error() {
+        let store = MemoryStore::new();
+        let blob = store.put(b"abc").unwrap();
+        let mut rope = Rope::new();
+        rope.push_range(blob.digest, 0, 4);
+        let error = rope.to_vec(&store).unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::UnexpectedEof);
+    }
+}

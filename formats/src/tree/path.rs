@@ -1,0 +1,202 @@
+//! Paths inside a tree.
+
+use std::cmp::Ordering;
+use std::fmt;
+use std::sync::Arc;
+
+use super::manifest::escape;
+
+/// A path inside a tree: absolute, normalised, made of bytes, ordered component by component.
+///
+/// By components a directory comes before its contents and its subtree is contiguous; plain byte
+/// order would put `/etc-old` between `/etc` and `/etc/motd`.
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub struct TreePath {
+    /// Without the leading slash; empty for the root.
+    bytes: Arc<[u8]>,
+}
+
+/// Why bytes are not a path inside a tree.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("`{path}` is not a path inside the tree: {reason}")]
+pub struct PathError {
+    path: String,
+    /// What is wrong, as a phrase.
+    pub reason: &'static str,
+}
+
+impl TreePath {
+    /// The longest path that Linux accepts, in bytes.
+    pub const MAX_LEN: usize = 4095;
+    /// The longest name of one component that Linux file systems accept, in bytes.
+    pub const MAX_NAME: usize = 255;
+
+    /// Returns the root directory `/`.
+    pub fn root() -> Self {
+        Self { bytes: Arc::from([]) }
+    }
+
+    /// Parses a path, with or without a leading `/` or `./`; a trailing `/` is dropped.
+    ///
+    /// `.` components and empty ones are dropped; `..`, NUL bytes and names over the limits are
+    /// errors.
+    pub fn parse(path: impl AsRef<[u8]>) -> Result<Self, PathError> {
+        let path = path.as_ref();
+        let fail = |reason| PathError { path: escape(path), reason };
+        let mut bytes: Vec<u8> = Vec::with_capacity(path.len());
+        for name in path.split(|byte| *byte == b'/') {
+            match name {
+                b"" | b"." => continue,
+                b".." => return Err(fail("it contains `..`")),
+                _ if name.contains(&0) => return Err(fail("it contains a NUL byte")),
+                _ if name.len() > Self::MAX_NAME => {
+                    return Err(fail("a name in it is longer than 255 bytes"));
+                }
+                _ => {}
+            }
+            if !bytes.is_empty() {
+                bytes.push(b'/');
+            }
+            bytes.extend_from_slice(name);
+        }
+        if bytes.len() > Self::MAX_LEN {
+            return Err(fail("it is longer than 4095 bytes"));
+        }
+        Ok(Self { bytes: bytes.into() })
+    }
+
+    /// Returns whether this is `/`.
+    pub fn is_root(&self) -> bool {
+        self.bytes.is_empty()
+    }
+
+    /// Returns the bytes without the leading slash; empty for the root.
+    pub fn relative(&self) -> &[u8] {
+        &self.bytes
+    }
+
+    /// Returns the bytes with the leading slash.
+    pub fn absolute(&self) -> Vec<u8> {
+        let mut bytes = Vec::with_capacity(self.bytes.len() + 1);
+        bytes.push(b'/');
+        bytes.extend_from_slice(&self.bytes);
+        bytes
+    }
+
+    /// Returns the path as text without the leading slash, if it is UTF-8.
+    pub fn relative_str(&self) -> Option<&str> {
+        std::str::from_utf8(&self.bytes).ok()
+    }
+
+    /// Returns the directory that holds this path; `None` for the root.
+    pub fn parent(&self) -> Option<Self> {
+        if self.is_root() {
+            return None;
+        }
+        let end = self.bytes.iter().rposition(|byte| *byte == b'/').unwrap_or(0);
+        Some(Self { bytes: self.bytes[..end].into() })
+    }
+
+    /// Returns the last component; empty for the root.
+    pub fn name(&self) -> &[u8] {
+        let start = self.bytes.iter().rposition(|byte| *byte == b'/').map_or(0, |slash| slash + 1);
+        &self.bytes[start..]
+    }
+
+    /// Returns this path with more components below it.
+    pub fn join(&self, below: impl AsRef<[u8]>) -> Result<Self, PathError> {
+        let mut bytes = self.bytes.to_vec();
+        bytes.push(b'/');
+        bytes.extend_from_slice(below.as_ref());
+        Self::parse(bytes)
+    }
+
+    /// Returns whether this path lies strictly below a directory.
+    pub fn is_below(&self, directory: &TreePath) -> bool {
+        let (path, above) = (&self.bytes, &directory.bytes);
+        if above.is_empty() {
+            return !path.is_empty();
+        }
+        path.len() > above.len() && path.starts_with(above) && path[above.len()] == b'/'
+    }
+
+    /// Returns how many components there are; 0 for the root.
+    pub fn depth(&self) -> usize {
+        if self.is_root() {
+            return 0;
+        }
+        1 + self.bytes.iter().filter(|byte| **byte == b'/').count()
+    }
+}
+
+impl Ord for TreePath {
+    fn cmp(&self, other: &Self) -> Ordering {
+        let key = |byte: &u8| if *byte == b'/' { 0 } else { *byte };
+        self.bytes.iter().map(key).cmp(other.bytes.iter().map(key))
+    }
+}
+
+impl PartialOrd for TreePath {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl fmt::Display for TreePath {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "/{}", escape(&self.bytes))
+    }
+}
+
+impl fmt::Debug for TreePath {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn path(text: &str) -> TreePath {
+        TreePath::parse(text).unwrap()
+    }
+
+    #[test]
+    fn normalises_once() {
+        for text in ["usr/bin", "/usr/bin", "./usr/bin", "//usr//./bin/", "/usr/bin/."] {
+            assert_eq!(path(text).to_string(), "/usr/bin");
+        }
+        assert!(path("/").is_root() && path(".").is_root() && path("").is_root());
+    }
+
+    #[test]
+    fn rejects_what_leaves_the_tree_or_cannot_be_named() {
+        let long = "a".repeat(256);
+        let deep = "abcdefgh/".repeat(500);
+        for text in ["..", "/a/../b", "a\0b", &long, &deep] {
+            assert!(TreePath::parse(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_subtree_is_contiguous() {
+        let mut paths: Vec<_> =
+            ["/etc-old", "/etc/motd", "/etc", "/", "/etc/a/b", "/etc.d"].map(path).into();
+        paths.sort();
+        let sorted: Vec<_> = paths.iter().map(ToString::to_string).collect();
+        assert_eq!(sorted, ["/", "/etc", "/etc/a/b", "/etc/motd", "/etc-old", "/etc.d"]);
+    }
+
+    #[test]
+    fn knows_its_place() {
+        let file = path("/usr/bin/x");
+        assert_eq!(file.parent(), Some(path("/usr/bin")));
+        assert_eq!(file.name(), b"x");
+        assert_eq!(file.depth(), 3);
+        assert!(file.is_below(&path("/usr")) && !file.is_below(&path("/usr/b")));
+        assert!(!file.is_below(&file) && file.is_below(&TreePath::root()));
+        assert_eq!(path("/usr").parent(), Some(TreePath::root()));
+        assert_eq!(TreePath::root().parent(), None);
+    }
+}
