@@ -158,10 +158,14 @@ impl Runner<'_> {
     }
 
     fn write_error(&self, step: &Step, source: WriteError) -> Error {
-        if let WriteError::Io(error) = source {
-            return changed(error);
-        }
-        // What the format says of an entry is said again at the recipe's line, if one made it.
+        let source = match source {
+            WriteError::Io(error) => return changed(error),
+            WriteError::Unsupported { ref path, .. } => match self.plan.places.get(path) {
+                Some(place) => return place.error(source.to_string()).into(),
+                None => source,
+            },
+            source => source,
+        };
         Error::Write { format: step.product.kind().name(), source }
     }
 

@@ -19,6 +19,8 @@ pub struct Trees {
     pub trees: BTreeMap<Output, Arc<FileTree>>,
     /// Where contents are.
     pub sources: SourceFiles,
+    /// The line of the recipe that each entry comes from.
+    pub places: BTreeMap<TreePath, Place>,
 }
 
 /// Lays what was found into the tree of each output.
@@ -39,6 +41,7 @@ pub fn compose(recipe: &Recipe, scan: &Scan, contents: &[Content]) -> Result<Tre
         sources.insert_bytes(file.text.as_bytes());
     }
     let mut trees: BTreeMap<Output, Arc<FileTree>> = BTreeMap::new();
+    let mut places = BTreeMap::new();
     let mut made: Vec<(Vec<bool>, Arc<FileTree>)> = Vec::new();
     for output in recipe.outputs() {
         let rules: Vec<bool> = recipe.files.iter().map(|rule| rule.is_for(output)).collect();
@@ -57,11 +60,13 @@ pub fn compose(recipe: &Recipe, scan: &Scan, contents: &[Content]) -> Result<Tre
             let content = Content::of(file.text.as_bytes());
             composer.insert(&file.path, Entry::file(content, Mode::PLAIN), place)?;
         }
-        let tree = Arc::new(composer.finish(recipe, scan, &rules)?);
+        let (tree, new) = composer.finish(recipe, scan, &rules)?;
+        places.extend(new);
+        let tree = Arc::new(tree);
         made.push((rules, Arc::clone(&tree)));
         trees.insert(output, tree);
     }
-    Ok(Trees { trees, sources })
+    Ok(Trees { trees, sources, places })
 }
 
 struct Composer<'a> {
@@ -150,7 +155,7 @@ impl Composer<'_> {
         recipe: &Recipe,
         scan: &Scan,
         rules: &[bool],
-    ) -> Result<FileTree, RecipeError> {
+    ) -> Result<(FileTree, BTreeMap<TreePath, Place>), RecipeError> {
         for ((rule, items), wanted) in recipe.files.iter().zip(&scan.items).zip(rules) {
             let walked = items.iter().filter(|item| item.kind == ItemKind::WalkedDirectory);
             for item in walked.filter(|_| *wanted) {
@@ -161,7 +166,7 @@ impl Composer<'_> {
             }
         }
         let Self { builder, places, .. } = self;
-        builder.finish().map_err(|error| {
+        let tree = builder.finish().map_err(|error| {
             let path = match &error {
                 TreeError::NotADirectory { path, .. }
                 | TreeError::DanglingHardLink { path, .. }
@@ -173,7 +178,8 @@ impl Composer<'_> {
                 Some(place) => place.error(error.to_string()),
                 None => RecipeError::new(error.to_string()),
             }
-        })
+        })?;
+        Ok((tree, places))
     }
 }
 

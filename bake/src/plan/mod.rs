@@ -9,9 +9,9 @@ use std::sync::Arc;
 use bake_formats::digest::Digest;
 use bake_formats::format::Epoch;
 use bake_formats::rope::Extent;
-use bake_formats::tree::{Content, FileTree, TreeId};
+use bake_formats::tree::{Content, FileTree, TreeId, TreePath};
 use bake_recipes::resolved::{Output, Recipe};
-use bake_recipes::{Platform, ResolveCx};
+use bake_recipes::{Place, Platform, ResolveCx};
 
 use crate::assemble::{self, SourceFiles};
 use crate::error::Error;
@@ -61,6 +61,8 @@ pub struct Plan {
     pub steps: Vec<Step>,
     /// Where the contents of the build output are.
     pub sources: SourceFiles,
+    /// The line of the recipe that each entry comes from.
+    pub places: BTreeMap<TreePath, Place>,
 }
 
 /// One output to be made.
@@ -130,7 +132,7 @@ pub fn plan(
             steps.push(Step { product, tree: Arc::clone(tree), tree_id, key, parts, state });
         }
     }
-    Ok(Plan { recipe, folder, epoch, steps, sources: trees.sources })
+    Ok(Plan { recipe, folder, epoch, steps, sources: trees.sources, places: trees.places })
 }
 
 /// Returns the folder that paths in a recipe are relative to.

@@ -85,15 +85,12 @@ impl Store {
             } else {
                 self.named_by(&action.path)?
             };
-            match named {
-                Some(digests) => {
-                    let new = digests.into_iter().filter(|digest| live.insert(*digest));
-                    live_bytes += new.map(|digest| self.size_of(&digest)).sum::<u64>();
-                }
-                None => {
-                    collected.actions += 1;
-                    remove(&action.path, limits)?;
-                }
+            if let Some(digests) = named {
+                let new = digests.into_iter().filter(|digest| live.insert(*digest));
+                live_bytes += new.map(|digest| self.size_of(&digest)).sum::<u64>();
+            } else {
+                collected.actions += 1;
+                remove(&action.path, limits)?;
             }
         }
         self.keep_releases(&mut live)?;
