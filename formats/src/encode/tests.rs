@@ -165,6 +165,24 @@ fn an_empty_rope_makes_an_empty_payload() {
 }
 
 #[test]
+fn empty_payloads_are_the_shortest_that_the_formats_know() {
+    let rows = [
+        (Compression::GZIP, "1f8b08000000000000ff 0300 00000000 00000000"),
+        (Compression::ZSTD, "28b52ffd 00 00 010000"),
+        (
+            Compression::XZ,
+            "fd377a585a00 0001 6922de36 00000000 1cdf4421 9042990d 01000000 0001 595a",
+        ),
+    ];
+    let store = MemoryStore::new();
+    for (compression, expected) in rows {
+        let encoded = Encoder::new(&store, &NoCache, 1).encode(&Rope::new(), compression).unwrap();
+        let bytes = encoded.rope.to_vec(&store).unwrap();
+        assert_eq!(crate::digest::hex(&bytes), expected.replace(' ', ""), "{compression}");
+    }
+}
+
+#[test]
 fn neither_threads_nor_cache_nor_reads_change_a_byte() {
     let plain = TestStore::default();
     let dripping = TestStore { small_reads: true, ..TestStore::default() };
