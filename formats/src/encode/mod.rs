@@ -230,7 +230,7 @@ impl<'a> Encoder<'a> {
     ///
     /// At most `threads + 2` segments are held at a time, each of at most 4 MiB (8 MiB for xz and
     /// from zstd level 9 up) and its compressed bytes. Each thread's compressor comes on top: less
-    /// than 1 MiB for gzip, some 25 MiB for zstd at its default level and 130 MiB at its highest,
+    /// than 1 MiB for gzip, some 15 MiB for zstd at its default level and 100 MiB at its highest,
     /// 94 MiB for xz. Segments that are worth it are kept in the blob store and in the cache; a
     /// kept one that turns out damaged or missing is compressed again.
     pub fn encode(&self, rope: &Rope, compression: Compression) -> io::Result<Encoded> {
