@@ -83,13 +83,10 @@ impl Paragraph {
     /// Parses text that is exactly one paragraph; values may be empty.
     pub fn parse(text: &str) -> Result<Self, ControlError> {
         let mut all = Self::parse_all(text)?;
-        match (all.pop(), all.is_empty()) {
-            (Some(paragraph), true) => Ok(paragraph),
-            _ => {
-                let reason = "expected exactly one paragraph".into();
-                Err(ControlError::Line { line: 1, reason })
-            }
+        if let (Some(paragraph), true) = (all.pop(), all.is_empty()) {
+            return Ok(paragraph);
         }
+        Err(ControlError::Line { line: 1, reason: "expected exactly one paragraph".into() })
     }
 
     /// Parses paragraphs that are separated by empty lines.
@@ -180,7 +177,8 @@ mod tests {
 
     #[test]
     fn printing_undoes_parsing() {
-        let text = "Package: hello\nDescription: greets\n long text\n .\n  verbatim\nFiles:\n a 1\n";
+        let text =
+            "Package: hello\nDescription: greets\n long text\n .\n  verbatim\nFiles:\n a 1\n";
         let paragraph = Paragraph::parse(text).unwrap();
         assert_eq!(paragraph.get("package"), Some("hello"));
         assert_eq!(paragraph.get("Description"), Some("greets\nlong text\n.\n verbatim"));

@@ -12,7 +12,7 @@ use crate::format::WriteError;
 use crate::tree::TreeId;
 
 /// The canonical order of fields, as dpkg prints them. Others follow by name.
-const ORDER: [&str; 31] = [
+const ORDER: [&str; 35] = [
     "Package",
     "Package-Type",
     "Source",
@@ -44,9 +44,11 @@ const ORDER: [&str; 31] = [
     "Section",
     "Priority",
     "Multi-Arch",
+    "Homepage",
+    "Description",
+    "Tag",
+    "Task",
 ];
-/// What follows after those.
-const ORDER_END: [&str; 4] = ["Homepage", "Description", "Tag", "Task"];
 /// Fields that the model has places for, or that follow from the tree.
 const MODELLED: [&str; 11] = [
     "Package",
@@ -87,10 +89,7 @@ impl From<FieldError> for WriteError {
 }
 
 /// Returns the control paragraph of a package whose files take `installed_size` KiB.
-pub(super) fn to_paragraph(
-    model: &Package,
-    installed_size: u64,
-) -> Result<Paragraph, FieldError> {
+pub(super) fn to_paragraph(model: &Package, installed_size: u64) -> Result<Paragraph, FieldError> {
     let mut values: BTreeMap<(usize, &str), String> = BTreeMap::new();
     let mut put = |name, value: String| values.insert((rank(name), name), value);
     put("Package", model.name.clone());
@@ -137,15 +136,14 @@ pub(super) fn to_paragraph(
 }
 
 fn rank(name: &str) -> usize {
-    let mut order = ORDER.iter().chain(&ORDER_END);
-    order.position(|known| known.eq_ignore_ascii_case(name)).unwrap_or(usize::MAX)
+    ORDER.iter().position(|known| is(name, known)).unwrap_or(usize::MAX)
 }
 
 /// Returns whether a field has a place of its own, so that it cannot be among the others.
 fn is_modelled(name: &str) -> bool {
     let relations = RelationField::ALL.map(RelationField::name);
     let mut known = MODELLED.iter().chain(&relations).chain(&[TREE_ID]);
-    known.any(|known| known.eq_ignore_ascii_case(name))
+    known.any(|known| is(name, known))
 }
 
 /// Checks one field's value, by its name.
@@ -158,7 +156,7 @@ pub(super) fn check(name: &str, value: &str) -> Result<(), FieldError> {
         return fail(&"it is empty");
     }
     let is_folded = !is_modelled(name) || name.eq_ignore_ascii_case("Description");
-    if value.contains(|c: char| c.is_control() && !(c == '\n' && is_folded)) {
+    if value.contains(|c: char| c.is_control() && !(is_folded && matches!(c, '\n' | '\t'))) {
         return fail(&"it has a control character");
     }
     let relation = RelationField::ALL.into_iter().find(|field| is(name, field.name()));
@@ -194,8 +192,7 @@ fn is(name: &str, known: &str) -> bool {
 
 /// Returns the known spelling of a field's name, else the name itself.
 fn canonical(name: &str) -> &str {
-    let mut known = ORDER.iter().chain(&ORDER_END).chain(&[TREE_ID]);
-    known.find(|known| is(name, known)).map_or(name, |known| known)
+    ORDER.iter().chain(&[TREE_ID]).find(|known| is(name, known)).map_or(name, |known| known)
 }
 
 fn check_relations(field: RelationField, value: &str) -> Result<(), FieldError> {
@@ -296,7 +293,8 @@ fn unfold_description(value: &str) -> Result<(String, String), FieldError> {
     if synopsis.is_empty() {
         return fail("the synopsis is empty");
     }
-    let lines: Vec<&str> = rest.split('\n').map(|line| if line == "." { "" } else { line }).collect();
+    let lines: Vec<&str> =
+        rest.split('\n').map(|line| if line == "." { "" } else { line }).collect();
     if lines.iter().any(|line| line.starts_with('.')) {
         return fail("a line of it starts with a full stop");
     }

@@ -33,9 +33,8 @@ pub(super) fn is_conffile(entry: &Entry) -> bool {
 /// Returns the file `md5sums`: every regular file but conffiles.
 pub(super) fn md5sums(tree: &FileTree) -> Vec<u8> {
     let mut text = Vec::new();
-    for (path, entry) in tree.iter().filter(|(_, entry)| !is_conffile(entry)) {
+    for (path, _) in tree.iter().filter(|(_, entry)| !is_conffile(entry)) {
         if let Some(content) = tree.content(path) {
-            debug_assert!(!entry.is_directory());
             text.extend_from_slice(hex(&content.md5).as_bytes());
             text.extend_from_slice(b"  ");
             text.extend_from_slice(path.relative());
@@ -116,9 +115,8 @@ pub(super) struct Conffiles {
 pub(super) fn parse_conffiles(text: &[u8]) -> Result<Conffiles, FieldError> {
     let mut conffiles = Conffiles::default();
     for (index, line) in lines(text).enumerate() {
-        let fail = |reason: &str| {
-            FieldError::new("conffiles", format!("line {}: {reason}", index + 1))
-        };
+        let fail =
+            |reason: &str| FieldError::new("conffiles", format!("line {}: {reason}", index + 1));
         let parse = |path: &[u8]| {
             let is_absolute = path.starts_with(b"/");
             TreePath::parse(path).ok().filter(|path| is_absolute && !path.is_root())

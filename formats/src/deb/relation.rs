@@ -130,7 +130,8 @@ impl FromStr for Relation {
 
     fn from_str(text: &str) -> Result<Self, RelationError> {
         let text = text.trim();
-        let fail = |reason: String| RelationError { text: text.escape_default().to_string(), reason };
+        let fail =
+            |reason: String| RelationError { text: text.escape_default().to_string(), reason };
         if text.is_empty() {
             return Err(fail("expected a package name between the separators".into()));
         }

@@ -94,8 +94,14 @@ fn control_tar(model: &Package, tree: &FileTree, epoch: Epoch) -> Result<Rope, W
     Ok(archive.finish())
 }
 
+/// Returns whether a script starts with `#!` and an absolute path.
+pub(super) fn has_interpreter(text: &[u8]) -> bool {
+    let line = text.strip_prefix(b"#!").map(<[u8]>::trim_ascii_start);
+    line.is_some_and(|line| line.starts_with(b"/"))
+}
+
 fn check_control_file(file: ControlFile, text: &str) -> Result<(), FieldError> {
-    if file.is_script() && !text.starts_with("#!/") {
+    if file.is_script() && !has_interpreter(text.as_bytes()) {
         let reason = "expected `#!` and the absolute path of an interpreter at the start";
         return Err(FieldError::new(file.name(), reason));
     }
