@@ -272,7 +272,10 @@ mod tests {
             (|i| i.accounts.users.push(user("svc", 8, 8)), "one number for the user svc"),
             (|i| i.accounts.groups.push(Group { name: "svc".into(), id: 8 }), "the group svc"),
             (|i| i.accounts.users.push(user("a:b", 8, 8)), "expected an account name"),
-            (|i| i.accounts.users.push(User { home: "/\nx".into(), ..user("a", 8, 8) }), "no colon"),
+            (
+                |i| i.accounts.users.push(User { home: "/\nx".into(), ..user("a", 8, 8) }),
+                "no colon",
+            ),
             (|i| i.user = Some("nobody".into()), "a user of the image, found `nobody`"),
             (|i| i.user = Some("7:wheel".into()), "a group of the image, found `wheel`"),
         ];

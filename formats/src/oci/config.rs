@@ -129,7 +129,9 @@ pub fn rfc3339(epoch: Epoch) -> String {
 
 /// Returns year, month and day of the Gregorian calendar, counting days from 1970-01-01.
 fn civil(days: u32) -> (u32, u32, u32) {
-    let leap = |year: u32| year.is_multiple_of(4) && (!year.is_multiple_of(100) || year.is_multiple_of(400));
+    let leap = |year: u32| {
+        year.is_multiple_of(4) && (!year.is_multiple_of(100) || year.is_multiple_of(400))
+    };
     let (mut year, mut left) = (1970, days);
     loop {
         let length = if leap(year) { 366 } else { 365 };

@@ -66,10 +66,9 @@ pub fn join(images: Vec<Written>, annotations: StringMap) -> Result<Written, Wri
         return Err(WriteError::Io(std::io::ErrorKind::InvalidInput.into()));
     };
     for image in images {
-        for (field, first, other) in [
-            ("name", &joined.name, &image.name),
-            ("version", &joined.version, &image.version),
-        ] {
+        for (field, first, other) in
+            [("name", &joined.name, &image.name), ("version", &joined.version, &image.version)]
+        {
             let fault = format!("expected `{first}` in all images of an index");
             fail_if(field, (first != other).then_some(fault.as_str()), other)?;
         }

@@ -12,9 +12,7 @@ use crate::digest::Digest;
 use crate::encode::Codec;
 use crate::format::{WriteCx, WriteError};
 use crate::rope::Rope;
-use crate::tree::{
-    Content, Entry, FileTree, Mark, Mode, Node, TreeBuilder, TreeError, TreePath,
-};
+use crate::tree::{Content, Entry, FileTree, Mark, Mode, Node, TreeBuilder, TreeError, TreePath};
 
 /// The annotation on a layer's descriptor that says what the layer is for.
 pub const LAYER_KEY: &str = "dev.bake.layer";

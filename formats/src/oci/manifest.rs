@@ -52,10 +52,16 @@ impl Manifest {
         if let Some(media_type) = &manifest.media_type
             && Kind::of(media_type) != Some(Kind::Manifest)
         {
-            let reason = format!("expected the media type of an image manifest, found `{media_type}`");
+            let reason =
+                format!("expected the media type of an image manifest, found `{media_type}`");
             return Err(ReadError::invalid("image manifest", reason));
         }
-        expect_kind("config", &manifest.config, |kind| kind == Kind::Config, "an image configuration")?;
+        expect_kind(
+            "config",
+            &manifest.config,
+            |kind| kind == Kind::Config,
+            "an image configuration",
+        )?;
         for (number, layer) in manifest.layers.iter().enumerate() {
             let is_layer = |kind| matches!(kind, Kind::Layer(_));
             expect_kind(&format!("layer {number}"), layer, is_layer, "a layer")?;
@@ -127,9 +133,18 @@ mod tests {
         let schema_1 = br#"{"schemaVersion":1,"name":"x","tag":"y","fsLayers":[]}"#.to_vec();
         let rows = [
             (schema_1, "expected schema version 2, found 1"),
-            (image(|m| m.media_type = Some(media_type::INDEX.into())), "found `application/vnd.oci.image.index"),
-            (image(|m| m.config.media_type = "application/vnd.oci.empty.v1+json".into()), "expected the media type of an image configuration"),
-            (image(|m| m.layers.push(descriptor("text/plain"))), "layer 0: expected the media type of a layer, found `text/plain`"),
+            (
+                image(|m| m.media_type = Some(media_type::INDEX.into())),
+                "found `application/vnd.oci.image.index",
+            ),
+            (
+                image(|m| m.config.media_type = "application/vnd.oci.empty.v1+json".into()),
+                "expected the media type of an image configuration",
+            ),
+            (
+                image(|m| m.layers.push(descriptor("text/plain"))),
+                "layer 0: expected the media type of a layer, found `text/plain`",
+            ),
             (b"{\"schemaVersion\":2}".to_vec(), "missing field `config`"),
         ];
         for (bytes, expected) in rows {

@@ -127,7 +127,8 @@ impl Image {
     fn check_platform(&self) -> Result<(), WriteError> {
         let Platform { architecture, os, variant } = &self.platform;
         let is_word = |text: &str| {
-            let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-');
+            let is_plain =
+                |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-');
             !text.is_empty() && text.bytes().all(is_plain)
         };
         for text in [Some(architecture), Some(os), variant.as_ref()].into_iter().flatten() {

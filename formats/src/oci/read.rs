@@ -15,8 +15,8 @@ use super::write::{RECORD_KEY, TREE_KEY};
 use super::{archive, reference, whiteout};
 use crate::archive::tar::TarReader;
 use crate::digest::{Digest, Hasher};
-use crate::encode::decode::decoder;
-use crate::encode::{Codec, Compression};
+
+use crate::encode::{Codec, Compression, decoder};
 use crate::format::{ReadError, Unpacked};
 use crate::input::Source;
 use crate::tree::{Entry, FileTree, Node, TreeId, TreePath};
@@ -98,12 +98,13 @@ fn find(layout: &OpenLayout, index: &Index) -> Result<Vec<Found>, ReadError> {
     let (mut found, mut passed) = (Vec::new(), Vec::new());
     for descriptor in &index.manifests {
         let names = &descriptor.annotations;
-        let (name, version) = match (names.get(archive::CONTAINERD_NAME_KEY), names.get(REF_NAME_KEY)) {
-            (Some(name), _) => reference::split_qualified(name),
-            (None, Some(name)) if name.contains(['/', ':']) => reference::split_qualified(name),
-            (None, Some(tag)) => ("", tag.as_str()),
-            (None, None) => ("", ""),
-        };
+        let (name, version) =
+            match (names.get(archive::CONTAINERD_NAME_KEY), names.get(REF_NAME_KEY)) {
+                (Some(name), _) => reference::split_qualified(name),
+                (None, Some(name)) if name.contains(['/', ':']) => reference::split_qualified(name),
+                (None, Some(tag)) => ("", tag.as_str()),
+                (None, None) => ("", ""),
+            };
         for descriptor in manifests(layout, descriptor, &mut passed, 0)? {
             let (name, version) = (name.to_owned(), version.to_owned());
             found.push(Found { descriptor, name, version });
@@ -254,8 +255,8 @@ impl Documents {
 fn restore(image: &mut Image, record: Record) -> Result<(), ReadError> {
     let invalid = |reason: String| ReadError::invalid(format!("annotation {RECORD_KEY}"), reason);
     let compression = record.compression.parse();
-    image.compression = compression
-        .map_err(|error: crate::encode::CompressionError| invalid(error.to_string()))?;
+    image.compression =
+        compression.map_err(|error: crate::encode::CompressionError| invalid(error.to_string()))?;
     if record.adds_path {
         let expected = format!("PATH={DEFAULT_PATH}");
         if image.env.first() != Some(&expected) {

@@ -101,13 +101,16 @@ mod tests {
 
     #[test]
     fn tells_names_from_others() {
-        let names = ["a", "hello-world", "acme/x__y.z", "ghcr.io/acme/x", "localhost:5000/x", "a--b"];
+        let names =
+            ["a", "hello-world", "acme/x__y.z", "ghcr.io/acme/x", "localhost:5000/x", "a--b"];
         for name in names {
             assert_eq!(fault_in_name(name), None, "{name}");
         }
         let long = "a".repeat(256);
-        for name in ["", "/", "a/", "Hello", "a..b", "-a", "a_", "a b", "a___b", "ä", &long, "a.b/", "h.o?t/x"]
-        {
+        for name in [
+            "", "/", "a/", "Hello", "a..b", "-a", "a_", "a b", "a___b", "ä", &long, "a.b/",
+            "h.o?t/x",
+        ] {
             assert!(fault_in_name(name).is_some(), "{name}");
         }
     }

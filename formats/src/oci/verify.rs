@@ -20,9 +20,14 @@ use crate::tree::FileTree;
 const MAX_DEPTH: usize = 4;
 
 /// Lists every rule that a layout breaks.
-pub fn verify(source: &Source) -> Result<Vec<Problem>, ReadError> {
+pub(super) fn verify(source: &Source) -> Result<Vec<Problem>, ReadError> {
     let layout = OpenLayout::open(source)?;
-    let mut check = Check { layout: &layout, problems: Vec::new(), images: BTreeMap::new(), reached: BTreeSet::new() };
+    let mut check = Check {
+        layout: &layout,
+        problems: Vec::new(),
+        images: BTreeMap::new(),
+        reached: BTreeSet::new(),
+    };
     if let Err(error) = layout.check_version() {
         check.report("oci-layout-version", "oci-layout", "a layout of version 1.0.0", error);
     }
@@ -63,7 +68,12 @@ impl Check<'_> {
     fn annotations(&mut self, place: &str, annotations: &StringMap) {
         for key in annotations.keys() {
             if let Some(fault) = fault_in_key(key) {
-                self.report("oci-annotation-key", place, fault, format!("`{}`", key.escape_debug()));
+                self.report(
+                    "oci-annotation-key",
+                    place,
+                    fault,
+                    format!("`{}`", key.escape_debug()),
+                );
             }
         }
     }
@@ -109,7 +119,12 @@ impl Check<'_> {
         }
     }
 
-    fn index(&mut self, place: &str, descriptor: &Descriptor, depth: usize) -> Result<(), ReadError> {
+    fn index(
+        &mut self,
+        place: &str,
+        descriptor: &Descriptor,
+        depth: usize,
+    ) -> Result<(), ReadError> {
         if depth >= MAX_DEPTH {
             let expected = format!("indexes at most {MAX_DEPTH} deep");
             self.report("oci-index-depth", place, expected, "one more");
@@ -217,9 +232,10 @@ impl Check<'_> {
             self.report("oci-docker-manifest", DOCKER_MANIFEST, expected, list.len());
         }
         for DockerImage { config, repo_tags, layers } in &list {
-            let listed = self.images.get(config).map(|manifest| {
-                manifest.layers.iter().map(Descriptor::path).collect::<Vec<_>>()
-            });
+            let listed = self
+                .images
+                .get(config)
+                .map(|manifest| manifest.layers.iter().map(Descriptor::path).collect::<Vec<_>>());
             if listed.as_ref() != Some(layers) {
                 let expected = "the configuration and the layers of a manifest";
                 self.report("oci-docker-manifest", DOCKER_MANIFEST, expected, config);

@@ -221,9 +221,15 @@ mod tests {
             (&[&["a 1", "b = a", "c = a"], &[".wh.a"]], &["b 1", "c = b"]),
             (&[&["a 1", "b = a"], &["a 2"]], &["a 2", "b 1"]),
             (&[&["a 1", "b = a"], &["c = b"]], &["a 1", "b = a", "c = a"]),
-            (&[&["bin -> usr/bin", "usr/bin/a"], &["bin/b", "bin/.wh.a"]], &["bin -> usr/bin", "usr/bin/b"]),
+            (
+                &[&["bin -> usr/bin", "usr/bin/a"], &["bin/b", "bin/.wh.a"]],
+                &["bin -> usr/bin", "usr/bin/b"],
+            ),
             (&[&["e/x -> ../../../r", "r/"], &["e/x/f"]], &["e/x -> ../../../r", "r/f"]),
-            (&[&["bin -> usr/bin", "usr/bin/a"], &["bin/", "bin/b"]], &["bin/", "bin/b", "usr/bin/a"]),
+            (
+                &[&["bin -> usr/bin", "usr/bin/a"], &["bin/", "bin/b"]],
+                &["bin/", "bin/b", "usr/bin/a"],
+            ),
         ];
         for (layers, expected) in rows {
             let expected = stack(&[expected]).unwrap();
