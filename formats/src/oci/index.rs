@@ -44,7 +44,7 @@ impl Index {
 
     /// Parses an index and checks its schema and media type.
     pub fn parse(bytes: &[u8]) -> Result<Self, ReadError> {
-        refuse_schema_1(bytes)?;
+        refuse_schema_1(Self::WHAT, bytes)?;
         let index = <Self as Document>::parse(bytes)?;
         if let Some(media_type) = &index.media_type
             && Kind::of(media_type) != Some(Kind::Index)

@@ -47,7 +47,7 @@ impl Manifest {
 
     /// Parses a manifest and checks what leads on from it: schema, media types.
     pub fn parse(bytes: &[u8]) -> Result<Self, ReadError> {
-        refuse_schema_1(bytes)?;
+        refuse_schema_1(Self::WHAT, bytes)?;
         let manifest = <Self as Document>::parse(bytes)?;
         if let Some(media_type) = &manifest.media_type
             && Kind::of(media_type) != Some(Kind::Manifest)
@@ -86,18 +86,18 @@ fn expect_kind(
 }
 
 /// Fails with a clear error on Docker's old manifests, which parse as nothing else.
-pub(super) fn refuse_schema_1(bytes: &[u8]) -> Result<(), ReadError> {
+pub(super) fn refuse_schema_1(what: &str, bytes: &[u8]) -> Result<(), ReadError> {
     #[derive(Deserialize)]
     struct Version {
         #[serde(rename = "schemaVersion")]
         schema_version: u64,
     }
-    let Version { schema_version } = super::json::read(Manifest::WHAT, bytes)?;
+    let Version { schema_version } = super::json::read(what, bytes)?;
     if schema_version == SCHEMA_VERSION {
         return Ok(());
     }
     let reason = format!("expected schema version 2, found {schema_version}");
-    Err(ReadError::invalid(Manifest::WHAT, reason))
+    Err(ReadError::invalid(what, reason))
 }
 
 #[cfg(test)]
