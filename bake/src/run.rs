@@ -28,6 +28,7 @@ pub fn run(
     threads: usize,
     reporter: &dyn Reporter,
 ) -> Result<Release, Error> {
+    output::check_folder(folder)?;
     let contents = Contents { sources: &plan.sources, store, reporter };
     let index = match fs_err::canonicalize(folder) {
         Ok(folder) => store.stat_index(&folder)?,
