@@ -224,6 +224,21 @@ fn every_flipped_bit_of_the_files_is_noticed() {
     }
 }
 
+#[test]
+fn every_flipped_bit_of_compressed_members_is_noticed() {
+    let (store, tree, model, _) = sample();
+    let bytes =
+        try_write(&Package { compression: Compression::XZ, ..model }, &tree, &store).unwrap();
+    let control = position(&bytes, b"control.tar.xz  ") + 60;
+    let data = position(&bytes, b"data.tar.xz ");
+    for index in (control..data).chain(data + 60..bytes.len()) {
+        let mut damaged = bytes.clone();
+        damaged[index] ^= 1 << (index % 8);
+        let problems = Deb::verify(&Source::from_bytes(damaged));
+        assert!(!matches!(&problems, Ok(problems) if problems.is_empty()), "byte {index}");
+    }
+}
+
 fn position(bytes: &[u8], pattern: &[u8]) -> usize {
     bytes.windows(pattern.len()).position(|window| window == pattern).unwrap()
 }
