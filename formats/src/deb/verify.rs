@@ -95,13 +95,11 @@ fn check_installed_size(paragraph: &Paragraph, parts: &Parts, problems: &mut Vec
     let Some(value) = paragraph.get("Installed-Size") else { return };
     let Ok(found) = value.parse::<u64>() else { return };
     let least = listing::installed_size(&parts.tree);
-    let most = match paragraph.get(TREE_ID) {
-        Some(_) => least,
-        None => {
-            let size = |file: &ControlMember| (file.text.len() as u64).div_ceil(1024);
-            least.saturating_add(1 + parts.control.values().map(size).sum::<u64>())
-        }
-    };
+    let mut most = least;
+    if paragraph.get(TREE_ID).is_none() {
+        let size = |file: &ControlMember| (file.text.len() as u64).div_ceil(1024);
+        most = least.saturating_add(1 + parts.control.values().map(size).sum::<u64>());
+    }
     if !(least..=most).contains(&found) {
         let expected = if most == least { least.to_string() } else { format!("{least} to {most}") };
         problems.push(Problem::new("deb-installed-size", "Installed-Size", expected, value));

@@ -1,4 +1,5 @@
 mod handmade;
+mod laws;
 
 use super::*;
 use crate::archive::ar::{ArReader, ArWriter};
@@ -204,6 +205,15 @@ fn control_files_follow_from_model_and_tree() {
 fn file_names_leave_out_the_epoch() {
     let (_, _, model, _) = sample();
     assert_eq!(Deb::file_name(&model), "hello_2.10-3~rc1_amd64.deb");
+}
+
+#[test]
+fn every_part_of_the_model_is_in_its_key() {
+    let (_, _, model, _) = sample();
+    let key = serde_json::to_string(&model).unwrap();
+    for part in ["1:2.10-3~rc1", "bash | dash:any", "Postinst", "old.conf", "none", "Zulu"] {
+        assert!(key.contains(part), "{part}: {key}");
+    }
 }
 
 #[test]
