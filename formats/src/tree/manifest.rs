@@ -72,7 +72,8 @@ impl FileTree {
     /// Returns the entries that the manifest lists.
     ///
     /// Left out are ghosts, which no payload holds, and directories that only lead to others
-    /// (root's, mode 0755, no attributes, not empty): a deb must list those, an rpm must not.
+    /// (root's, mode 0755, no attributes, not empty): a deb must list those, an rpm must not. A
+    /// directory is empty if it holds nothing but ghosts, because that is how it is unpacked.
     pub fn manifest_lines(&self) -> impl Iterator<Item = ManifestLine<'_>> + '_ {
         self.iter()
             .filter(|(path, entry)| entry.mark != Mark::Ghost && !self.is_structural(path, entry))
@@ -85,7 +86,16 @@ impl FileTree {
             && &*entry.owner.name == "root"
             && &*entry.group.name == "root"
             && entry.xattrs.is_empty()
-            && (path.is_root() || self.has_children(path))
+            && (path.is_root() || entry.implied || self.leads_to_payload(path))
+    }
+
+    /// Returns whether anything below a directory is in the payload for its own sake.
+    fn leads_to_payload(&self, directory: &TreePath) -> bool {
+        use std::ops::Bound::{Excluded, Unbounded};
+        self.entries
+            .range((Excluded(directory), Unbounded))
+            .take_while(|(path, _)| path.is_below(directory))
+            .any(|(_, entry)| !entry.implied && entry.mark != Mark::Ghost)
     }
 }
 
@@ -210,6 +220,22 @@ mod tests {
             /var/lib/svc directory mode=0755 owner=svc group=svc\n"
         );
         assert_eq!(String::from_utf8(text).unwrap(), expected);
+    }
+
+    #[test]
+    fn the_identity_stays_when_ghosts_are_left_out() {
+        let path = |text: &str| TreePath::parse(text).unwrap();
+        let mut builder = TreeBuilder::new();
+        let mut ghost = Entry::file(Content::of(b""), Mode::PLAIN);
+        ghost.mark = Mark::Ghost;
+        builder.insert(path("/var/log/app"), Entry::directory()).unwrap();
+        builder.insert(path("/var/log/app/old/log"), ghost.clone()).unwrap();
+        builder.insert(path("/run/app/socket"), ghost).unwrap();
+        let tree = builder.finish().unwrap();
+        let shipped = tree.filter(|_, entry| entry.mark != Mark::Ghost).unwrap();
+        assert_eq!(shipped.id(), tree.id());
+        let lines: Vec<_> = tree.manifest_lines().map(|line| line.to_string()).collect();
+        assert_eq!(lines, ["/var/log/app directory mode=0755 owner=root group=root"]);
     }
 
     #[test]
