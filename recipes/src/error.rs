@@ -172,7 +172,13 @@ impl RecipeErrors {
                 errors.sort_by_key(|error| {
                     error.place.as_ref().map_or((0, 0), |place| (place.line, place.column))
                 });
-                errors.dedup();
+                let mut kept: Vec<RecipeError> = Vec::new();
+                for error in errors {
+                    if !kept.contains(&error) {
+                        kept.push(error);
+                    }
+                }
+                let errors = kept;
                 Err(Self { errors })
             }
         }

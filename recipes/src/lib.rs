@@ -20,5 +20,15 @@ pub mod version;
 
 pub mod resolved;
 
+pub mod written;
+
+pub mod load;
+
+mod service;
+
+pub mod resolve;
+
 pub use error::{Look, Place, RecipeError, RecipeErrors};
+pub use load::load;
 pub use platform::Platform;
+pub use resolve::{ResolveCx, platforms, resolve};

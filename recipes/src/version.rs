@@ -275,6 +275,3 @@ impl fmt::Display for Release {
     }
 }
 
-#[cfg(test)]
-#[path = "version_tests.rs"]
-mod tests;

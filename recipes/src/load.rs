@@ -1,0 +1,90 @@
+//! Reading a recipe file.
+
+use std::ops::Range;
+use std::path::Path;
+use std::sync::Arc;
+
+use crate::error::{Place, RecipeError, RecipeErrors};
+use crate::written::Recipe;
+
+/// The largest recipe that is read, in bytes.
+pub const MAX_LEN: u64 = 4 * 1024 * 1024;
+
+/// Reads a recipe file.
+pub fn load(path: &Path) -> Result<Recipe, RecipeErrors> {
+    let file = path.display().to_string();
+    let unreadable = |reason: String| RecipeError::new(format!("cannot read the recipe: {reason}"));
+    let size = fs_err::metadata(path).map_err(|error| unreadable(error.to_string()))?.len();
+    if size > MAX_LEN {
+        return Err(unreadable(format!("`{file}` is larger than {MAX_LEN} bytes")).into());
+    }
+    let bytes = fs_err::read(path).map_err(|error| unreadable(error.to_string()))?;
+    match String::from_utf8(bytes) {
+        Ok(text) => parse(&file, &text),
+        Err(error) => {
+            let valid = error.utf8_error().valid_up_to();
+            let text = String::from_utf8_lossy(error.as_bytes()).into_owned();
+            let place = Place::of(&Arc::from(file), &text, &(valid..valid + 1));
+            Err(place.error("the recipe is not UTF-8").into())
+        }
+    }
+}
+
+/// Parses the text of a recipe; `file` is what errors call it.
+pub fn parse(file: &str, text: &str) -> Result<Recipe, RecipeErrors> {
+    let file: Arc<str> = Arc::from(file);
+    match toml::from_str(text) {
+        Ok(keys) => Ok(Recipe { file, text: Arc::from(text), keys }),
+        Err(error) => {
+            let span = error.span().unwrap_or(0..0);
+            Err(explain(&file, text, &span, error.message()).into())
+        }
+    }
+}
+
+/// Says in the recipe's words what a serde message says in Rust's.
+fn explain(file: &Arc<str>, text: &str, span: &Range<usize>, message: &str) -> RecipeError {
+    let place = Place::of(file, text, span);
+    let quoted: Vec<&str> = message.split('`').skip(1).step_by(2).collect();
+    if message.starts_with("unknown field") || message.starts_with("unknown variant") {
+        let what = if message.starts_with("unknown field") { "key" } else { "word" };
+        let (found, allowed) = quoted.split_first().unwrap_or((&"", &[]));
+        let error = place.error(format!("unknown {what} `{found}`"));
+        return match nearest_key(found, allowed) {
+            Some(near) => error.hint(format!("did you mean `{near}`?")),
+            None if allowed.is_empty() => error,
+            None => error.hint(format!("expected one of `{}`", allowed.join("`, `"))),
+        };
+    }
+    if let ("missing field", Some(key)) = (message.get(..13).unwrap_or_default(), quoted.first()) {
+        return place.error(format!("missing key `{key}`"));
+    }
+    if let Some((found, expected)) =
+        message.strip_prefix("invalid type: ").and_then(|rest| rest.split_once(", expected "))
+    {
+        let expected = match expected {
+            text if text.starts_with("struct ") => "a table",
+            text if text.contains("sequence") => "an array",
+            "i64" | "i32" | "u32" => "a whole number",
+            text => text,
+        };
+        let found = found.replace("map", "a table").replace("sequence", "an array");
+        return place.error(format!("expected {expected}, found {found}"));
+    }
+    place.error(message.replace('\n', ", "))
+}
+
+/// Returns the key or word that was probably meant.
+fn nearest_key<'a>(found: &str, allowed: &[&'a str]) -> Option<&'a str> {
+    nearest(&found.to_lowercase().replace('_', "-"), allowed)
+}
+
+/// Returns the word that was probably meant.
+pub(crate) fn nearest<'a>(found: &str, allowed: &[&'a str]) -> Option<&'a str> {
+    allowed
+        .iter()
+        .map(|word| (strsim::damerau_levenshtein(found, word), *word))
+        .min()
+        .filter(|(distance, word)| *distance <= 1 + word.len() / 4)
+        .map(|(_, word)| word)
+}
