@@ -107,7 +107,8 @@ impl Databases {
     fn group(&self) -> String {
         let mut groups: Vec<_> = self.groups.iter().collect();
         groups.sort_by_key(|(_, id)| **id);
-        groups.into_iter().map(|(name, id)| format!("{name}:x:{id}:\n")).collect()
+        let line = |(name, id): (&String, &u32)| format!("{name}:x:{id}:\n");
+        groups.into_iter().map(line).collect()
     }
 
     fn add_root(&mut self) -> Result<(), WriteError> {

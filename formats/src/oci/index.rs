@@ -30,6 +30,12 @@ pub struct Index {
     pub other: OtherFields,
 }
 
+impl Document for Index {
+    type Strict = oci_spec::image::ImageIndex;
+    const WHAT: &'static str = "image index";
+    const LIMIT: u64 = 4 << 20;
+}
+
 impl Index {
     /// Returns an index of manifests.
     pub fn new(manifests: Vec<Descriptor>, annotations: StringMap) -> Self {

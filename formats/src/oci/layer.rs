@@ -133,13 +133,13 @@ fn add(
     let mut child = path.clone();
     while let Some(parent) = child.parent() {
         match tree.get(&parent) {
-            Some(there) if there.is_directory() => {
-                if builder.get(&parent).is_none() {
-                    builder.insert(parent.clone(), there.clone())?;
-                }
+            Some(there) if !there.is_directory() => {
+                return Err(TreeError::NotADirectory { path, parent }.into());
             }
-            Some(_) => return Err(TreeError::NotADirectory { path, parent }.into()),
-            None => {}
+            Some(there) if builder.get(&parent).is_none() => {
+                builder.insert(parent.clone(), there.clone())?;
+            }
+            Some(_) | None => {}
         }
         child = parent;
     }

@@ -275,6 +275,7 @@ fn read_path<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<TreePa
     TreePath::parse(text).map_err(serde::de::Error::custom)
 }
 
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "the signature that serde asks for")]
 fn write_mode<S: Serializer>(mode: &Mode, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.collect_str(mode)
 }

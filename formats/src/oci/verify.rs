@@ -9,15 +9,12 @@ use super::index::Index;
 use super::json;
 use super::layout::{BlobFault, OpenLayout, REF_NAME_KEY};
 use super::manifest::Manifest;
-use super::read::{Documents, Limits, diff_id_of, entries, in_layer};
+use super::read::{Documents, Limits, MAX_DEPTH, MAX_MANIFESTS, diff_id_of, entries, in_layer};
 use super::{reference, whiteout};
 use crate::digest::Digest;
 use crate::format::{Problem, ReadError};
 use crate::input::Source;
 use crate::tree::FileTree;
-
-/// How deep indexes may list indexes.
-const MAX_DEPTH: usize = 4;
 
 /// Lists every rule that a layout breaks.
 pub(super) fn verify(source: &Source) -> Result<Vec<Problem>, ReadError> {
@@ -27,6 +24,7 @@ pub(super) fn verify(source: &Source) -> Result<Vec<Problem>, ReadError> {
         problems: Vec::new(),
         images: BTreeMap::new(),
         reached: BTreeSet::new(),
+        seen: BTreeSet::new(),
     };
     if let Err(error) = layout.check_version() {
         check.report("oci-layout-version", "oci-layout", "a layout of version 1.0.0", error);
@@ -52,6 +50,8 @@ struct Check<'a> {
     /// The manifests that were reached, by the path of their configuration.
     images: BTreeMap<String, Manifest>,
     reached: BTreeSet<Digest>,
+    /// The manifests and indexes that were visited, with the sizes they are listed by.
+    seen: BTreeSet<(Digest, u64)>,
 }
 
 impl Check<'_> {
@@ -60,9 +60,9 @@ impl Check<'_> {
         rule: &'static str,
         place: &str,
         expected: impl Into<String>,
-        found: impl ToString,
+        found: impl std::fmt::Display,
     ) {
-        self.problems.push(Problem::new(rule, place, expected, found.to_string()));
+        self.problems.push(Problem::new(rule, place, expected, format!("{found}")));
     }
 
     fn annotations(&mut self, place: &str, annotations: &StringMap) {
@@ -101,8 +101,17 @@ impl Check<'_> {
 
     /// Checks what a descriptor in an index leads to.
     fn descriptor(&mut self, place: &str, descriptor: &Descriptor, depth: usize) {
-        let what = descriptor.digest.to_string();
-        let place = format!("{place}: {what}");
+        let place = format!("{place}: {}", descriptor.digest);
+        if !self.seen.insert((descriptor.digest, descriptor.size)) {
+            return;
+        }
+        if self.seen.len() > MAX_MANIFESTS {
+            if self.seen.len() == MAX_MANIFESTS + 1 {
+                let expected = format!("at most {MAX_MANIFESTS} manifests and indexes");
+                self.report("oci-index-size", &place, expected, "more");
+            }
+            return;
+        }
         let result = match (self.blob(&place, descriptor), descriptor.kind()) {
             (Err(error), _) => Err(error),
             (Ok(false), _) => Ok(()),
