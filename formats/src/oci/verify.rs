@@ -14,7 +14,7 @@ use super::{reference, whiteout};
 use crate::digest::Digest;
 use crate::format::{Problem, ReadError};
 use crate::input::Source;
-use crate::tree::FileTree;
+use crate::tree::{Entry, FileTree, TreePath};
 
 /// Lists every rule that a layout breaks.
 pub(super) fn verify(source: &Source) -> Result<Vec<Problem>, ReadError> {
@@ -179,44 +179,73 @@ impl Check<'_> {
     }
 
     fn layers(&mut self, documents: &Documents) -> Result<(), ReadError> {
-        let limits = Limits::default();
-        let mut tree = Some(FileTree::default());
+        let mut payload = FileTree::default();
+        // The payload with everything on top of it.
+        let mut whole = None;
         for (number, (layer, diff_id)) in documents.layers().enumerate() {
+            let is_payload = documents.is_payload(layer);
+            let needs_entries = is_payload || whole.is_some();
+            let result = self.layer(number, layer, diff_id, needs_entries).and_then(|entries| {
+                if is_payload {
+                    payload = whiteout::apply(&payload, entries.clone())?;
+                }
+                if needs_entries {
+                    let below = whole.take().unwrap_or_default();
+                    whole = Some(whiteout::apply(&below, entries)?);
+                }
+                Ok(())
+            });
+            if let Err(error) = result {
+                let place = format!("layer {number}");
+                let error = in_layer(number, error);
+                self.report("oci-layer", &place, "a layer that can be read", error);
+                return Ok(());
+            }
+        }
+        if let Some(declared) = documents.declared()?
+            && declared != payload.id()
+        {
+            self.report("oci-tree", "payload", declared.to_string(), payload.id());
+        }
+        self.hidden(&payload, &whole.unwrap_or_default());
+        Ok(())
+    }
+
+    /// Checks one layer's DiffID and returns its entries, if they are needed.
+    fn layer(
+        &mut self,
+        number: usize,
+        layer: &Descriptor,
+        diff_id: &Digest,
+        needs_entries: bool,
+    ) -> Result<Vec<(TreePath, Entry)>, ReadError> {
+        let limits = Limits::default();
+        let (entries, found) = if needs_entries {
+            entries(self.layout, layer, limits)?
+        } else {
+            (Vec::new(), diff_id_of(self.layout, layer, limits)?)
+        };
+        if found != *diff_id {
             let place = format!("layer {number}");
-            let found = if documents.is_payload(layer) {
-                entries(self.layout, layer, limits).map(|(entries, found)| (Some(entries), found))
-            } else {
-                diff_id_of(self.layout, layer, limits).map(|found| (None, found))
-            };
-            let (entries, found) = match found {
-                Ok(found) => found,
-                Err(error) => {
-                    let error = in_layer(number, error);
-                    self.report("oci-layer", &place, "a layer that can be read", error);
-                    tree = None;
+            self.report("oci-diff-id", &place, diff_id.to_string(), found);
+        }
+        Ok(entries)
+    }
+
+    /// Reports what a container would not see of the payload as it is.
+    fn hidden(&mut self, payload: &FileTree, whole: &FileTree) {
+        for line in payload.manifest_lines() {
+            let path = line.path();
+            let found = match (payload.get(path), whole.get(path)) {
+                (_, None) => "nothing",
+                (Some(below), Some(above)) if is_same(payload, whole, path, below, above) => {
                     continue;
                 }
+                _ => "another entry",
             };
-            if found != *diff_id {
-                self.report("oci-diff-id", &place, diff_id.to_string(), found);
-            }
-            if let (Some(lower), Some(entries)) = (&tree, entries) {
-                match whiteout::apply(lower, entries) {
-                    Ok(upper) => tree = Some(upper),
-                    Err(error) => {
-                        self.report("oci-layer", &place, "entries that make a tree", error);
-                        tree = None;
-                    }
-                }
-            }
+            let expected = "no layer above the payload to hide it";
+            self.report("oci-payload-hidden", &path.to_string(), expected, found);
         }
-        if let (Some(tree), Some(declared)) = (tree, documents.declared()?) {
-            let found = tree.id();
-            if found != declared {
-                self.report("oci-tree", "payload", declared.to_string(), found);
-            }
-        }
-        Ok(())
     }
 
     /// Reports blobs that nothing leads to, where the files can be listed.
@@ -259,4 +288,20 @@ impl Check<'_> {
         }
         Ok(())
     }
+}
+
+/// Returns whether two trees have the same entry at a path, whichever name of a file comes first.
+fn is_same(
+    payload: &FileTree,
+    whole: &FileTree,
+    path: &TreePath,
+    below: &Entry,
+    above: &Entry,
+) -> bool {
+    let same_node = match payload.content(path) {
+        Some(content) => whole.content(path) == Some(content),
+        None => below.node == above.node,
+    };
+    let same_owners = below.owner.name == above.owner.name && below.group.name == above.group.name;
+    same_node && same_owners && below.mode == above.mode && below.xattrs == above.xattrs
 }

@@ -26,7 +26,7 @@ pub(super) fn apply(
     lower: &FileTree,
     layer: Vec<(TreePath, Entry)>,
 ) -> Result<FileTree, ReadError> {
-    let mut upper = Upper { lower, ..Upper::new(lower) };
+    let mut upper = Upper::new(lower);
     for (path, entry) in layer {
         upper.take(path, entry)?;
     }

@@ -126,6 +126,9 @@ fn merge(whole: &mut Value, part: &Value) {
     }
 }
 
+/// Name, type, and contents or link target.
+type Member = (&'static str, tar::EntryType, &'static str);
+
 fn tar_of(members: &[(&str, tar::EntryType, &str)]) -> Vec<u8> {
     let mut builder = tar::Builder::new(Vec::new());
     for (name, kind, text) in members {
@@ -263,6 +266,27 @@ fn rejects_a_diff_id_that_lies() {
     let source = forged.source(untouched);
     assert!(error_of(&source).contains("layer 0: expected the DiffID sha256:00"));
     assert_eq!(Layout::verify(&source).unwrap()[0].rule, "oci-diff-id");
+}
+
+#[test]
+fn a_layer_that_hides_the_payload_is_noticed() {
+    let rows: [(&[Member], &[&str]); 5] = [
+        (&[("new", FILE, "3"), ("d/", DIRECTORY, "")], &[]),
+        (&[(".wh.a", FILE, "")], &["/a"]),
+        (&[("a", FILE, "2")], &["/a"]),
+        (&[("a", FILE, "1")], &[]),
+        (&[(".wh.d", FILE, "")], &["/d/b"]),
+    ];
+    for (above, expected) in rows {
+        let mut forged = Forged::new().tar(&[("a", FILE, "1"), ("d/b", DIRECTORY, "")]).tar(above);
+        forged.layers[0]["annotations"] = json!({layer::LAYER_KEY: "payload"});
+        let source = forged.source(untouched);
+        assert_eq!(Layout::read(&source).unwrap().tree.len(), 4);
+        let problems = Layout::verify(&source).unwrap();
+        let places: Vec<_> = problems.iter().map(|problem| problem.place.as_str()).collect();
+        assert!(problems.iter().all(|problem| problem.rule == "oci-payload-hidden"));
+        assert_eq!(places, expected);
+    }
 }
 
 /// Puts indexes around what `index.json` lists, each with as many copies of it as asked.
