@@ -140,7 +140,7 @@ fn trees_of_every_shape_fit_into_the_smallest_disk() {
     let store = MemoryStore::new();
     let plain = |name: String| (name, file(&store, b"x"));
     let link = |name: String| (name, Entry::new(Node::HardLink(path("/links/first")), Mode::PLAIN));
-    let deep = (0..80).map(|n| format!("/{n:050}")).collect::<String>();
+    let deep = format!("/{:050}", 1).repeat(80);
     let mut linked = vec![plain("/links/first".into())];
     linked.extend((0..2_000).map(|n| link(format!("/links/{n}"))));
     let attributed = |n: usize| {
@@ -245,7 +245,8 @@ fn refuses_what_the_file_system_cannot_carry() {
         Entry::new(Node::Device { kind: DeviceKind::Block, major, minor }, Mode::PLAIN)
     };
     let huge = Content { digest: Digest::of(b""), size: u64::MAX, md5: [0; 16] };
-    let cases: Vec<(&str, Vec<(&[u8], Entry)>)> = vec![
+    type Case<'a> = (&'a str, Vec<(&'a [u8], Entry)>);
+    let cases: [Case<'_>; 14] = [
         ("reserved", vec![(b"/.bake/other", plain())]),
         ("reserved", vec![(b"/lost+found", Entry::directory())]),
         ("the name of `/caf\\351`: it is not UTF-8", vec![(b"/caf\xe9", plain())]),
