@@ -7,6 +7,7 @@
 
 use std::fmt;
 use std::io::{self, Write};
+use std::ops::Bound::{Excluded, Unbounded};
 use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
@@ -80,12 +81,24 @@ impl FileTree {
     }
 
     fn is_structural(&self, path: &TreePath, entry: &Entry) -> bool {
+        if entry.implied {
+            return true;
+        }
         entry.is_directory()
             && entry.mode == Mode::EXECUTABLE
             && &*entry.owner.name == "root"
             && &*entry.group.name == "root"
             && entry.xattrs.is_empty()
-            && (path.is_root() || self.has_children(path))
+            && (path.is_root() || self.leads_to_payload(path))
+    }
+
+    /// Returns whether something that a payload lists by itself is below a directory: a directory
+    /// of nothing but ghosts is an empty one wherever ghosts are left out.
+    fn leads_to_payload(&self, directory: &TreePath) -> bool {
+        self.entries
+            .range((Excluded(directory), Unbounded))
+            .take_while(|(path, _)| path.is_below(directory))
+            .any(|(_, entry)| !entry.implied && entry.mark != Mark::Ghost)
     }
 }
 
@@ -210,6 +223,24 @@ mod tests {
             /var/lib/svc directory mode=0755 owner=svc group=svc\n"
         );
         assert_eq!(String::from_utf8(text).unwrap(), expected);
+    }
+
+    #[test]
+    fn the_identity_is_that_of_the_tree_without_its_ghosts() {
+        let path = |text: &str| TreePath::parse(text).unwrap();
+        let mut builder = TreeBuilder::new();
+        for directory in ["/var/log/app", "/var/cache", "/srv"] {
+            builder.insert(path(directory), Entry::directory()).unwrap();
+        }
+        let mut ghost = Entry::file(Content::of(b""), Mode::PLAIN);
+        ghost.mark = Mark::Ghost;
+        for name in ["/var/log/app/log", "/var/cache/implied/ghost", "/run/only/ghost"] {
+            builder.insert(path(name), ghost.clone()).unwrap();
+        }
+        let tree = builder.finish().unwrap();
+        let payload = tree.filter(|_, entry| entry.mark != Mark::Ghost).unwrap();
+        assert_eq!(tree.id(), payload.id());
+        assert_eq!(payload.manifest_lines().count(), 3);
     }
 
     #[test]
