@@ -10,7 +10,7 @@ use crate::digest::Digest;
 use crate::rope::Rope;
 
 /// The granularity of holes: a block.
-const BLOCK: usize = super::BLOCK as usize;
+const BLOCK: usize = mkext4::spec::BLOCK_SIZE;
 
 /// Regions of an image by offset; what no region covers is zeros.
 #[derive(Default)]
