@@ -33,8 +33,7 @@ impl OutputFolder {
         check_folder(root)?;
         let created = !root.exists();
         fs_err::create_dir_all(root).map_err(fail)?;
-        let staging =
-            tempfile::Builder::new().prefix(".bake-").tempdir_in(root).map_err(fail)?;
+        let staging = tempfile::Builder::new().prefix(".bake-").tempdir_in(root).map_err(fail)?;
         let guard = interrupt::remove_on_interrupt(staging.path());
         Ok(Self { root: root.into(), staging, guard, staged: Vec::new(), created })
     }
@@ -45,7 +44,12 @@ impl OutputFolder {
     }
 
     /// Writes what a rope describes to a staged file and returns its identity.
-    pub fn stage(&mut self, name: &str, rope: &Rope, source: &dyn BlobSource) -> Result<Blob, Error> {
+    pub fn stage(
+        &mut self,
+        name: &str,
+        rope: &Rope,
+        source: &dyn BlobSource,
+    ) -> Result<Blob, Error> {
         let path = self.staging.path().join(name);
         if let Some(folder) = path.parent() {
             fs_err::create_dir_all(folder)?;

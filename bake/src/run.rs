@@ -34,7 +34,8 @@ pub fn run(
         Ok(folder) => store.stat_index(&folder)?,
         Err(_) => StatIndex::default(),
     };
-    let mut runner = Runner { plan, store, contents, threads, reporter, index, folder, output: None };
+    let mut runner =
+        Runner { plan, store, contents, threads, reporter, index, folder, output: None };
     let mut release = Release::new(plan);
     let mut outputs = Vec::new();
     let mut ropes = Vec::new();
@@ -106,7 +107,8 @@ impl Runner<'_> {
     fn make(&mut self, step: &Step, name: &str) -> Result<ActionResult, Error> {
         let encoder = Encoder::new(&self.contents, self.store, self.threads);
         let cx = WriteCx { blobs: &self.contents, encoder: &encoder, epoch: self.plan.epoch };
-        let artifact = step.product.write(&step.tree, &cx).map_err(|source| self.write_error(step, source))?;
+        let artifact =
+            step.product.write(&step.tree, &cx).map_err(|source| self.write_error(step, source))?;
         let identity = step.product.identity(&artifact, &self.contents)?;
         let mut files = Vec::new();
         let Artifact { format, files: made } = artifact;
@@ -132,7 +134,8 @@ impl Runner<'_> {
             let rope = self.store.rope(&file.rope)?;
             let blob = self.stage(&join(name, &file.path), &rope)?;
             if blob != file.blob {
-                let reason = format!("`{name}` came out as {}, expected {}", blob.digest, file.blob.digest);
+                let reason =
+                    format!("`{name}` came out as {}, expected {}", blob.digest, file.blob.digest);
                 return Err(io::Error::new(io::ErrorKind::InvalidData, reason).into());
             }
         }

@@ -24,7 +24,8 @@ pub fn hash_files(
     let index = store.stat_index(folder).map_err(fail)?;
     let mut contents: Vec<Option<Content>> =
         files.iter().map(|file| index.get(&file.stamp)).collect();
-    let unknown: Vec<usize> = (0..files.len()).filter(|number| contents[*number].is_none()).collect();
+    let unknown: Vec<usize> =
+        (0..files.len()).filter(|number| contents[*number].is_none()).collect();
     reporter.scanning(files.len(), unknown.iter().map(|number| files[*number].stamp.size).sum());
     for (number, content) in read_all(files, &unknown, threads, reporter)? {
         contents[number] = Some(content);

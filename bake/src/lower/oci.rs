@@ -54,7 +54,8 @@ fn accounts(recipe: &Recipe, tree: &FileTree) -> Accounts {
     let mut users = BTreeMap::new();
     let mut groups = BTreeMap::new();
     for (_, entry) in tree.iter().filter(|(_, entry)| entry.mark != Mark::Ghost) {
-        users.insert(entry.owner.name.to_string(), (entry.owner.id, entry.group.id, "/".to_owned()));
+        users
+            .insert(entry.owner.name.to_string(), (entry.owner.id, entry.group.id, "/".to_owned()));
         groups.insert(entry.group.name.to_string(), entry.group.id);
     }
     if let Some(service) = &recipe.service {
