@@ -28,7 +28,10 @@ mod service;
 
 pub mod resolve;
 
+pub mod schema;
+
 pub use error::{Look, Place, RecipeError, RecipeErrors};
 pub use load::load;
 pub use platform::Platform;
 pub use resolve::{ResolveCx, platforms, resolve};
+pub use schema::json_schema;

@@ -68,8 +68,15 @@ fn explain(file: &Arc<str>, text: &str, span: &Range<usize>, message: &str) -> R
             "i64" | "i32" | "u32" => "a whole number",
             text => text,
         };
-        let found = found.replace("map", "a table").replace("sequence", "an array");
-        return place.error(format!("expected {expected}, found {found}"));
+        let found = found.replace("map", "table").replace("sequence", "array");
+        let found = found.replace("floating point", "number");
+        let error = place.error(format!("expected {expected}, found the {found}"));
+        let error = match (expected, quoted.first()) {
+            ("a string", Some(value)) => error.hint(format!("put it in quotes: \"{value}\"")),
+            ("an array", _) => error.hint("put it in brackets: `[…]`"),
+            _ => error,
+        };
+        return error;
     }
     place.error(message.replace('\n', ", "))
 }

@@ -78,17 +78,15 @@ impl Resolver<'_> {
 
     pub(super) fn account_id(&self, at: &At<i64>) -> Option<u32> {
         let id = u32::try_from(at.value).ok();
-        match id.filter(|id| i32::try_from(*id).is_ok() && !RESERVED.contains(id)) {
-            Some(id) => Some(id),
-            None => {
-                let (found, most) = (at.value, i32::MAX);
-                let message = format!(
-                    "expected the number of a user or a group from 0 to {most}, except 65534 and \
-                     65535, found {found}"
-                );
-                self.fault(at, message);
-                None
-            }
+        let id = id.filter(|id| i32::try_from(*id).is_ok() && !RESERVED.contains(id));
+        if id.is_none() {
+            let (found, most) = (at.value, i32::MAX);
+            let message = format!(
+                "expected the number of a user or a group from 0 to {most}, except 65534 and \
+                 65535, found {found}"
+            );
+            self.fault(at, message);
         }
+        id
     }
 }

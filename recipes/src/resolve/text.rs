@@ -18,7 +18,7 @@ impl Resolver<'_> {
     pub(super) fn line(&self, at: &At<String>, key: &str) -> Option<String> {
         let text = at.value.trim();
         if text.is_empty() {
-            self.advise(at, format!("`{key}` is empty"), "leave the key out or say something");
+            self.fault(at, format!("`{key}` is empty"));
         } else if text.contains('\n') {
             self.fault(at, format!("`{key}` must be one line"));
         } else if let Some(bad) = text.chars().find(|c| c.is_control()) {
@@ -36,7 +36,7 @@ impl Resolver<'_> {
     pub(super) fn paragraphs(&self, at: &At<String>, key: &str) -> Option<String> {
         let text = at.value.trim();
         if text.is_empty() {
-            self.advise(at, format!("`{key}` is empty"), "leave the key out or say something");
+            self.fault(at, format!("`{key}` is empty"));
         } else if let Some(bad) = text.chars().find(|c| c.is_control() && *c != '\n') {
             self.fault(at, format!("`{key}` holds the control character `{}`", bad.escape_debug()));
         } else if text.len() > MAX_TEXT {

@@ -89,14 +89,22 @@ fn without_v(text: &str) -> &str {
 }
 
 fn read(path: &Path) -> Result<String, String> {
-    let file = fs_err::File::open(path).map_err(|error| error.to_string())?;
+    let file = fs_err::File::open(path).map_err(|error| unreadable(&error))?;
     let mut text = String::new();
     let read = file.take(MAX_LEN + 1).read_to_string(&mut text);
-    let len = read.map_err(|error| error.to_string())?;
+    let len = read.map_err(|error| unreadable(&error))?;
     if len as u64 > MAX_LEN {
         return Err(format!("it is larger than {MAX_LEN} bytes"));
     }
     Ok(text)
+}
+
+/// Says it without the file's full path: the recipe's line names the file.
+fn unreadable(error: &std::io::Error) -> String {
+    match error.kind() {
+        std::io::ErrorKind::NotFound => "there is no such file".into(),
+        kind => kind.to_string(),
+    }
 }
 
 fn first_line(path: &Path) -> Result<String, String> {
@@ -125,7 +133,7 @@ fn cargo(path: &Path) -> Result<String, String> {
     if let Some(version) = own(&table) {
         return Ok(version);
     }
-    let absolute = fs_err::canonicalize(path).map_err(|error| error.to_string())?;
+    let absolute = fs_err::canonicalize(path).map_err(|error| unreadable(&error))?;
     for folder in absolute.ancestors().skip(2) {
         let above = folder.join("Cargo.toml");
         if !above.is_file() {

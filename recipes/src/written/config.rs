@@ -58,6 +58,15 @@ impl<'de> Deserialize<'de> for Config {
     }
 }
 
+impl ConfigWord {
+    /// Tells a misspelled key, e.g. `database_url`, from a misspelled word.
+    fn is_meant_as_key(name: &str, words: &[&str]) -> bool {
+        let capital = name.to_ascii_uppercase().replace('-', "_");
+        crate::resolved::ConfigName::parse(&capital).is_some()
+            && crate::load::nearest(name, words).is_none()
+    }
+}
+
 /// A key of the `[config]` table.
 enum ConfigWord {
     Prefix,
@@ -79,7 +88,7 @@ impl<'de> Deserialize<'de> for ConfigWord {
             "file" => Self::File,
             "json" => Self::Json,
             name if crate::resolved::ConfigName::parse(name).is_some() => Self::Key(text),
-            name if name.starts_with(|c: char| c.is_ascii_uppercase()) => {
+            name if Self::is_meant_as_key(name, WORDS) => {
                 let rule = "expected capital letters, digits and `_`";
                 let name = name.escape_debug();
                 return Err(de::Error::custom(format_args!(
