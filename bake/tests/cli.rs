@@ -1,5 +1,7 @@
 //! The program as a user runs it: exit codes, what it prints, and what is on disk afterwards.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on panics")]
+
 use std::collections::BTreeMap;
 use std::os::unix::fs::{MetadataExt, symlink};
 use std::path::Path;
@@ -235,7 +237,11 @@ fn plan_says_what_is_done_and_why_not() {
     assert_eq!(plan.matches("hit ").count(), 6, "{plan}");
     fs_err::write(project.path("out/share/data"), "other").unwrap();
     let plan = success(&project.bake(&["plan", "--explain"]));
-    assert_eq!(plan.matches("because: changed since the last bake: the files").count(), 6, "{plan}");
+    assert_eq!(
+        plan.matches("because: changed since the last bake: the files").count(),
+        6,
+        "{plan}"
+    );
 }
 
 #[test]
@@ -243,11 +249,7 @@ fn a_fault_is_shown_at_its_line_and_nothing_is_written() {
     let file = |from: &str| format!("[[files]]\nfrom = \"{from}\"\nto = \"/x\"\n");
     let cases = [
         (file("nope"), "error: `nope` is not there", 7),
-        (
-            file("out/*.zip").replace("/x", "/x/"),
-            "error: `out/*.zip` matches nothing",
-            7,
-        ),
+        (file("out/*.zip").replace("/x", "/x/"), "error: `out/*.zip` matches nothing", 7),
         (file("loop"), "is a loop of symbolic links", 7),
         (file("leaves"), "leaves the source: it leads to `/etc/passwd`", 7),
         (file("socket"), "is a socket, which no artifact can hold", 7),

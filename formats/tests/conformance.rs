@@ -1,5 +1,8 @@
 //! The laws that every format obeys, stated once and run for all of them (see `format.rs`).
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on panics")]
+#![expect(clippy::single_range_in_vec_init, reason = "a list of ranges, often of one")]
+
 use std::collections::BTreeMap;
 use std::io;
 use std::ops::Range;

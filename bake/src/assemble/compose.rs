@@ -90,12 +90,11 @@ impl Composer<'_> {
                 ItemKind::File { file, executable, linked } => {
                     let mode = if *executable { Mode::EXECUTABLE } else { Mode::PLAIN };
                     let first = if *linked { names.get(file).cloned() } else { None };
-                    let node = match first {
-                        Some(first) => Node::HardLink(first),
-                        None => {
-                            names.insert(*file, item.to.clone());
-                            Node::File(self.contents[*file])
-                        }
+                    let node = if let Some(first) = first {
+                        Node::HardLink(first)
+                    } else {
+                        names.insert(*file, item.to.clone());
+                        Node::File(self.contents[*file])
                     };
                     Entry::new(node, rule.mode.unwrap_or(mode))
                 }

@@ -32,9 +32,9 @@ impl Inspect {
         let inspected = opened.inspect()?;
         let tree = &inspected.tree;
         if self.tree {
-            let mut manifest = std::io::BufWriter::new(std::io::stdout().lock());
+            let mut manifest = Vec::new();
             tree.write_manifest(&mut manifest)?;
-            std::io::Write::flush(&mut manifest)?;
+            printer.bytes(&manifest)?;
             return Ok(Exit::Done);
         }
         if printer.is_json() {
