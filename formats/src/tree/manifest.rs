@@ -244,4 +244,17 @@ mod tests {
         tree().write_manifest(&mut text).unwrap();
         assert_eq!(tree().id().digest(), &Digest::of(&text));
     }
+
+    /// A change here is a change of every tree's identity: a new version of the manifest.
+    #[test]
+    fn golden_identities_stay() {
+        let empty = TreeBuilder::new().finish().unwrap();
+        let cases = [
+            (empty, "f6117b4f03c47e15f4d770158b5806919b4fcc51ea7d076864e53c041028ee59"),
+            (tree(), "4f4aae5d4b7ce5e27afc5e85e93fa2b10eb898af16f00961d2d25f064ae5bf9a"),
+        ];
+        for (tree, expected) in cases {
+            assert_eq!(tree.id().to_string(), format!("sha256:{expected}"));
+        }
+    }
 }
