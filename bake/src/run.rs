@@ -44,6 +44,7 @@ pub fn run(
         reporter.output_started(&name, content_size(&step.tree));
         let (result, cached) = runner.step(step, &name)?;
         reporter.output_finished(&name, cached);
+        store.put_note(&step.subject, &step.parts.summary())?;
         for file in &result.files {
             outputs.push((join(&name, &file.path), file.blob));
             ropes.push(file.rope);

@@ -236,6 +236,7 @@ fn plan_says_what_is_done_and_why_not() {
     let plan = success(&project.bake(&["plan", "--explain"]));
     assert_eq!(plan.matches("hit ").count(), 6, "{plan}");
     fs_err::write(project.path("out/share/data"), "other").unwrap();
+    success(&project.bake(&["plan"]));
     let plan = success(&project.bake(&["plan", "--explain"]));
     assert_eq!(
         plan.matches("because: changed since the last bake: the files").count(),

@@ -78,6 +78,8 @@ pub struct Step {
     pub key: ActionKey,
     /// What the key covers, for the next explanation.
     pub parts: KeyParts,
+    /// The name under which what the key covers is kept.
+    pub subject: Digest,
     /// Whether the work is already done.
     pub state: State,
 }
@@ -124,10 +126,8 @@ pub fn plan(
             let key = parts.key();
             let subject = subject(request, &product);
             let state = state(store, &key, &parts, &subject, &trees.sources);
-            store
-                .put_note(&subject, &parts.summary())
-                .map_err(|source| Error::Store { path: store.root().into(), source })?;
-            steps.push(Step { product, tree: Arc::clone(tree), tree_id, key, parts, state });
+            let tree = Arc::clone(tree);
+            steps.push(Step { product, tree, tree_id, key, parts, subject, state });
         }
     }
     Ok(Plan { recipe, folder, epoch, steps, sources: trees.sources, places: trees.places })
