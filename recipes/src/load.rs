@@ -95,3 +95,51 @@ pub(crate) fn nearest<'a>(found: &str, allowed: &[&'a str]) -> Option<&'a str> {
         .filter(|(distance, word)| *distance <= 1 + word.len() / 4)
         .map(|(_, word)| word)
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::error::Look;
+
+    #[test]
+    fn a_file_that_cannot_be_read_is_named() {
+        let errors = load(Path::new("no-such-recipe.toml")).unwrap_err();
+        assert!(errors.to_string().contains("no-such-recipe.toml"), "{errors}");
+    }
+
+    #[test]
+    fn bytes_that_are_not_text_are_found() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("bake.toml");
+        fs_err::write(&path, b"name = \"a\"\nsummary = \"\xff\"\n").unwrap();
+        let errors = load(&path).unwrap_err();
+        let place = errors.iter().next().unwrap().place.clone().unwrap();
+        assert_eq!((place.line, place.column), (2, 12));
+    }
+
+    #[test]
+    fn columns_are_counted_in_characters() {
+        let errors = parse("bake.toml", "name = \"ab\"\r\n\"é\" = 1\r\n").unwrap_err();
+        let place = errors.iter().next().unwrap().place.clone().unwrap();
+        assert_eq!((place.line, place.column, &*place.text), (2, 1, "\"é\" = 1"));
+    }
+
+    #[test]
+    fn deep_nesting_is_an_error() {
+        let text = format!("a = {}", "[".repeat(100_000));
+        assert!(parse("bake.toml", &text).is_err());
+    }
+
+    proptest! {
+        #[test]
+        fn any_text_is_a_recipe_or_an_error_that_can_be_shown(
+            text in "\\PC{0,80}|([a-z]{1,8} = [\\[{\"0-9a-z=,.\\]}\\n]{0,20}\n){0,4}"
+        ) {
+            if let Err(errors) = parse("bake.toml", &text) {
+                prop_assert!(errors.render(Look::Plain).starts_with("error: "));
+            }
+        }
+    }
+}
