@@ -1,5 +1,6 @@
 //! Reading a recipe file.
 
+use std::io::Read as _;
 use std::ops::Range;
 use std::path::Path;
 use std::sync::Arc;
@@ -14,11 +15,13 @@ pub const MAX_LEN: u64 = 4 * 1024 * 1024;
 pub fn load(path: &Path) -> Result<Recipe, RecipeErrors> {
     let file = path.display().to_string();
     let unreadable = |reason: String| RecipeError::new(format!("cannot read the recipe: {reason}"));
-    let size = fs_err::metadata(path).map_err(|error| unreadable(error.to_string()))?.len();
-    if size > MAX_LEN {
+    let opened = fs_err::File::open(path).map_err(|error| unreadable(error.to_string()))?;
+    let mut bytes = Vec::new();
+    let read = opened.take(MAX_LEN + 1).read_to_end(&mut bytes);
+    let len = read.map_err(|error| unreadable(error.to_string()))?;
+    if len as u64 > MAX_LEN {
         return Err(unreadable(format!("`{file}` is larger than {MAX_LEN} bytes")).into());
     }
-    let bytes = fs_err::read(path).map_err(|error| unreadable(error.to_string()))?;
     match String::from_utf8(bytes) {
         Ok(text) => parse(&file, &text),
         Err(error) => {
@@ -94,4 +97,63 @@ pub(crate) fn nearest<'a>(found: &str, allowed: &[&'a str]) -> Option<&'a str> {
         .min()
         .filter(|(distance, word)| *distance <= 1 + word.len() / 4)
         .map(|(_, word)| word)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::error::Look;
+
+    #[test]
+    fn a_file_that_cannot_be_read_is_named() {
+        let errors = load(Path::new("no-such-recipe.toml")).unwrap_err();
+        assert!(errors.to_string().contains("no-such-recipe.toml"), "{errors}");
+    }
+
+    #[test]
+    fn bytes_that_are_not_text_are_found() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("bake.toml");
+        fs_err::write(&path, b"name = \"a\"\nsummary = \"\xff\"\n").unwrap();
+        let errors = load(&path).unwrap_err();
+        let place = errors.iter().next().unwrap().place.clone().unwrap();
+        assert_eq!((place.line, place.column), (2, 12));
+    }
+
+    #[test]
+    fn columns_are_counted_in_characters() {
+        let errors = parse("bake.toml", "name = \"ab\"\r\n\"é\" = 1\r\n").unwrap_err();
+        let place = errors.iter().next().unwrap().place.clone().unwrap();
+        assert_eq!((place.line, place.column, &*place.text), (2, 1, "\"é\" = 1"));
+    }
+
+    #[test]
+    fn errors_hold_no_control_characters() {
+        let texts = ["a\u{1b}[31m = 1", "\"a\\u001b[31m\" = 1", "a = \"\u{7}\"", "[a]\r[b]"];
+        for text in texts {
+            let errors = parse("bake.toml", text).unwrap_err();
+            for shown in [errors.render(Look::Plain), errors.to_string()] {
+                assert!(!shown.contains(|c: char| c.is_control() && c != '\n'), "{shown:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn deep_nesting_is_an_error() {
+        let text = format!("a = {}", "[".repeat(100_000));
+        assert!(parse("bake.toml", &text).is_err());
+    }
+
+    proptest! {
+        #[test]
+        fn any_text_is_a_recipe_or_an_error_that_can_be_shown(
+            text in "\\PC{0,80}|([a-z]{1,8} = [\\[{\"0-9a-z=,.\\]}\\n]{0,20}\n){0,4}"
+        ) {
+            if let Err(errors) = parse("bake.toml", &text) {
+                prop_assert!(errors.render(Look::Plain).starts_with("error: "));
+            }
+        }
+    }
 }

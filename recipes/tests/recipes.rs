@@ -160,3 +160,26 @@ fn versions_are_found_where_the_recipe_points() -> Outcome<()> {
     }
     Ok(())
 }
+
+#[test]
+fn the_reference_names_every_key_and_its_example_resolves() -> Outcome<()> {
+    let page = folder("../../docs/recipe.md");
+    let text = fs_err::read_to_string(page)?;
+    let example = text.split("```toml\n").nth(1).and_then(|rest| rest.split("```").next());
+    let written = load::parse("docs/recipe.md", example.ok_or("no example")?)?;
+    let base = folder("project");
+    let cx = ResolveCx { platform: "linux/arm64".parse()?, env: &|_| None, base: &base };
+    assert_eq!(resolve(&written, cx)?.outputs(), [Output::Deb, Output::Oci]);
+
+    let words: Vec<&str> =
+        text.split(|c: char| !c.is_ascii_alphanumeric() && c != '-' && c != '_').collect();
+    let schema = bake_recipes::json_schema();
+    let mut tables = vec![&schema];
+    tables.extend(schema["$defs"].as_object().into_iter().flat_map(|tables| tables.values()));
+    for table in tables {
+        for key in table["properties"].as_object().into_iter().flat_map(|keys| keys.keys()) {
+            assert!(words.contains(&key.as_str()), "`{key}` is not in docs/recipe.md");
+        }
+    }
+    Ok(())
+}

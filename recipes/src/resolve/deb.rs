@@ -7,8 +7,8 @@ use bake_formats::encode::{Codec, Compression};
 use super::list::Element;
 use super::{Common, Resolver};
 use crate::resolved::{
-    CommonKind, CommonRelation, Deb, DebRelation, DebScripts, MultiArch, Priority, Script,
-    ScriptSource,
+    CommonKind, CommonRelation, Deb, DebRelation, DebScripts, FileRule, MultiArch, Output,
+    Priority, Script, ScriptSource,
 };
 use crate::version::Release;
 use crate::written::{self, At, DebMultiArch, DebPriority, ListEdit, ScriptFile, TextOr};
@@ -127,6 +127,17 @@ impl Resolver<'_> {
             scripts: scripts?,
             place,
         })
+    }
+
+    /// dpkg refuses the PAX headers that extended attributes need.
+    pub(super) fn check_deb_files(&self, files: &[FileRule]) {
+        for rule in files {
+            if rule.is_for(Output::Deb) && !rule.xattrs.is_empty() {
+                let message = "a deb cannot carry capabilities or extended attributes";
+                let hint = "leave `deb` out of the rule's `formats`, or bake no deb";
+                self.report(rule.place.error(message).hint(hint));
+            }
+        }
     }
 
     fn deb_relations(&self, list: &[At<String>]) -> Vec<DebRelation> {

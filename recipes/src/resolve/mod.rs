@@ -151,10 +151,12 @@ impl Resolver<'_> {
         let homepage = keys.homepage.as_ref().map(|at| self.homepage(at));
         let vcs = keys.vcs.as_ref().map(|at| self.vcs(at));
         let source_date = keys.source_date.as_ref().map(|at| self.source_date(at));
-        // A service that is wrong still has owners that the files may name.
         let config = self.config();
         self.check_relations();
-        let common = common?;
+        let Some(common) = common else {
+            self.files(None);
+            return None;
+        };
         let service = keys.service.as_ref().map(|at| self.service(at, &common));
         let files = self.files(service.as_ref().and_then(Option::as_ref));
         let service = service.map_or(Some(None), |service| service.map(Some));
@@ -163,6 +165,9 @@ impl Resolver<'_> {
         let here = &keys.name;
         let deb = (all || keys.deb.is_some()).then(|| self.deb(keys.deb.as_ref(), here, &common));
         let rpm = (all || keys.rpm.is_some()).then(|| self.rpm(keys.rpm.as_ref(), here, &common));
+        if deb.is_some() {
+            self.check_deb_files(&files);
+        }
         let vm = (all || keys.vm.is_some()).then(|| self.vm(keys.vm.as_ref(), here, &common));
         let service = service?;
         let oci = (all || keys.oci.is_some())

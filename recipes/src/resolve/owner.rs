@@ -49,6 +49,10 @@ impl Resolver<'_> {
                 if let Some(owner) = owner.filter(|owner| *owner.name == *name.as_str()) {
                     return Some(owner.clone());
                 }
+                if service.is_none() && self.keys().service.is_some() {
+                    // The service is wrong, which is reported; it may well be its user's name.
+                    return None;
+                }
                 let word = kind.word();
                 self.advise(
                     at,

@@ -57,6 +57,7 @@ impl Resolver<'_> {
         let working_directory = written.working_directory.as_ref().map(|at| self.tree_path(at));
         let stop_signal = written.stop_signal.as_ref().map(|at| self.signal(at));
         let systemd = self.systemd(&written.systemd);
+        self.check_line_ends(written, description.as_deref());
         let (user, group) = accounts?;
         Some(Service {
             name: name?,
@@ -80,6 +81,17 @@ impl Resolver<'_> {
             systemd: systemd?,
             place: self.place(at),
         })
+    }
+
+    /// A backslash at the end of a line of a unit joins it with the next one.
+    fn check_line_ends(&self, written: &written::Service, description: Option<&str>) {
+        let message = "the line of a unit cannot end with a backslash";
+        if description.is_some_and(|text| text.ends_with('\\')) {
+            self.fault(written.description.as_ref().unwrap_or(&self.keys().summary), message);
+        }
+        if let Some(at) = written.working_directory.as_ref().filter(|at| at.value.ends_with('\\')) {
+            self.fault(at, message);
+        }
     }
 
     fn command(&self, at: &At<Vec<At<String>>>) -> Option<Vec<String>> {

@@ -185,6 +185,11 @@ fn git(base: &Path) -> Result<String, String> {
         let count = run(base, &["rev-list", "--count", "HEAD"])?;
         return Ok(format!("0.0.0+git.{count}.g{hash}"));
     };
+    from_description(&described)
+}
+
+/// Takes `TAG-COUNT-gHASH` apart.
+fn from_description(described: &str) -> Result<String, String> {
     let mut parts = described.rsplitn(3, '-');
     match (parts.next(), parts.next(), parts.next()) {
         (Some(_), Some("0"), Some(tag)) => Ok(tag.to_owned()),
@@ -206,4 +211,47 @@ fn run(base: &Path, arguments: &[&str]) -> Result<String, String> {
     String::from_utf8(output.stdout)
         .map(|text| text.trim().to_owned())
         .map_err(|_| "git printed something that is not UTF-8".into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn commits_after_a_tag_come_after_its_version() {
+        let cases = [
+            ("v1.2.3-0-gabcdef", "1.2.3"),
+            ("v1.2.3-5-gabcdef", "1.2.3+git.5.gabcdef"),
+            ("1.2.3-rc.1-12-gabcdef", "1.2.3-rc.1+git.12.gabcdef"),
+            ("v1.2.3+b-5-gabcdef", "1.2.3+b.git.5.gabcdef"),
+        ];
+        for (described, expected) in cases {
+            let text = from_description(described).unwrap();
+            let version = Version::parse(without_v(&text)).unwrap();
+            assert_eq!(version.plain(), expected);
+        }
+        assert!(from_description("abcdef").is_err());
+    }
+
+    #[test]
+    fn only_a_v_before_a_number_is_left_out() {
+        for (text, expected) in [("v1", "1"), ("version", "version"), ("1", "1"), ("vv1", "vv1")] {
+            assert_eq!(without_v(text), expected);
+        }
+    }
+
+    #[test]
+    fn a_package_inherits_the_version_of_its_workspace() {
+        let folder = tempfile::tempdir().unwrap();
+        let member = folder.path().join("crates/a");
+        fs_err::create_dir_all(&member).unwrap();
+        let text = "[workspace]\n[workspace.package]\nversion = \"4.5.6\"\n";
+        fs_err::write(folder.path().join("Cargo.toml"), text).unwrap();
+        let manifest = member.join("Cargo.toml");
+        fs_err::write(&manifest, "[package]\nname = \"a\"\nversion.workspace = true\n").unwrap();
+        assert_eq!(cargo(&manifest), Ok("4.5.6".into()));
+        assert_eq!(cargo(&folder.path().join("Cargo.toml")), Ok("4.5.6".into()));
+        fs_err::write(&manifest, "[package]\nname = \"a\"\n").unwrap();
+        assert!(cargo(&manifest).is_err());
+    }
 }

@@ -7,7 +7,9 @@ use crate::resolved::Service;
 pub(super) fn render(service: &Service) -> Option<String> {
     let (user, group) = (&service.user, &service.group);
     let mut text = String::new();
-    if !group.is_root() {
+    // One line makes both, also with a systemd that does not know `uid:gid` yet.
+    let alike = user == group;
+    if !group.is_root() && !alike {
         text.push_str(&format!("g {} {}\n", group.name, group.id));
     }
     if !user.is_root() {
@@ -15,8 +17,9 @@ pub(super) fn render(service: &Service) -> Option<String> {
             Some(state) => quote::word(&quote::specifiers(&path_text(&state.path))),
             None => "-".into(),
         };
-        let (name, uid, gid) = (&user.name, user.id, group.id);
-        text.push_str(&format!("u {name} {uid}:{gid} \"{} service\" {home}\n", service.name));
+        let name = &user.name;
+        let id = if alike { user.id.to_string() } else { format!("{}:{}", user.id, group.id) };
+        text.push_str(&format!("u {name} {id} \"{} service\" {home}\n", service.name));
     }
     (!text.is_empty()).then_some(text)
 }

@@ -97,6 +97,9 @@ WantedBy=multi-user.target
 fn renders_accounts_and_directories() {
     let accounts = "g shop 52000\nu catalog 52188:52000 \"catalog service\" /var/lib/catalog\n";
     assert_eq!(full().sysusers().as_deref(), Some(accounts));
+    let alike = Service { group: Owner::new("catalog", 52_188), state: Vec::new(), ..full() };
+    let accounts = "u catalog 52188 \"catalog service\" -\n";
+    assert_eq!(alike.sysusers().as_deref(), Some(accounts));
     let directories = "d /var/lib/catalog 0750 catalog shop -\n\
                        d \"/var/cache/my 100%%\" 1777 catalog shop -\n";
     assert_eq!(full().tmpfiles().as_deref(), Some(directories));
