@@ -304,16 +304,17 @@ impl FileTable {
         let mut indexes: BTreeMap<Vec<u8>, u32> = BTreeMap::new();
         let (mut basenames, mut dirnames) = (Strings::default(), Strings::default());
         let mut dirindexes = Vec::new();
+        let mut next = 0;
         for file in &self.rows {
             let mut path = file.path.absolute();
             let directory = path.len() - file.path.name().len();
             basenames.push(&path[directory..]);
             path.truncate(directory);
-            let next = indexes.len() as u32;
             let index = *indexes.entry(path).or_insert_with_key(|directory| {
                 dirnames.push(directory);
                 next
             });
+            next = next.max(index + 1);
             dirindexes.push(index);
         }
         header.put(tags::BASENAMES, Value::StringArray(basenames));
@@ -334,11 +335,7 @@ impl FileTable {
 }
 
 /// A hard link whose file is not shipped would come back as a file of its own.
-fn refuse_link_to_ghost(
-    tree: &FileTree,
-    path: &TreePath,
-    entry: &Entry,
-) -> Result<(), WriteError> {
+fn refuse_link_to_ghost(tree: &FileTree, path: &TreePath, entry: &Entry) -> Result<(), WriteError> {
     let Node::HardLink(target) = &entry.node else { return Ok(()) };
     let ghost = |entry: &Entry| entry.mark == Mark::Ghost;
     if ghost(entry) || !tree.get(target).is_some_and(ghost) {
@@ -349,8 +346,7 @@ fn refuse_link_to_ghost(
 }
 
 fn read_paths(header: &Header) -> Result<Vec<TreePath>, ReadError> {
-    let (basenames, dirnames) =
-        (header.strings(tags::BASENAMES)?, header.strings(tags::DIRNAMES)?);
+    let (basenames, dirnames) = (header.strings(tags::BASENAMES)?, header.strings(tags::DIRNAMES)?);
     let indexes = header.int32s(tags::DIRINDEXES)?;
     let indexes = expect_count(header, tags::DIRINDEXES, indexes, basenames.len())?;
     let dirnames: Vec<&[u8]> = dirnames.iter().collect();
