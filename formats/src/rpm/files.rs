@@ -304,16 +304,17 @@ impl FileTable {
         let mut indexes: BTreeMap<Vec<u8>, u32> = BTreeMap::new();
         let (mut basenames, mut dirnames) = (Strings::default(), Strings::default());
         let mut dirindexes = Vec::new();
+        let mut next = 0;
         for file in &self.rows {
             let mut path = file.path.absolute();
             let directory = path.len() - file.path.name().len();
             basenames.push(&path[directory..]);
             path.truncate(directory);
-            let next = indexes.len() as u32;
             let index = *indexes.entry(path).or_insert_with_key(|directory| {
                 dirnames.push(directory);
                 next
             });
+            next = next.max(index + 1);
             dirindexes.push(index);
         }
         header.put(tags::BASENAMES, Value::StringArray(basenames));
