@@ -9,7 +9,6 @@
 
 use std::collections::BTreeMap;
 
-use super::capabilities;
 use super::directories::is_unowned;
 use super::header::Header;
 use super::relations::Usage;
@@ -18,7 +17,7 @@ use super::value::{Strings, Value};
 use crate::archive::cpio;
 use crate::digest::Digest;
 use crate::format::{ReadError, WriteError};
-use crate::tree::{DeviceKind, Entry, FileTree, Mark, Node, Owner, TreePath, escape};
+use crate::tree::{DeviceKind, Entry, FileTree, Mark, Node, Owner, TreePath, capabilities, escape};
 
 const FLAG_CONFIG: u32 = 1 << 0;
 const FLAG_DOC: u32 = 1 << 1;
