@@ -144,6 +144,10 @@ fn all_artifacts_of_one_bake_hold_one_tree() {
     }
     let difference = project.bake(&["diff", artifacts[0], artifacts[2]]);
     assert_eq!(success(&difference), "");
+    let mixed = project.bake(&["verify", artifacts[0], "bake.toml", artifacts[1]]);
+    assert_eq!(mixed.status.code(), Some(1));
+    let text = String::from_utf8(mixed.stdout).unwrap();
+    assert!(text.contains("all 2 artifacts hold the tree sha256:"), "{text}");
 }
 
 #[test]

@@ -41,6 +41,11 @@ impl Check {
                 "version": recipe.version.to_string(),
                 "outputs": outputs,
                 "files": files,
+                "versions": {
+                    "deb": recipe.deb.as_ref().map(|deb| &deb.version),
+                    "rpm": recipe.rpm.as_ref().map(|rpm| format!("{}-{}", rpm.version, rpm.release)),
+                    "oci": recipe.oci.as_ref().map(|_| recipe.version.oci_tag()),
+                },
             });
             printer.event("checked", &data)?;
         } else {

@@ -1,8 +1,9 @@
 //! `bake verify`: every broken rule, and whether several artifacts hold the same tree.
 
 use std::collections::BTreeSet;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
+use bake_formats::tree::TreeId;
 use clap::Args;
 use serde_json::json;
 
@@ -26,57 +27,64 @@ pub(in crate::cli) struct Verify {
 impl Verify {
     pub(in crate::cli) fn run(&self, printer: &Printer) -> Result<Exit, Failure> {
         let mut trees = BTreeSet::new();
-        let mut problems = 0;
+        let mut sound = true;
+        let mut readable = 0;
         for path in &self.artifacts {
-            let opened = Opened::open(path)?;
-            let found = opened.verify()?;
-            let tree = opened.inspect()?.tree.id();
-            trees.insert(tree);
-            problems += found.len();
-            if printer.is_json() {
-                let data = json!({
-                    "format": opened.kind.name(),
-                    "path": path,
-                    "tree": tree,
-                    "problems": found,
-                });
-                printer.event("verified", &data)?;
-                continue;
-            }
-            let verdict = if found.is_empty() { "ok" } else { "broken" };
-            let format = opened.kind.name();
-            printer.line(format_args!("{verdict:<6} {format:<11} {tree} {}", path.display()))?;
-            for problem in &found {
-                printer.line(format_args!("       {problem}"))?;
+            match verify(path, printer) {
+                Ok((tree, clean)) => {
+                    trees.insert(tree);
+                    readable += 1;
+                    sound &= clean;
+                }
+                // One artifact that cannot be read says nothing of the others.
+                Err(failure) => {
+                    printer.failure(&failure);
+                    sound = false;
+                }
             }
         }
         if self.artifacts.len() > 1 {
-            self.compare(&trees, printer)?;
+            compare(readable, &trees, printer)?;
         }
-        Ok(if problems == 0 && trees.len() == 1 { Exit::Done } else { Exit::No })
+        Ok(if sound && trees.len() == 1 { Exit::Done } else { Exit::No })
     }
+}
 
-    fn compare(
-        &self,
-        trees: &BTreeSet<bake_formats::tree::TreeId>,
-        printer: &Printer,
-    ) -> Result<(), Failure> {
-        if printer.is_json() {
-            let data = json!({ "artifacts": self.artifacts.len(), "trees": trees });
-            printer.event("compared", &data)?;
-            return Ok(());
-        }
-        let count = self.artifacts.len();
-        match trees.first() {
-            Some(tree) if trees.len() == 1 => {
-                printer.line(format_args!("all {count} artifacts hold the tree {tree}"))?;
-            }
-            _ => {
-                let found = trees.len();
-                printer.line(format_args!("{count} artifacts hold {found} different trees"))?;
-                printer.note("hint: `bake diff A B` shows what differs");
-            }
-        }
-        Ok(())
+/// Says whether the artifacts that could be read hold one tree.
+fn compare(readable: usize, trees: &BTreeSet<TreeId>, printer: &Printer) -> Result<(), Failure> {
+    if printer.is_json() {
+        printer.event("compared", &json!({ "artifacts": readable, "trees": trees }))?;
+        return Ok(());
     }
+    match trees.first() {
+        None => printer.note("no artifact could be read"),
+        Some(tree) if trees.len() == 1 => {
+            printer.line(format_args!("all {readable} artifacts hold the tree {tree}"))?;
+        }
+        Some(_) => {
+            let found = trees.len();
+            printer.line(format_args!("{readable} artifacts hold {found} different trees"))?;
+            printer.note("hint: `bake diff A B` shows what differs");
+        }
+    }
+    Ok(())
+}
+
+/// Prints what is wrong with one artifact; returns its tree and whether nothing is.
+fn verify(path: &Path, printer: &Printer) -> Result<(TreeId, bool), Failure> {
+    let opened = Opened::open(path)?;
+    let found = opened.verify()?;
+    let tree = opened.inspect()?.tree.id();
+    let format = opened.kind.name();
+    if printer.is_json() {
+        let data = json!({ "format": format, "path": path, "tree": tree, "problems": found });
+        printer.event("verified", &data)?;
+        return Ok((tree, found.is_empty()));
+    }
+    let verdict = if found.is_empty() { "ok" } else { "broken" };
+    printer.line(format_args!("{verdict:<6} {format:<11} {tree} {}", path.display()))?;
+    for problem in &found {
+        printer.line(format_args!("       {problem}"))?;
+    }
+    Ok((tree, found.is_empty()))
 }
