@@ -1,5 +1,6 @@
 //! Reading contents once: every digest that any format wants, on all cores.
 
+use std::io::{self, Read};
 use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
@@ -73,13 +74,26 @@ fn read(file: &FoundFile, reporter: &dyn Reporter) -> Result<Content, Error> {
         let inner = error.get_ref().and_then(|inner| inner.downcast_ref::<super::ChangedFile>());
         if inner.is_some() { changed() } else { Error::Io(error) }
     })?;
-    let content = Content::of_reader(&mut source)?;
+    let content = Content::of_reader(Reported { file: &mut source, reporter })?;
     check_unchanged(&source, &file.path, &file.stamp).map_err(|_| changed())?;
     if content.size != file.stamp.size {
         return Err(changed());
     }
-    reporter.advanced(content.size);
     Ok(content)
+}
+
+/// Reads a file and tells how far it got.
+struct Reported<'a> {
+    file: &'a mut fs_err::File,
+    reporter: &'a dyn Reporter,
+}
+
+impl Read for Reported<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let count = self.file.read(buffer)?;
+        self.reporter.advanced(count as u64);
+        Ok(count)
+    }
 }
 
 #[cfg(test)]
