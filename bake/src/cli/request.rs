@@ -19,7 +19,7 @@ use crate::store::Store;
 #[derive(Debug, Args)]
 pub(super) struct StoreArgs {
     /// The store [default: `bake` in the user's cache directory]
-    #[arg(long, value_name = "DIR", env = "BAKE_STORE")]
+    #[arg(long, value_name = "DIR", env = "BAKE_STORE", global = true)]
     store: Option<PathBuf>,
 }
 
