@@ -79,15 +79,21 @@ impl Store {
         let mut collected = Collected::default();
         for action in actions {
             let age = limits.now.duration_since(action.modified).unwrap_or_default();
-            let full = limits.max_size.is_some_and(|max| live_bytes > max);
-            let named =
-                if age > limits.unused_for || full { None } else { self.named_by(&action.path)? };
-            if let Some(digests) = named {
-                let new = digests.into_iter().filter(|digest| live.insert(*digest));
-                live_bytes += new.map(|digest| self.size_of(&digest)).sum::<u64>();
-            } else {
-                collected.actions += 1;
-                remove(&action.path, limits)?;
+            let named = if age > limits.unused_for { None } else { self.named_by(&action.path)? };
+            let new: Option<BTreeSet<Digest>> = named.map(|digests| {
+                digests.into_iter().filter(|digest| !live.contains(digest)).collect()
+            });
+            let size = |new: &BTreeSet<Digest>| new.iter().map(|digest| self.size_of(digest)).sum();
+            let bytes: u64 = live_bytes + new.as_ref().map_or(0, size);
+            match new {
+                Some(new) if limits.max_size.is_none_or(|max| bytes <= max) => {
+                    live.extend(new);
+                    live_bytes = bytes;
+                }
+                _ => {
+                    collected.actions += 1;
+                    remove(&action.path, limits)?;
+                }
             }
         }
         self.keep_releases(&mut live)?;
@@ -198,6 +204,11 @@ mod tests {
         store.collect(&limits(now)).unwrap();
         assert!(store.has(&kept) && store.has(&rope) && !store.has(&orphan));
         assert_eq!(store.releases().unwrap().len(), 1);
+
+        let (_, _) = output(&store, b"more", &[7; 1000]);
+        let full = Limits { max_size: Some(100), ..limits(now) };
+        store.collect(&full).unwrap();
+        assert!(store.has(&kept) && store.result(&Digest::of(b"more")).is_none());
 
         let late = store.collect(&limits(now + 31 * DAY)).unwrap();
         assert_eq!((late.actions, late.kept_bytes), (1, 0));
