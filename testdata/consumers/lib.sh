@@ -95,7 +95,7 @@ finish() {
 # Copies the examples and fixtures to $PROJECT, with the program where the recipe of bake itself expects it, and runs
 # their build scripts. The copy is its own project, so that nothing is written into the sources.
 prepare() {
-    local folder
+    local folder script
     PROJECT=$SCRATCH/project
     [ ! -e "$PROJECT/ready" ] || return 0
     rm -rf "$PROJECT"
@@ -104,8 +104,11 @@ prepare() {
     cp "$BAKE" "$PROJECT/target/release/bake"
     cp -r "$ROOT/recipes/examples/." "$TESTDATA/fixtures/." "$PROJECT/recipes/examples/"
     for folder in "$PROJECT"/recipes/examples/*/; do
-        rm -rf "$folder/out"
-        if ! "$folder/build" >"$OUTPUT" 2>&1; then
+        rm -rf "$folder/out" "$folder/dist"
+        script=$folder/build
+        # The script of bake itself also calls cargo and bake.
+        [ ! -x "$folder/make-output" ] || script=$folder/make-output
+        if ! "$script" >"$OUTPUT" 2>&1; then
             fail "build script of $(basename "$folder")"
             tail -n 15 "$OUTPUT" | sed 's/^/    /'
             finish
