@@ -1,1 +1,35 @@
-//! placeholder
+//! The engine of bake, and the command line on top of it.
+//!
+//! ```text
+//! recipe -> plan -> (scan, hash, compose) -> tree -> lower -> model -> write -> ropes -> output
+//! ```
+//!
+//! Modules stand in dependency order: each uses only those above it.
+
+pub mod error;
+
+pub mod failures;
+
+pub mod report;
+
+pub mod interrupt;
+
+pub mod store;
+
+pub mod output;
+
+pub mod assemble;
+
+pub mod inspected;
+
+pub mod lower;
+
+pub mod opened;
+
+pub mod plan;
+
+pub mod release;
+
+pub mod run;
+
+pub mod cli;

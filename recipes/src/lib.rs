@@ -1,1 +1,24 @@
-//! placeholder
+//! The recipe as data: what is written, what it means for one platform, and what is wrong with it.
+//!
+//! ```text
+//! bake.toml ──load──► written::Recipe ──resolve──► resolved::Recipe
+//! ```
+//!
+//! The only input besides the recipe is what it asks for by name: the file, the git tag or the
+//! build identity variable that its version comes from. There are no templates, no includes and
+//! no environments, so nothing that differs between environments can enter an artifact.
+//!
+//! Modules stand in dependency order: each uses only those above it.
+
+pub mod error;
+
+pub mod name;
+
+pub mod platform;
+
+pub mod version;
+
+pub mod resolved;
+
+pub use error::{Look, Place, RecipeError, RecipeErrors};
+pub use platform::Platform;

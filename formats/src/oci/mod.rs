@@ -1,1 +1,63 @@
-//! The oci format.
+//! OCI images (image-spec 1.1): a tree as layers, with how to run it.
+//!
+//! ```text
+//! index.json ─► image index (if there are several platforms)
+//!                 │  one descriptor for each platform
+//!                 ▼
+//!               image manifest ── annotations: dev.bake.tree, dev.bake.image
+//!                 ├─► image configuration: platform, user, environment, command,
+//!                 │                        one DiffID and one history entry for each layer
+//!                 ├─► layer 0   tar, tar+gzip or tar+zstd   dev.bake.layer=payload
+//!                 └─► layer 1   (if the tree needs it)      dev.bake.layer=support
+//! ```
+//!
+//! Every arrow is a descriptor: media type, digest, size (descriptor.md). Everything that an arrow
+//! leads to is a blob, and [`layout`] (image-layout.md) puts blobs into files:
+//!
+//! ```text
+//! NAME-VERSION.oci/              NAME-VERSION.oci.tar
+//!   oci-layout                     the same files in one tar archive, with Docker's
+//!   index.json                     manifest.json beside them (see `archive`)
+//!   blobs/sha256/DIGEST ...
+//! ```
+//!
+//! The payload layer is the tree and nothing else (layer.md): PAX tar, names without a prefix,
+//! ghosts left out. What a package gets from its system and an image does not (account databases,
+//! state directories) is a layer of its own, so that the payload can be read back and its
+//! [`crate::tree::TreeId`] recomputed. `dev.bake.image` keeps what only the model says.
+//!
+//! JSON documents are canonical: see [`json`].
+
+pub mod accounts;
+pub mod archive;
+pub mod config;
+pub mod descriptor;
+pub mod index;
+pub mod json;
+pub mod layer;
+pub mod layout;
+pub mod manifest;
+mod model;
+pub mod read;
+mod reference;
+#[cfg(test)]
+mod tests;
+mod verify;
+mod whiteout;
+pub mod write;
+pub mod written;
+
+pub use accounts::{Accounts, Group, User};
+pub use archive::Archive;
+pub use descriptor::{Descriptor, Platform};
+pub use index::join;
+pub use layout::Layout;
+pub use model::{DEFAULT_PATH, Image, OWN_PREFIX, StateDirectory};
+pub use read::{Limits, PlatformImage, read_all};
+pub use write::{TREE_KEY, write};
+pub use written::{Written, WrittenImage};
+
+/// The format's name.
+const NAME: &str = "oci";
+/// Raised whenever equal input would give different bytes.
+const REVISION: u32 = 1;

@@ -1,1 +1,76 @@
-//! The rpm format.
+//! The rpm format, version 4: binary packages.
+//!
+//! ```text
+//! offset
+//!      0  lead, 96 bytes                                                          [`lead`]
+//!     96  signature header: digests and sizes of what follows, reserved space     [`signature`]
+//!         zeros up to a multiple of 8
+//!         header: name, dependencies, scripts, the file table                     [`header`]
+//!         payload: a cpio archive as one gzip, zstd or xz stream                  [`payload`]
+//! ```
+//!
+//! Implements rpm's `docs/manual/format_v4.md`, `format_lead.md`, `format_header.md` and `tags.md`.
+//! What a package holds is bound from the front: the signature header has the digests of the
+//! header, the header has those of the payload and of every file.
+//!
+//! The tree's identity is kept in the tag `COOKIE`, as `bake tree sha256:…`. Directories that
+//! belong to the distribution are not listed. Signatures, triggers and version 6 are not written;
+//! a signature has its place in the reserved space of the signature header.
+
+mod architecture;
+mod capabilities;
+mod dependency;
+mod directories;
+mod files;
+mod header;
+mod lead;
+mod model;
+mod payload;
+mod read;
+mod relations;
+mod sections;
+mod signature;
+mod tags;
+#[cfg(test)]
+mod tests;
+mod value;
+mod verify;
+mod write;
+
+pub use dependency::{Dependency, DependencyError, Operator};
+pub use model::{Change, Package, Relations, Script, Scripts};
+
+use crate::format::{Artifact, Format, Problem, ReadError, Unpacked, WriteCx, WriteError};
+use crate::input::Source;
+use crate::tree::FileTree;
+
+/// The rpm format.
+#[derive(Debug, Clone, Copy)]
+pub struct Rpm;
+
+impl Format for Rpm {
+    type Model = Package;
+    const NAME: &'static str = "rpm";
+    const REVISION: u32 = 1;
+
+    fn file_name(package: &Package) -> String {
+        let Package { name, version, release, arch, .. } = package;
+        format!("{name}-{version}-{release}.{arch}.rpm")
+    }
+
+    fn write(
+        package: &Package,
+        tree: &FileTree,
+        cx: &WriteCx<'_>,
+    ) -> Result<Artifact, WriteError> {
+        write::write(package, tree, cx)
+    }
+
+    fn read(source: &Source) -> Result<Unpacked<Package>, ReadError> {
+        read::read(source)
+    }
+
+    fn verify(source: &Source) -> Result<Vec<Problem>, ReadError> {
+        verify::verify(source)
+    }
+}

@@ -1,0 +1,191 @@
+//! Laying what was found into one tree for each output.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use bake_formats::tree::{
+    Content, Entry, FileTree, Mark, Mode, Node, TreeBuilder, TreeError, TreePath,
+};
+use bake_recipes::resolved::{FileRule, Output, Recipe};
+use bake_recipes::{Place, RecipeError};
+
+use super::contents::SourceFiles;
+use super::scan::{Item, ItemKind, Scan};
+
+/// The trees of all outputs, and where their contents are.
+#[derive(Debug)]
+pub struct Trees {
+    /// The tree of each output that is baked; outputs with equal rules share one.
+    pub trees: BTreeMap<Output, Arc<FileTree>>,
+    /// Where contents are.
+    pub sources: SourceFiles,
+    /// The line of the recipe that each entry comes from.
+    pub places: BTreeMap<TreePath, Place>,
+}
+
+/// Lays what was found into the tree of each output.
+pub fn compose(recipe: &Recipe, scan: &Scan, contents: &[Content]) -> Result<Trees, RecipeError> {
+    let mut sources = SourceFiles::default();
+    for (file, content) in scan.files.iter().zip(contents) {
+        sources.insert_file(content.digest, file.path.clone(), file.stamp);
+    }
+    for rule_items in &scan.items {
+        for item in rule_items {
+            if let ItemKind::Inline(text) = &item.kind {
+                sources.insert_bytes(text);
+            }
+        }
+    }
+    let generated: Vec<_> = recipe.service.iter().flat_map(|s| s.generated_files()).collect();
+    for file in &generated {
+        sources.insert_bytes(file.text.as_bytes());
+    }
+    let mut trees: BTreeMap<Output, Arc<FileTree>> = BTreeMap::new();
+    let mut places = BTreeMap::new();
+    let mut made: Vec<(Vec<bool>, Arc<FileTree>)> = Vec::new();
+    for output in recipe.outputs() {
+        let rules: Vec<bool> = recipe.files.iter().map(|rule| rule.is_for(output)).collect();
+        if let Some((_, tree)) = made.iter().find(|(same, _)| *same == rules) {
+            trees.insert(output, Arc::clone(tree));
+            continue;
+        }
+        let mut composer = Composer { contents, builder: TreeBuilder::new(), places: BTreeMap::new() };
+        for ((rule, items), wanted) in recipe.files.iter().zip(&scan.items).zip(&rules) {
+            if *wanted {
+                composer.rule(rule, items)?;
+            }
+        }
+        for file in &generated {
+            let place = recipe.service.as_ref().map(|service| &service.place);
+            let content = Content::of(file.text.as_bytes());
+            composer.insert(&file.path, Entry::file(content, Mode::PLAIN), place)?;
+        }
+        let (tree, new) = composer.finish(recipe, scan, &rules)?;
+        places.extend(new);
+        let tree = Arc::new(tree);
+        made.push((rules, Arc::clone(&tree)));
+        trees.insert(output, tree);
+    }
+    Ok(Trees { trees, sources, places })
+}
+
+struct Composer<'a> {
+    contents: &'a [Content],
+    builder: TreeBuilder,
+    /// The rule that made each entry, for errors about two that claim one path.
+    places: BTreeMap<TreePath, Place>,
+}
+
+impl Composer<'_> {
+    fn rule(&mut self, rule: &FileRule, items: &[Item]) -> Result<(), RecipeError> {
+        let mut names: BTreeMap<usize, TreePath> = BTreeMap::new();
+        for item in items {
+            let mut entry = match &item.kind {
+                ItemKind::WalkedDirectory => continue,
+                ItemKind::Directory => directory(rule),
+                ItemKind::File { file, executable, linked } => {
+                    let mode = if *executable { Mode::EXECUTABLE } else { Mode::PLAIN };
+                    let first = if *linked { names.get(file).cloned() } else { None };
+                    let node = match first {
+                        Some(first) => Node::HardLink(first),
+                        None => {
+                            names.insert(*file, item.to.clone());
+                            Node::File(self.contents[*file])
+                        }
+                    };
+                    Entry::new(node, rule.mode.unwrap_or(mode))
+                }
+                ItemKind::Inline(text) => {
+                    Entry::file(Content::of(text), rule.mode.unwrap_or(Mode::PLAIN))
+                }
+                ItemKind::Symlink(target) => Entry::symlink(target.clone()),
+                ItemKind::Device(kind, major, minor) => {
+                    let node = Node::Device { kind: *kind, major: *major, minor: *minor };
+                    Entry::new(node, rule.mode.unwrap_or(Mode::PLAIN))
+                }
+                ItemKind::Fifo => Entry::new(Node::Fifo, rule.mode.unwrap_or(Mode::PLAIN)),
+                ItemKind::Ghost => {
+                    let mut ghost = Entry::file(Content::of(b""), rule.mode.unwrap_or(Mode::PLAIN));
+                    ghost.mark = Mark::Ghost;
+                    ghost
+                }
+            };
+            entry.owner = rule.owner.clone();
+            entry.group = rule.group.clone();
+            if matches!(entry.node, Node::File(_) | Node::HardLink(_)) && entry.mark != Mark::Ghost {
+                entry.mark = rule.mark;
+                entry.xattrs = rule.xattrs.clone();
+            }
+            self.insert(&item.to, entry, Some(&rule.place))?;
+        }
+        Ok(())
+    }
+
+    fn insert(
+        &mut self,
+        path: &TreePath,
+        entry: Entry,
+        place: Option<&Place>,
+    ) -> Result<(), RecipeError> {
+        let result = self.builder.insert(path.clone(), entry);
+        match (result, place) {
+            (Ok(()), place) => {
+                self.places.extend(place.map(|place| (path.clone(), place.clone())));
+                Ok(())
+            }
+            (Err(error), place) => Err(self.error(path, &error, place)),
+        }
+    }
+
+    fn error(&self, path: &TreePath, error: &TreeError, place: Option<&Place>) -> RecipeError {
+        let first = self.places.get(path).filter(|_| matches!(error, TreeError::Duplicate { .. }));
+        let message = match first {
+            Some(first) => format!("{error}; the other is at {first}"),
+            None => error.to_string(),
+        };
+        match place.or_else(|| self.places.get(path)) {
+            Some(place) => place.error(message),
+            None => RecipeError::new(message),
+        }
+    }
+
+    /// Adds the directories found on the way where nobody asked for anything else.
+    fn finish(
+        mut self,
+        recipe: &Recipe,
+        scan: &Scan,
+        rules: &[bool],
+    ) -> Result<(FileTree, BTreeMap<TreePath, Place>), RecipeError> {
+        for ((rule, items), wanted) in recipe.files.iter().zip(&scan.items).zip(rules) {
+            let walked = items.iter().filter(|item| item.kind == ItemKind::WalkedDirectory);
+            for item in walked.filter(|_| *wanted) {
+                let there = self.builder.get(&item.to).is_some_and(Entry::is_directory);
+                if !there && !item.to.is_root() {
+                    self.insert(&item.to, directory(rule), Some(&rule.place))?;
+                }
+            }
+        }
+        let Self { builder, places, .. } = self;
+        let tree = builder.finish().map_err(|error| {
+            let path = match &error {
+                TreeError::NotADirectory { path, .. }
+                | TreeError::DanglingHardLink { path, .. }
+                | TreeError::ImpossibleTarget { path }
+                | TreeError::Duplicate { path } => Some(path),
+                TreeError::RootNotADirectory => None,
+            };
+            match path.and_then(|path| places.get(path)) {
+                Some(place) => place.error(error.to_string()),
+                None => RecipeError::new(error.to_string()),
+            }
+        })?;
+        Ok((tree, places))
+    }
+}
+
+fn directory(rule: &FileRule) -> Entry {
+    let mut entry = Entry::new(Node::Directory, rule.directory_mode.unwrap_or(Mode::EXECUTABLE));
+    entry.owner = rule.owner.clone();
+    entry.group = rule.group.clone();
+    entry
+}

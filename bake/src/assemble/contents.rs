@@ -1,0 +1,157 @@
+//! Where contents are read from: the build output for what was scanned there, else the store.
+
+use std::collections::BTreeMap;
+use std::io::{self, Read, Seek, SeekFrom};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use bake_formats::blob::{Blob, BlobSource, BlobStore};
+use bake_formats::digest::Digest;
+
+use crate::report::Reporter;
+use crate::store::{Stamp, Store};
+
+/// Contents of the build output by digest, with what tells that a file is still the one scanned.
+#[derive(Debug, Default, Clone)]
+pub struct SourceFiles {
+    files: BTreeMap<Digest, (PathBuf, Stamp)>,
+    inline: BTreeMap<Digest, Arc<[u8]>>,
+}
+
+impl SourceFiles {
+    /// Notes that a file holds a content.
+    pub fn insert_file(&mut self, digest: Digest, path: PathBuf, stamp: Stamp) {
+        self.files.entry(digest).or_insert((path, stamp));
+    }
+
+    /// Notes a content that is in memory: rendered units, text from the recipe.
+    pub fn insert_bytes(&mut self, bytes: &[u8]) {
+        self.inline.entry(Digest::of(bytes)).or_insert_with(|| bytes.into());
+    }
+
+    /// Returns whether the content of a digest was scanned.
+    pub fn contains(&self, digest: &Digest) -> bool {
+        self.files.contains_key(digest) || self.inline.contains_key(digest)
+    }
+}
+
+/// The blobs that a bake works with.
+#[derive(Clone, Copy)]
+pub struct Contents<'a> {
+    /// The build output.
+    pub sources: &'a SourceFiles,
+    /// Everything else.
+    pub store: &'a Store,
+    /// Is told how much was read.
+    pub reporter: &'a dyn Reporter,
+}
+
+impl std::fmt::Debug for Contents<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Contents").field("store", &self.store).finish_non_exhaustive()
+    }
+}
+
+impl BlobSource for Contents<'_> {
+    fn open(&self, digest: &Digest, offset: u64) -> io::Result<Box<dyn Read + Send + '_>> {
+        if let Some(bytes) = self.sources.inline.get(digest) {
+            let start = usize::try_from(offset).unwrap_or(usize::MAX).min(bytes.len());
+            return Ok(Box::new(&bytes[start..]));
+        }
+        let Some((path, stamp)) = self.sources.files.get(digest) else {
+            return self.store.open(digest, offset);
+        };
+        let mut file = open_unchanged(path, stamp)?;
+        if offset > 0 {
+            file.seek(SeekFrom::Start(offset))?;
+        }
+        let left = stamp.size.saturating_sub(offset);
+        Ok(Box::new(Watched { file, path, stamp, left, reporter: self.reporter }))
+    }
+}
+
+impl BlobStore for Contents<'_> {
+    fn put(&self, bytes: &[u8]) -> io::Result<Blob> {
+        self.store.put(bytes)
+    }
+}
+
+/// Opens a file and checks that it is the one that was scanned.
+pub(super) fn open_unchanged(path: &Path, stamp: &Stamp) -> io::Result<fs_err::File> {
+    let file = fs_err::File::open(path)?;
+    check_unchanged(&file, path, stamp)?;
+    Ok(file)
+}
+
+/// Fails if a file is no longer the one that was scanned.
+pub(super) fn check_unchanged(file: &fs_err::File, path: &Path, stamp: &Stamp) -> io::Result<()> {
+    if Stamp::of(&file.metadata()?) == *stamp {
+        return Ok(());
+    }
+    Err(io::Error::other(ChangedFile { path: path.into() }))
+}
+
+/// A source file that is no longer what was scanned.
+#[derive(Debug, thiserror::Error)]
+#[error("`{}` changed while it was being read", path.display())]
+pub struct ChangedFile {
+    path: PathBuf,
+}
+
+impl ChangedFile {
+    /// Returns the file.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+}
+
+/// Reads a source file and checks at the end of what was asked that nobody changed it meanwhile.
+struct Watched<'a> {
+    file: fs_err::File,
+    path: &'a Path,
+    stamp: &'a Stamp,
+    left: u64,
+    reporter: &'a dyn Reporter,
+}
+
+impl Read for Watched<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let count = self.file.read(buffer)?;
+        self.reporter.advanced(count as u64);
+        self.left = self.left.saturating_sub(count as u64);
+        if self.left == 0 || count == 0 {
+            check_unchanged(&self.file, self.path, self.stamp)?;
+        }
+        Ok(count)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::Silent;
+
+    #[test]
+    fn a_file_changed_after_the_scan_is_an_error_not_other_bytes() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::open(&folder.path().join("store")).unwrap();
+        let path = folder.path().join("file");
+        fs_err::write(&path, b"hello").unwrap();
+        let stamp = Stamp::of(&fs_err::metadata(&path).unwrap());
+        let digest = Digest::of(b"hello");
+        let mut sources = SourceFiles::default();
+        sources.insert_file(digest, path.clone(), stamp);
+        let contents = Contents { sources: &sources, store: &store, reporter: &Silent };
+        let mut text = String::new();
+        contents.open(&digest, 1).unwrap().read_to_string(&mut text).unwrap();
+        assert_eq!(text, "ello");
+
+        let mut reader = contents.open(&digest, 0).unwrap();
+        fs_err::write(&path, b"hello, world").unwrap();
+        let error = reader.read_to_string(&mut text).unwrap_err().to_string();
+        assert!(error.contains("changed while it was being read"), "{error}");
+        drop(reader);
+        let error = contents.open(&digest, 0).err().unwrap().to_string();
+        assert!(error.contains("changed while it was being read"), "{error}");
+    }
+}

@@ -1,0 +1,121 @@
+//! Reading contents once: every digest that any format wants, on all cores.
+
+use std::path::Path;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, PoisonError};
+
+use bake_formats::tree::Content;
+
+use super::contents::{check_unchanged, open_unchanged};
+use super::scan::FoundFile;
+use crate::error::Error;
+use crate::report::Reporter;
+use crate::store::{Stamp, Store};
+
+/// Returns the content of each file, from the stat index where that is safe, else by reading.
+pub fn hash_files(
+    store: &Store,
+    folder: &Path,
+    files: &[FoundFile],
+    threads: usize,
+    reporter: &dyn Reporter,
+) -> Result<Vec<Content>, Error> {
+    let fail = |source| Error::Store { path: store.root().into(), source };
+    let index = store.stat_index(folder).map_err(fail)?;
+    let mut contents: Vec<Option<Content>> =
+        files.iter().map(|file| index.get(&file.stamp)).collect();
+    let unknown: Vec<usize> = (0..files.len()).filter(|number| contents[*number].is_none()).collect();
+    reporter.scanning(files.len(), unknown.iter().map(|number| files[*number].stamp.size).sum());
+    for (number, content) in read_all(files, &unknown, threads, reporter)? {
+        contents[number] = Some(content);
+    }
+    let contents: Vec<Content> = contents.into_iter().flatten().collect();
+    let found: Vec<(Stamp, Content)> =
+        files.iter().map(|file| file.stamp).zip(contents.iter().copied()).collect();
+    store.save_stat_index(folder, &index, &found).map_err(fail)?;
+    reporter.scanned(files.len(), unknown.len() as u64);
+    Ok(contents)
+}
+
+fn read_all(
+    files: &[FoundFile],
+    unknown: &[usize],
+    threads: usize,
+    reporter: &dyn Reporter,
+) -> Result<Vec<(usize, Content)>, Error> {
+    let next = AtomicUsize::new(0);
+    let done = Mutex::new(Vec::with_capacity(unknown.len()));
+    let work = || {
+        while let Some(number) = unknown.get(next.fetch_add(1, Ordering::Relaxed)) {
+            let result = read(&files[*number], reporter);
+            let failed = result.is_err();
+            done.lock().unwrap_or_else(PoisonError::into_inner).push((*number, result));
+            if failed {
+                next.store(unknown.len(), Ordering::Relaxed);
+            }
+        }
+    };
+    std::thread::scope(|scope| {
+        for _ in 1..threads.min(unknown.len()) {
+            scope.spawn(work);
+        }
+        work();
+    });
+    let mut done = done.into_inner().unwrap_or_else(PoisonError::into_inner);
+    done.sort_by_key(|(number, _)| *number);
+    done.into_iter().map(|(number, result)| Ok((number, result?))).collect()
+}
+
+fn read(file: &FoundFile, reporter: &dyn Reporter) -> Result<Content, Error> {
+    let changed = || Error::Changed { path: file.path.clone() };
+    let mut source = open_unchanged(&file.path, &file.stamp).map_err(|error| {
+        if error.get_ref().is_some_and(|inner| inner.is::<super::ChangedFile>()) {
+            changed()
+        } else {
+            Error::Io(error)
+        }
+    })?;
+    let content = Content::of_reader(&mut source)?;
+    check_unchanged(&source, &file.path, &file.stamp).map_err(|_| changed())?;
+    if content.size != file.stamp.size {
+        return Err(changed());
+    }
+    reporter.advanced(content.size);
+    Ok(content)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::Silent;
+
+    #[test]
+    fn every_thread_count_gives_the_same_contents_and_a_change_is_noticed() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::open(&folder.path().join("store")).unwrap();
+        let files: Vec<_> = (0..50)
+            .map(|number| {
+                let path = folder.path().join(number.to_string());
+                fs_err::write(&path, vec![b'x'; number * 1000]).unwrap();
+                let stamp = Stamp::of(&fs_err::metadata(&path).unwrap());
+                FoundFile { path, stamp }
+            })
+            .collect();
+        let expected: Vec<_> =
+            (0..50).map(|number| Content::of(&vec![b'x'; number * 1000])).collect();
+        for threads in [1, 2, 8] {
+            let found = hash_files(&store, folder.path(), &files, threads, &Silent).unwrap();
+            assert_eq!(found, expected);
+        }
+        fs_err::write(&files[7].path, b"other").unwrap();
+        let error = hash_files(&store, folder.path(), &files, 2, &Silent);
+        // What the index trusts is not read again; the writers check what they read.
+        if let Err(error) = error {
+            assert!(matches!(error, Error::Changed { .. }), "{error}");
+        }
+        let other = tempfile::tempdir().unwrap();
+        let store = Store::open(other.path()).unwrap();
+        let error = hash_files(&store, folder.path(), &files, 2, &Silent).unwrap_err();
+        assert!(matches!(error, Error::Changed { path } if path == files[7].path));
+    }
+}

@@ -1,0 +1,11 @@
+//! From the rules of a recipe and a build output to one file tree for each output.
+
+mod compose;
+mod contents;
+mod hash;
+mod scan;
+
+pub use compose::{Trees, compose};
+pub use contents::{ChangedFile, Contents, SourceFiles};
+pub use hash::hash_files;
+pub use scan::{FoundFile, Item, ItemKind, Scan, scan};

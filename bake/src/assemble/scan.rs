@@ -1,0 +1,314 @@
+//! Finding what the rules of a recipe name. No content is read here.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::{FileTypeExt, MetadataExt};
+use std::path::{Component, Path, PathBuf};
+
+use bake_formats::tree::{DeviceKind, TreePath};
+use bake_recipes::RecipeError;
+use bake_recipes::resolved::{FileRule, FileSource, Glob};
+
+use crate::store::Stamp;
+
+/// What the rules of a recipe name, in the order of the rules.
+#[derive(Debug, Default)]
+pub struct Scan {
+    /// One list for each rule, in the order of the rules; sorted by place.
+    pub items: Vec<Vec<Item>>,
+    /// Each regular file once, however many rules and names it has.
+    pub files: Vec<FoundFile>,
+}
+
+/// A regular file of the build output.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FoundFile {
+    /// Where it is.
+    pub path: PathBuf,
+    /// What tells that it is still the same.
+    pub stamp: Stamp,
+}
+
+/// One thing to be placed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Item {
+    /// Where it goes.
+    pub to: TreePath,
+    /// What it is.
+    pub kind: ItemKind,
+}
+
+/// What an item is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ItemKind {
+    /// A directory that the recipe asks for by name.
+    Directory,
+    /// A directory that was found on the way.
+    WalkedDirectory,
+    /// A regular file.
+    File {
+        /// Its place in [`Scan::files`].
+        file: usize,
+        /// Whether its owner may execute it.
+        executable: bool,
+        /// Whether it has other names.
+        linked: bool,
+    },
+    /// Text from the recipe.
+    Inline(Vec<u8>),
+    /// A symbolic link.
+    Symlink(Vec<u8>),
+    /// A device node.
+    Device(DeviceKind, u32, u32),
+    /// A named pipe.
+    Fifo,
+    /// A file that is owned but not shipped.
+    Ghost,
+}
+
+/// Finds what the rules name, relative to the recipe's folder.
+pub fn scan(folder: &Path, rules: &[FileRule]) -> Result<Scan, RecipeError> {
+    let mut scanner = Scanner { folder, scan: Scan::default(), numbers: BTreeMap::new() };
+    for rule in rules {
+        let items = scanner.rule(rule)?;
+        scanner.scan.items.push(items);
+    }
+    Ok(scanner.scan)
+}
+
+struct Scanner<'a> {
+    folder: &'a Path,
+    scan: Scan,
+    /// The place in [`Scan::files`] of each file, by device and inode.
+    numbers: BTreeMap<(u64, u64), usize>,
+}
+
+impl Scanner<'_> {
+    fn rule(&mut self, rule: &FileRule) -> Result<Vec<Item>, RecipeError> {
+        let one = |kind| Ok(vec![Item { to: rule.to.path.clone(), kind }]);
+        match &rule.source {
+            FileSource::Directory => one(ItemKind::Directory),
+            FileSource::Ghost => one(ItemKind::Ghost),
+            FileSource::Inline(text) => one(ItemKind::Inline(text.clone())),
+            FileSource::Symlink(target) => one(ItemKind::Symlink(target.clone())),
+            FileSource::Path { pattern, is_glob: true } => self.glob(rule, pattern),
+            FileSource::Path { pattern, is_glob: false } => self.path(rule, Path::new(pattern)),
+        }
+    }
+
+    fn path(&mut self, rule: &FileRule, from: &Path) -> Result<Vec<Item>, RecipeError> {
+        let path = self.folder.join(from);
+        let found = fs_err::symlink_metadata(&path);
+        let link = found.map_err(|error| self.missing(rule, from, &error))?;
+        let path = if link.is_symlink() { self.follow(rule, &path)? } else { path };
+        let metadata =
+            fs_err::metadata(&path).map_err(|error| unreadable(rule, &path, &error))?;
+        if metadata.is_dir() {
+            return self.walk(rule, &path, |_| true);
+        }
+        let to = if rule.to.into {
+            let name = from.file_name().unwrap_or_default();
+            rule.to.path.join(name.as_bytes()).map_err(|error| rule.place.error(error.to_string()))?
+        } else {
+            rule.to.path.clone()
+        };
+        Ok(vec![Item { to, kind: self.kind(rule, &path, &metadata)? }])
+    }
+
+    fn glob(&mut self, rule: &FileRule, pattern: &str) -> Result<Vec<Item>, RecipeError> {
+        let fail = |reason: String| rule.place.error(reason);
+        let glob = Glob::parse(pattern).map_err(|error| fail(error.to_string()))?;
+        let base = rule.source.base().unwrap_or_default();
+        let root = self.folder.join(&base);
+        let items = if root.is_dir() {
+            self.walk(rule, &root, |relative| {
+                let matches = |part: &Path| !part.as_os_str().is_empty() && glob.is_match(&base.join(part));
+                relative.ancestors().any(matches)
+            })?
+        } else {
+            Vec::new()
+        };
+        if items.is_empty() {
+            return Err(fail(format!("`{pattern}` matches nothing")).hint(format!(
+                "looked in `{}`; is the build output there?",
+                root.display()
+            )));
+        }
+        Ok(items)
+    }
+
+    /// Walks a directory without following links and takes what `wanted` says, by relative path.
+    fn walk(
+        &mut self,
+        rule: &FileRule,
+        root: &Path,
+        wanted: impl Fn(&Path) -> bool,
+    ) -> Result<Vec<Item>, RecipeError> {
+        let mut items = Vec::new();
+        let mut walk = walkdir::WalkDir::new(root).follow_links(false).into_iter();
+        while let Some(entry) = walk.next() {
+            let entry = entry.map_err(|error| {
+                let path = error.path().unwrap_or(root).to_owned();
+                unreadable(rule, &path, &error.into())
+            })?;
+            let relative = entry.path().strip_prefix(root).unwrap_or(entry.path());
+            if !relative.as_os_str().is_empty() && rule.excludes(relative) {
+                if entry.file_type().is_dir() {
+                    walk.skip_current_dir();
+                }
+                continue;
+            }
+            if !wanted(relative) {
+                continue;
+            }
+            let to = rule.to.path.join(relative.as_os_str().as_bytes());
+            let to = to.map_err(|error| rule.place.error(error.to_string()))?;
+            let metadata = entry.metadata().map_err(|error| {
+                unreadable(rule, entry.path(), &error.into())
+            })?;
+            if metadata.is_symlink() {
+                self.check_link(rule, root, entry.path())?;
+            }
+            items.push(Item { to, kind: self.kind(rule, entry.path(), &metadata)? });
+        }
+        items.sort_by(|a, b| a.to.cmp(&b.to));
+        Ok(items)
+    }
+
+    fn kind(
+        &mut self,
+        rule: &FileRule,
+        path: &Path,
+        metadata: &std::fs::Metadata,
+    ) -> Result<ItemKind, RecipeError> {
+        let kind = metadata.file_type();
+        if kind.is_file() {
+            let stamp = Stamp::of(metadata);
+            let next = self.scan.files.len();
+            let file = *self.numbers.entry((stamp.device, stamp.inode)).or_insert(next);
+            if file == next {
+                self.scan.files.push(FoundFile { path: path.into(), stamp });
+            }
+            let executable = metadata.mode() & 0o100 != 0;
+            return Ok(ItemKind::File { file, executable, linked: metadata.nlink() > 1 });
+        }
+        let device = |kind| {
+            let number = metadata.rdev();
+            ItemKind::Device(kind, rustix::fs::major(number), rustix::fs::minor(number))
+        };
+        match () {
+            () if kind.is_dir() => Ok(ItemKind::WalkedDirectory),
+            () if kind.is_symlink() => {
+                let target =
+                    fs_err::read_link(path).map_err(|error| unreadable(rule, path, &error))?;
+                Ok(ItemKind::Symlink(target.as_os_str().as_bytes().to_vec()))
+            }
+            () if kind.is_fifo() => Ok(ItemKind::Fifo),
+            () if kind.is_char_device() => Ok(device(DeviceKind::Character)),
+            () if kind.is_block_device() => Ok(device(DeviceKind::Block)),
+            () => Err(rule
+                .place
+                .error(format!("`{}` is a socket, which no artifact can hold", path.display()))
+                .hint("leave it out with `exclude`")),
+        }
+    }
+
+    /// Returns what a link named by the recipe itself leads to, if that is within the source.
+    fn follow(&self, rule: &FileRule, link: &Path) -> Result<PathBuf, RecipeError> {
+        let target = fs_err::canonicalize(link).map_err(|error| unreadable(rule, link, &error))?;
+        let folder = if link.starts_with(self.folder) {
+            self.folder
+        } else {
+            link.parent().unwrap_or(self.folder)
+        };
+        let folder =
+            fs_err::canonicalize(folder).map_err(|error| unreadable(rule, folder, &error))?;
+        if target.starts_with(&folder) {
+            return Ok(target);
+        }
+        Err(rule
+            .place
+            .error(format!(
+                "symbolic link `{}` leaves the source: it leads to `{}`",
+                link.display(),
+                target.display()
+            ))
+            .hint("name the file itself, or place a link with `symlink = \"target\"`"))
+    }
+
+    /// A link within a walked directory is placed as it is, so it must mean the same elsewhere.
+    fn check_link(&self, rule: &FileRule, root: &Path, link: &Path) -> Result<(), RecipeError> {
+        let fail = |error| unreadable(rule, link, &error);
+        let target = fs_err::read_link(link).map_err(fail)?;
+        if let Err(error) = fs_err::metadata(link)
+            && is_loop(&error)
+        {
+            return Err(unreadable(rule, link, &error));
+        }
+        let leaves = if target.is_absolute() {
+            target.starts_with(fs_err::canonicalize(root).map_err(fail)?)
+                || target.starts_with(root)
+                || target.starts_with(self.folder)
+        } else {
+            let inside = link.strip_prefix(root).unwrap_or(link).parent().unwrap_or(Path::new(""));
+            climbs_out(&inside.join(&target))
+        };
+        if !leaves {
+            return Ok(());
+        }
+        Err(rule
+            .place
+            .error(format!(
+                "symbolic link `{}` leaves the source: its target is `{}`",
+                link.display(),
+                target.display()
+            ))
+            .hint("leave it out with `exclude` and place it with a `symlink` rule"))
+    }
+
+    fn missing(&self, rule: &FileRule, from: &Path, error: &io::Error) -> RecipeError {
+        if error.kind() != io::ErrorKind::NotFound {
+            return unreadable(rule, &self.folder.join(from), error);
+        }
+        let error = rule.place.error(format!("`{}` is not there", from.display()));
+        error.hint(format!(
+            "looked in `{}`; has the build been run?",
+            self.folder.display()
+        ))
+    }
+}
+
+fn unreadable(rule: &FileRule, path: &Path, error: &io::Error) -> RecipeError {
+    if is_loop(error) {
+        return rule.place.error(format!("`{}` is a loop of symbolic links", path.display()));
+    }
+    let reason = rustix::io::Errno::from_io_error(error)
+        .map_or_else(|| error.to_string(), |errno| io::Error::from(errno).kind().to_string());
+    rule.place.error(format!("cannot read `{}`: {reason}", path.display()))
+}
+
+fn is_loop(error: &io::Error) -> bool {
+    let errno = |error: &io::Error| rustix::io::Errno::from_io_error(error);
+    errno(error) == Some(rustix::io::Errno::LOOP)
+        || std::error::Error::source(error)
+            .and_then(|source| source.downcast_ref::<io::Error>())
+            .is_some_and(|source| errno(source) == Some(rustix::io::Errno::LOOP))
+        || error.to_string().contains("Too many levels of symbolic links")
+}
+
+/// Returns whether a relative path leads above where it starts.
+fn climbs_out(path: &Path) -> bool {
+    let mut depth = 0_i64;
+    for component in path.components() {
+        match component {
+            Component::ParentDir => depth -= 1,
+            Component::Normal(_) => depth += 1,
+            Component::CurDir | Component::RootDir | Component::Prefix(_) => {}
+        }
+        if depth < 0 {
+            return true;
+        }
+    }
+    false
+}

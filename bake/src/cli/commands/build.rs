@@ -1,0 +1,66 @@
+//! `bake build`: bake all outputs of a recipe.
+
+use std::path::PathBuf;
+
+use clap::Args;
+
+use crate::cli::failure::Failure;
+use crate::cli::printer::Printer;
+use crate::cli::progress::Progress;
+use crate::cli::request::{Resolved, StoreArgs, threads};
+use crate::cli::{Exit, RecipeArgs};
+use crate::plan;
+use crate::run;
+
+/// Bake all outputs of a recipe.
+#[derive(Debug, Args)]
+#[command(after_help = "Prints one line for each artifact: format, size, digest, built or cached, \
+    path.\n\nThe date of everything in the outputs is SOURCE_DATE_EPOCH, else the recipe's \
+    `source-date`, else 2020-01-01; never now.\n\nExamples:\n  bake build\n  \
+    bake build --only deb,rpm -o packages\n  bake build --platform linux/arm64 --json")]
+pub(in crate::cli) struct Build {
+    #[command(flatten)]
+    recipe: RecipeArgs,
+    /// The folder for the outputs
+    #[arg(short, long, value_name = "DIR", default_value = "dist")]
+    output: PathBuf,
+    #[command(flatten)]
+    store: StoreArgs,
+    /// Use this many threads [default: one for each core]
+    #[arg(short, long, value_name = "N")]
+    jobs: Option<std::num::NonZeroUsize>,
+}
+
+impl Build {
+    pub(in crate::cli) fn run(&self, printer: &Printer) -> Result<Exit, Failure> {
+        let threads = threads(self.jobs);
+        let resolved = Resolved::new(&self.recipe, threads)?;
+        let store = self.store.open()?;
+        let progress = Progress::new(printer.may_draw());
+        let outcome = resolved.request(|request| {
+            let plan = plan::plan(request, &store, &progress)?;
+            Ok(run::run(&plan, &store, &self.output, threads, &progress)?)
+        });
+        progress.finish();
+        let release = outcome?;
+        for artifact in &release.artifacts {
+            if printer.is_json() {
+                printer.event("artifact", artifact)?;
+            } else {
+                let done = if artifact.cached { "cached" } else { "built" };
+                let path = self.output.join(&artifact.path);
+                printer.line(format_args!(
+                    "{:<11} {:>12} {} {done:<6} {}",
+                    artifact.format,
+                    artifact.size,
+                    artifact.digest,
+                    path.display()
+                ))?;
+            }
+        }
+        if printer.is_json() {
+            printer.event("release", &release)?;
+        }
+        Ok(Exit::Done)
+    }
+}

@@ -1,0 +1,67 @@
+//! `bake inspect`: metadata and tree of an artifact.
+
+use std::path::PathBuf;
+
+use bake_formats::tree::ManifestLine;
+use clap::Args;
+use serde_json::json;
+
+use crate::cli::Exit;
+use crate::cli::failure::Failure;
+use crate::cli::printer::Printer;
+use crate::opened::Opened;
+
+/// Show the metadata and the tree of an artifact.
+#[derive(Debug, Args)]
+#[command(after_help = "Reads .deb, .rpm, OCI layouts and archives, raw and qcow2 disks; the format \
+    is found from the bytes.\n\nThe tree is printed as its canonical manifest, whose SHA-256 is \
+    the tree's identity:\n  bake inspect --tree x.deb | sha256sum")]
+pub(in crate::cli) struct Inspect {
+    /// The artifact
+    artifact: PathBuf,
+    /// Print the tree's manifest only
+    #[arg(long)]
+    tree: bool,
+}
+
+impl Inspect {
+    pub(in crate::cli) fn run(&self, printer: &Printer) -> Result<Exit, Failure> {
+        let opened = Opened::open(&self.artifact)?;
+        let inspected = opened.inspect()?;
+        let tree = &inspected.tree;
+        if self.tree {
+            let mut manifest = std::io::BufWriter::new(std::io::stdout().lock());
+            tree.write_manifest(&mut manifest)?;
+            std::io::Write::flush(&mut manifest)?;
+            return Ok(Exit::Done);
+        }
+        if printer.is_json() {
+            let data = json!({
+                "format": opened.kind.name(),
+                "tree": tree.id(),
+                "declared": inspected.declared,
+                "metadata": inspected.metadata,
+            });
+            printer.event("artifact", &data)?;
+            for (path, entry) in tree.iter() {
+                let line = ManifestLine::new(path, entry).to_string();
+                printer.event("entry", &json!({ "line": line, "mark": entry.mark.word() }))?;
+            }
+            return Ok(Exit::Done);
+        }
+        printer.line(format_args!("format: {}", opened.kind.name()))?;
+        printer.line(format_args!("tree: {}", tree.id()))?;
+        match inspected.declared {
+            Some(declared) => printer.line(format_args!("declared: {declared}"))?,
+            None => printer.line("declared: nothing")?,
+        }
+        printer.line(format_args!("metadata: {:#}", inspected.metadata))?;
+        printer.line("")?;
+        for (path, entry) in tree.iter() {
+            let mark = entry.mark.word();
+            let mark = if mark == "plain" { String::new() } else { format!(" [{mark}]") };
+            printer.line(format_args!("{}{mark}", ManifestLine::new(path, entry)))?;
+        }
+        Ok(Exit::Done)
+    }
+}

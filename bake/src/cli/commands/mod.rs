@@ -1,0 +1,12 @@
+//! One verb per file: parse, call the engine, print.
+
+pub(super) mod build;
+pub(super) mod check;
+pub(super) mod completions;
+pub(super) mod diff;
+pub(super) mod inspect;
+pub(super) mod man;
+pub(super) mod plan;
+pub(super) mod recipe;
+pub(super) mod store;
+pub(super) mod verify;

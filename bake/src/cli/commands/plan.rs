@@ -1,0 +1,62 @@
+//! `bake plan`: steps, keys, hit or miss and why.
+
+use clap::Args;
+use serde_json::json;
+
+use crate::cli::failure::Failure;
+use crate::cli::printer::Printer;
+use crate::cli::progress::Progress;
+use crate::cli::request::{Resolved, StoreArgs, threads};
+use crate::cli::{Exit, RecipeArgs};
+use crate::plan::{self, State};
+
+/// Show what a build would do.
+#[derive(Debug, Args)]
+pub(in crate::cli) struct Plan {
+    #[command(flatten)]
+    recipe: RecipeArgs,
+    #[command(flatten)]
+    store: StoreArgs,
+    /// Say why each step is a hit or a miss
+    #[arg(long)]
+    explain: bool,
+    /// Use this many threads [default: one for each core]
+    #[arg(short, long, value_name = "N")]
+    jobs: Option<std::num::NonZeroUsize>,
+}
+
+impl Plan {
+    pub(in crate::cli) fn run(&self, printer: &Printer) -> Result<Exit, Failure> {
+        let resolved = Resolved::new(&self.recipe, threads(self.jobs))?;
+        let store = self.store.open()?;
+        let progress = Progress::new(printer.may_draw());
+        let plan = resolved.request(|request| plan::plan(request, &store, &progress));
+        progress.finish();
+        for step in plan?.steps {
+            let (word, reason) = match &step.state {
+                State::Hit(_) => ("hit", "the result is in the store"),
+                State::Miss(reason) => ("miss", reason.as_str()),
+            };
+            let name = step.product.file_name();
+            if printer.is_json() {
+                let data = json!({
+                    "format": step.product.kind().name(),
+                    "path": name,
+                    "tree": step.tree_id,
+                    "key": step.key.to_string(),
+                    "state": word,
+                    "reason": reason,
+                });
+                printer.event("step", &data)?;
+            } else {
+                let format = step.product.kind().name();
+                printer.line(format_args!("{word:<5} {format:<11} {} {name}", step.key))?;
+                if self.explain {
+                    printer.line(format_args!("      because: {reason}"))?;
+                    printer.line(format_args!("      tree:    {}", step.tree_id))?;
+                }
+            }
+        }
+        Ok(Exit::Done)
+    }
+}

@@ -1,0 +1,131 @@
+//! The command line on top of the engine: parse, call, print.
+
+mod commands;
+mod exit;
+mod failure;
+mod printer;
+mod progress;
+mod request;
+
+use std::path::PathBuf;
+
+use clap::{Args, CommandFactory, Parser, Subcommand};
+
+pub use exit::Exit;
+use failure::Failure;
+use printer::Printer;
+
+/// Turn one tested build output into deb, rpm, OCI image and VM disk: one recipe, one tree
+///
+/// bake needs no daemon, no root, no Docker and no VM, and gives the same bytes on every machine.
+#[derive(Debug, Parser)]
+#[command(name = "bake", version, max_term_width = 100, propagate_version = true)]
+#[command(after_help = "Exit status: 0 done, 1 the answer is no or the input is at fault, \
+    2 usage, 70 a bug in bake.\n\nStart with `bake check` on a recipe, then `bake build`.")]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+    #[command(flatten)]
+    global: Global,
+}
+
+/// Options that every command takes.
+#[derive(Debug, Args)]
+struct Global {
+    /// Write machine-readable JSON Lines to stdout
+    #[arg(long, global = true)]
+    json: bool,
+    /// Say less: no progress, no warnings
+    #[arg(short, long, global = true)]
+    quiet: bool,
+    /// When to colour messages
+    #[arg(long, global = true, value_name = "WHEN", default_value = "auto")]
+    color: ColorWhen,
+}
+
+/// When messages are coloured.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum ColorWhen {
+    /// On a terminal, unless NO_COLOR is set
+    Auto,
+    /// Always
+    Always,
+    /// Never
+    Never,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Bake all outputs of a recipe
+    Build(commands::build::Build),
+    /// Check a recipe without building
+    Check(commands::check::Check),
+    /// Show what a build would do: steps, keys, hit or miss and why
+    Plan(commands::plan::Plan),
+    /// Show the metadata and the tree of an artifact
+    Inspect(commands::inspect::Inspect),
+    /// Check artifacts against every rule of their formats, and that they hold the same tree
+    Verify(commands::verify::Verify),
+    /// Show what differs between two artifacts, file by file, across formats too
+    Diff(commands::diff::Diff),
+    /// Look after the store
+    Store(commands::store::StoreCommand),
+    /// Tools for writing recipes
+    Recipe(commands::recipe::Recipe),
+    /// Print a completion script for a shell
+    Completions(commands::completions::Completions),
+    /// Write manual pages to a folder
+    Man(commands::man::Man),
+}
+
+/// Which recipe to read.
+#[derive(Debug, Args)]
+struct RecipeArgs {
+    /// The recipe
+    #[arg(short = 'f', long = "file", value_name = "FILE", default_value = "bake.toml")]
+    file: PathBuf,
+    /// Bake for this platform [default: this machine's]
+    #[arg(long, value_name = "OS/ARCH")]
+    platform: Option<String>,
+    /// Bake these outputs only
+    #[arg(long, value_name = "FORMATS", value_delimiter = ',')]
+    only: Vec<String>,
+}
+
+/// Runs the program and returns how it ended.
+pub fn main() -> Exit {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => return printer::usage(&error),
+    };
+    let printer = Printer::new(&cli.global);
+    if let Err(error) = crate::interrupt::watch() {
+        return printer.failure(&Failure::from(error));
+    }
+    let outcome = match &cli.command {
+        Command::Build(command) => command.run(&printer),
+        Command::Check(command) => command.run(&printer),
+        Command::Plan(command) => command.run(&printer),
+        Command::Inspect(command) => command.run(&printer),
+        Command::Verify(command) => command.run(&printer),
+        Command::Diff(command) => command.run(&printer),
+        Command::Store(command) => command.run(&printer),
+        Command::Recipe(command) => command.run(&printer),
+        Command::Completions(command) => command.run(&printer),
+        Command::Man(command) => command.run(&printer),
+    };
+    outcome.unwrap_or_else(|failure| printer.failure(&failure))
+}
+
+/// Returns the command's description, for completions and manual pages.
+fn command() -> clap::Command {
+    Cli::command()
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn the_command_line_is_consistent() {
+        super::command().debug_assert();
+    }
+}

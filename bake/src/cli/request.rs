@@ -1,0 +1,140 @@
+//! From what the user typed and the environment to what the engine is asked.
+
+use std::num::NonZeroUsize;
+use std::path::PathBuf;
+
+use bake_formats::format::Epoch;
+use bake_recipes::Platform;
+use bake_recipes::resolved::Output;
+use clap::Args;
+
+use super::RecipeArgs;
+use super::failure::Failure;
+use crate::error::Error;
+use crate::failures::Failures;
+use crate::plan::Request;
+use crate::store::Store;
+
+/// Which store to use.
+#[derive(Debug, Args)]
+pub(super) struct StoreArgs {
+    /// The store [default: `bake` in the user's cache directory]
+    #[arg(long, value_name = "DIR", env = "BAKE_STORE")]
+    store: Option<PathBuf>,
+}
+
+impl StoreArgs {
+    /// Opens the store and makes it if it is not there.
+    pub(super) fn open(&self) -> Result<Store, Failure> {
+        let path = self.path()?;
+        Store::open(&path).map_err(|source| Error::Store { path, source }.into())
+    }
+
+    fn path(&self) -> Result<PathBuf, Failure> {
+        if let Some(path) = &self.store {
+            return Ok(path.clone());
+        }
+        let variable = |name| std::env::var_os(name).filter(|value| !value.is_empty());
+        let cache = variable("XDG_CACHE_HOME")
+            .map(PathBuf::from)
+            .filter(|path| path.is_absolute())
+            .or_else(|| variable("HOME").map(|home| PathBuf::from(home).join(".cache")));
+        let missing = || Error::Input {
+            what: "store".into(),
+            reason: "neither --store nor BAKE_STORE nor HOME says where it is".into(),
+        };
+        Ok(cache.ok_or_else(missing)?.join("bake"))
+    }
+}
+
+/// Returns how many threads to use.
+pub(super) fn threads(jobs: Option<NonZeroUsize>) -> usize {
+    jobs.or_else(|| std::thread::available_parallelism().ok()).map_or(1, NonZeroUsize::get)
+}
+
+/// What the user typed, understood.
+#[derive(Debug)]
+pub(super) struct Resolved {
+    recipe: PathBuf,
+    platform: Platform,
+    only: Vec<Output>,
+    epoch: Option<Epoch>,
+    threads: usize,
+}
+
+impl Resolved {
+    pub(super) fn new(args: &RecipeArgs, threads: usize) -> Result<Self, Failure> {
+        Ok(Self {
+            recipe: args.file.clone(),
+            platform: platform(args.platform.as_deref())?,
+            only: args.only.iter().map(|word| output(word)).collect::<Result<_, _>>()?,
+            epoch: epoch()?,
+            threads,
+        })
+    }
+
+    /// Hands the request to the engine.
+    pub(super) fn request<T>(
+        &self,
+        act: impl FnOnce(&Request<'_>) -> Result<T, Failures>,
+    ) -> Result<T, Failure> {
+        #[expect(clippy::disallowed_methods, reason = "the command line reads the environment")]
+        let variable = |name: &str| std::env::var(name).ok();
+        let request = Request {
+            recipe: &self.recipe,
+            platform: self.platform,
+            only: &self.only,
+            epoch: self.epoch,
+            variable: &variable,
+            threads: self.threads,
+        };
+        Ok(act(&request)?)
+    }
+}
+
+fn platform(text: Option<&str>) -> Result<Platform, Failure> {
+    let text = text.map_or_else(host, str::to_owned);
+    text.parse().map_err(|error: bake_recipes::PlatformError| {
+        let hint = error.suggestion.map(|meant| format!("; did you mean `{meant}`?"));
+        let reason = format!("{error}{}", hint.unwrap_or_default());
+        Error::Input { what: "--platform".into(), reason }.into()
+    })
+}
+
+/// Returns this machine's platform in OCI's words.
+fn host() -> String {
+    let architecture = match std::env::consts::ARCH {
+        "x86_64" => "amd64",
+        "aarch64" => "arm64",
+        "x86" => "386",
+        "arm" => "arm/v7",
+        "powerpc64" => "ppc64le",
+        "loongarch64" => "loong64",
+        other => other,
+    };
+    format!("linux/{architecture}")
+}
+
+fn output(word: &str) -> Result<Output, Failure> {
+    Output::ALL.into_iter().find(|output| output.word() == word).ok_or_else(|| {
+        let words = Output::ALL.map(Output::word).join(", ");
+        let reason = format!("`{word}` is no output, expected {words}");
+        Error::Input { what: "--only".into(), reason }.into()
+    })
+}
+
+fn epoch() -> Result<Option<Epoch>, Failure> {
+    let Some(value) = std::env::var_os("SOURCE_DATE_EPOCH") else { return Ok(None) };
+    match value.to_str().and_then(|text| text.parse().ok()) {
+        Some(seconds) => Ok(Some(Epoch(seconds))),
+        None => Err(Error::Input {
+            what: "SOURCE_DATE_EPOCH".into(),
+            reason: format!(
+                "expected seconds since 1970, at most {}, found `{}`",
+                u32::MAX,
+                value.display()
+            ),
+        }
+        .into()),
+    }
+}

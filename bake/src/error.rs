@@ -1,0 +1,79 @@
+//! What can go wrong in a bake, and whose fault it is.
+
+use std::io;
+use std::path::PathBuf;
+
+use bake_formats::format::{ReadError, WriteError};
+use bake_recipes::RecipeError;
+
+/// Why the engine could not do what it was asked.
+#[derive(Debug, thiserror::Error)]
+#[must_use]
+pub enum Error {
+    /// The recipe, or something at a line of it, is at fault.
+    #[error(transparent)]
+    Recipe(#[from] Box<RecipeError>),
+    /// A format cannot hold what it was given.
+    #[error("cannot write the {format}")]
+    Write {
+        /// The format.
+        format: &'static str,
+        /// Why.
+        source: WriteError,
+    },
+    /// An artifact cannot be read.
+    #[error("cannot read `{}`", path.display())]
+    Read {
+        /// The artifact.
+        path: PathBuf,
+        /// Why.
+        source: ReadError,
+    },
+    /// A file is none of the formats known.
+    #[error("`{}` is not an artifact that bake knows: {reason}", path.display())]
+    Unknown {
+        /// The file.
+        path: PathBuf,
+        /// What was looked for.
+        reason: String,
+    },
+    /// A source file changed while it was being read.
+    #[error("`{}` changed while it was being read", path.display())]
+    Changed {
+        /// The file.
+        path: PathBuf,
+    },
+    /// The output folder cannot take outputs.
+    #[error("cannot write outputs to `{}`", path.display())]
+    Output {
+        /// The folder or file.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// The store cannot be used.
+    #[error("cannot use the store `{}`", path.display())]
+    Store {
+        /// The store.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// A value given to the program is not usable.
+    #[error("{what}: {reason}")]
+    Input {
+        /// What was given, e.g. `SOURCE_DATE_EPOCH`.
+        what: String,
+        /// What is wrong.
+        reason: String,
+    },
+    /// Input or output failed; the message names the path.
+    #[error("{0}")]
+    Io(#[from] io::Error),
+}
+
+impl From<RecipeError> for Error {
+    fn from(error: RecipeError) -> Self {
+        Self::Recipe(Box::new(error))
+    }
+}

@@ -1,0 +1,14 @@
+//! What was read from an artifact, whatever its format.
+
+use bake_formats::tree::{FileTree, TreeId};
+
+/// What an artifact holds.
+#[derive(Debug)]
+pub struct Inspected {
+    /// What the format stores besides the tree.
+    pub metadata: serde_json::Value,
+    /// The tree.
+    pub tree: FileTree,
+    /// The tree identity that the artifact says it has.
+    pub declared: Option<TreeId>,
+}

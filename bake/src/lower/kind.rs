@@ -1,0 +1,118 @@
+//! The formats by name, and how to tell them apart by their first bytes.
+
+use std::io;
+
+use bake_formats::format::{Format, Problem, ReadError};
+use bake_formats::input::{ReadAt, Source};
+use bake_formats::{deb, oci, rpm, vm};
+
+use crate::inspected::Inspected;
+
+/// A format of artifacts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Kind {
+    /// A Debian package.
+    Deb,
+    /// An RPM package.
+    Rpm,
+    /// An OCI image layout, a folder.
+    OciLayout,
+    /// An OCI image in one file.
+    OciArchive,
+    /// A disk, sector by sector.
+    Raw,
+    /// A disk in QEMU's format.
+    Qcow2,
+}
+
+/// Runs an expression with the type that implements a kind's format.
+macro_rules! with_format {
+    ($kind:expr, $format:ident => $body:expr) => {
+        match $kind {
+            Kind::Deb => {
+                type $format = deb::Deb;
+                $body
+            }
+            Kind::Rpm => {
+                type $format = rpm::Rpm;
+                $body
+            }
+            Kind::OciLayout => {
+                type $format = oci::Layout;
+                $body
+            }
+            Kind::OciArchive => {
+                type $format = oci::Archive;
+                $body
+            }
+            Kind::Raw => {
+                type $format = vm::Raw;
+                $body
+            }
+            Kind::Qcow2 => {
+                type $format = vm::Qcow2;
+                $body
+            }
+        }
+    };
+}
+
+impl Kind {
+    /// Returns the format's name.
+    pub fn name(self) -> &'static str {
+        with_format!(self, F => F::NAME)
+    }
+
+    /// Returns the revision of the format's writer.
+    pub fn revision(self) -> u32 {
+        with_format!(self, F => F::REVISION)
+    }
+
+    /// Finds out a format from the bytes; `None` if it is none of ours.
+    pub fn detect(source: &Source) -> io::Result<Option<Self>> {
+        let file = match source {
+            Source::Folder(folder) => {
+                return Ok(folder.open("oci-layout").is_ok().then_some(Self::OciLayout));
+            }
+            Source::File(file) => file,
+        };
+        let has = |offset, magic: &[u8]| starts_with(&**file, offset, magic);
+        Ok(if has(0, b"!<arch>\n")? {
+            Some(Self::Deb)
+        } else if has(0, &[0xed, 0xab, 0xee, 0xdb])? {
+            Some(Self::Rpm)
+        } else if has(0, b"QFI\xfb")? {
+            Some(Self::Qcow2)
+        } else if has(257, b"ustar")? {
+            Some(Self::OciArchive)
+        } else if has(1080, &[0x53, 0xef])? {
+            Some(Self::Raw)
+        } else {
+            None
+        })
+    }
+
+    /// Reads an artifact.
+    pub fn read(self, source: &Source) -> Result<Inspected, ReadError> {
+        with_format!(self, F => {
+            let unpacked = F::read(source)?;
+            let metadata = serde_json::to_value(&unpacked.model)
+                .map_err(|error| ReadError::invalid("metadata", error.to_string()))?;
+            Ok(Inspected { metadata, tree: unpacked.tree, declared: unpacked.declared })
+        })
+    }
+
+    /// Lists every rule of the format that an artifact breaks.
+    pub fn verify(self, source: &Source) -> Result<Vec<Problem>, ReadError> {
+        with_format!(self, F => F::verify(source))
+    }
+}
+
+fn starts_with(file: &dyn ReadAt, offset: u64, magic: &[u8]) -> io::Result<bool> {
+    let mut found = vec![0; magic.len()];
+    if file.len() < offset + magic.len() as u64 {
+        return Ok(false);
+    }
+    file.read_exact_at(offset, &mut found)?;
+    Ok(found == magic)
+}

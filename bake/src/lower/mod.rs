@@ -1,0 +1,61 @@
+//! From the recipe to the models of the formats. This is the only place that knows all formats.
+
+mod deb;
+mod kind;
+mod oci;
+mod product;
+mod rpm;
+mod scripts;
+mod vm;
+
+use std::path::Path;
+
+use bake_formats::tree::{FileTree, TreeId};
+use bake_recipes::resolved::{DiskFormat, Output, Recipe};
+
+use crate::error::Error;
+
+pub use kind::Kind;
+pub use product::Product;
+
+/// Returns what is to be made for one output of a recipe.
+pub fn lower(
+    recipe: &Recipe,
+    output: Output,
+    tree: &FileTree,
+    tree_id: TreeId,
+    folder: &Path,
+) -> Result<Vec<Product>, Error> {
+    let mut products = Vec::new();
+    match output {
+        Output::Deb => {
+            if let Some(table) = &recipe.deb {
+                products.push(Product::Deb(Box::new(deb::package(recipe, table, tree_id, folder)?)));
+            }
+        }
+        Output::Rpm => {
+            if let Some(table) = &recipe.rpm {
+                products.push(Product::Rpm(Box::new(rpm::package(recipe, table, tree_id, folder)?)));
+            }
+        }
+        Output::Oci => {
+            if let Some(table) = &recipe.oci {
+                let image = Box::new(oci::image(recipe, table, tree));
+                if table.archive {
+                    products.push(Product::OciArchive(image.clone()));
+                }
+                products.insert(0, Product::OciLayout(image));
+            }
+        }
+        Output::Vm => {
+            if let Some(table) = &recipe.vm {
+                let disk = Box::new(vm::disk(recipe, table, tree_id));
+                products.extend(table.formats.iter().map(|format| match format {
+                    DiskFormat::Raw => Product::Raw(disk.clone()),
+                    DiskFormat::Qcow2 => Product::Qcow2(disk.clone()),
+                }));
+            }
+        }
+    }
+    Ok(products)
+}

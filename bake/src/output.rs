@@ -1,0 +1,271 @@
+//! The output folder: outputs appear in it whole and together, or not at all.
+
+use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::path::{Path, PathBuf};
+
+use bake_formats::blob::{Blob, BlobSource};
+use bake_formats::digest::Hasher;
+use bake_formats::rope::{Extent, Rope};
+use bake_formats::tree::Content;
+
+use crate::error::Error;
+use crate::interrupt;
+use crate::store::{Stamp, StatIndex, Store};
+
+/// Zeros shorter than this are written rather than left as a hole.
+const HOLE: usize = 64 * 1024;
+
+/// A folder that takes outputs. Everything is staged in a hidden folder of its own first.
+#[derive(Debug)]
+pub struct OutputFolder {
+    root: PathBuf,
+    staging: tempfile::TempDir,
+    guard: interrupt::Guard,
+    staged: Vec<String>,
+    created: bool,
+}
+
+impl OutputFolder {
+    /// Opens a folder for outputs and makes it if it is not there; fails early if it cannot be
+    /// written.
+    pub fn open(root: &Path) -> Result<Self, Error> {
+        let fail = |source| Error::Output { path: root.into(), source };
+        let created = !root.exists();
+        if !created && !root.is_dir() {
+            return Err(fail(io::Error::new(
+                io::ErrorKind::NotADirectory,
+                "it is a file, expected a folder",
+            )));
+        }
+        fs_err::create_dir_all(root).map_err(fail)?;
+        let staging =
+            tempfile::Builder::new().prefix(".bake-").tempdir_in(root).map_err(fail)?;
+        let guard = interrupt::remove_on_interrupt(staging.path());
+        Ok(Self { root: root.into(), staging, guard, staged: Vec::new(), created })
+    }
+
+    /// Returns the folder.
+    pub fn root(&self) -> &Path {
+        &self.root
+    }
+
+    /// Writes what a rope describes to a staged file and returns its identity.
+    pub fn stage(&mut self, name: &str, rope: &Rope, source: &dyn BlobSource) -> Result<Blob, Error> {
+        let path = self.staging.path().join(name);
+        if let Some(folder) = path.parent() {
+            fs_err::create_dir_all(folder)?;
+        }
+        let file = fs_err::File::create(&path)?;
+        let blob = write_rope(rope, source, file)
+            .map_err(|source| Error::Output { path: self.root.join(name), source })?;
+        let top = name.split('/').next().unwrap_or(name).to_owned();
+        if !self.staged.contains(&top) {
+            self.staged.push(top);
+        }
+        Ok(blob)
+    }
+
+    /// Lets everything staged appear, in the order in which it was staged.
+    pub fn commit(mut self) -> Result<(), Error> {
+        for name in std::mem::take(&mut self.staged) {
+            let (from, to) = (self.staging.path().join(&name), self.root.join(&name));
+            if to.is_dir() {
+                // A folder cannot be replaced by rename, so the old one steps aside first.
+                fs_err::rename(&to, self.staging.path().join(format!("{name}.old")))?;
+            }
+            fs_err::rename(from, to)?;
+        }
+        Ok(())
+    }
+}
+
+impl Drop for OutputFolder {
+    fn drop(&mut self) {
+        self.guard.release();
+        // The staging folder goes with its own drop; a folder made for nothing goes too.
+        if self.created && fs_err::remove_dir_all(self.staging.path()).is_ok() {
+            fs_err::remove_dir(&self.root).ok();
+        }
+    }
+}
+
+/// Returns whether an output is already there with the bytes it should have.
+pub fn is_current(path: &Path, blob: &Blob, index: &StatIndex) -> io::Result<bool> {
+    let metadata = match fs_err::symlink_metadata(path) {
+        Ok(metadata) => metadata,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
+        Err(error) => return Err(error),
+    };
+    if !metadata.is_file() || metadata.len() != blob.size {
+        return Ok(false);
+    }
+    if let Some(content) = index.get(&Stamp::of(&metadata)) {
+        return Ok(content.digest == blob.digest);
+    }
+    let (digest, _) = bake_formats::digest::Digest::of_reader(fs_err::File::open(path)?)?;
+    Ok(digest == blob.digest)
+}
+
+/// Notes the outputs that are there, so that the next bake need not read them.
+pub fn remember(
+    store: &Store,
+    root: &Path,
+    index: &StatIndex,
+    outputs: &[(String, Blob)],
+) -> io::Result<()> {
+    let mut found = Vec::new();
+    for (name, blob) in outputs {
+        let metadata = fs_err::symlink_metadata(root.join(name))?;
+        let content = Content { digest: blob.digest, size: blob.size, md5: [0; 16] };
+        found.push((Stamp::of(&metadata), content));
+    }
+    store.save_stat_index(root, index, &found)
+}
+
+/// Writes what a rope describes to an empty file, zeros as holes, hashing on the way.
+fn write_rope(rope: &Rope, source: &dyn BlobSource, mut file: fs_err::File) -> io::Result<Blob> {
+    let mut hasher = Hasher::new();
+    let mut buffer = vec![0; 4 * HOLE];
+    for extent in rope.extents() {
+        match extent {
+            Extent::Inline(bytes) => {
+                hasher.update(bytes);
+                file.write_all(bytes)?;
+            }
+            Extent::Zero(len) => {
+                hash_zeros(&mut hasher, len);
+                seek_over(&mut file, len)?;
+            }
+            Extent::Blob { digest, offset, len } => {
+                let mut reader = source.open(&digest, offset)?.take(len);
+                let copied = copy_sparse(&mut reader, &mut file, &mut hasher, &mut buffer)?;
+                if copied != len {
+                    let message = format!("content {digest} ends {} bytes early", len - copied);
+                    return Err(io::Error::new(io::ErrorKind::UnexpectedEof, message));
+                }
+                finish_blob(reader.into_inner())?;
+            }
+        }
+    }
+    file.set_len(rope.len())?;
+    Ok(Blob { digest: hasher.digest(), size: hasher.len() })
+}
+
+/// Reads to the end if that is where the reader is, so that it can check the digest it promised.
+fn finish_blob(mut reader: impl Read) -> io::Result<()> {
+    let mut more = [0];
+    reader.read(&mut more).map(drop)
+}
+
+fn copy_sparse(
+    reader: &mut impl Read,
+    file: &mut fs_err::File,
+    hasher: &mut Hasher,
+    buffer: &mut [u8],
+) -> io::Result<u64> {
+    let mut copied = 0;
+    loop {
+        let count = fill(reader, buffer)?;
+        if count == 0 {
+            return Ok(copied);
+        }
+        hasher.update(&buffer[..count]);
+        for chunk in buffer[..count].chunks(HOLE) {
+            if chunk.len() == HOLE && chunk.iter().all(|byte| *byte == 0) {
+                seek_over(file, HOLE as u64)?;
+            } else {
+                file.write_all(chunk)?;
+            }
+        }
+        copied += count as u64;
+    }
+}
+
+fn fill(reader: &mut impl Read, buffer: &mut [u8]) -> io::Result<usize> {
+    let mut filled = 0;
+    while filled < buffer.len() {
+        match reader.read(&mut buffer[filled..])? {
+            0 => break,
+            count => filled += count,
+        }
+    }
+    Ok(filled)
+}
+
+fn seek_over(file: &mut fs_err::File, len: u64) -> io::Result<()> {
+    let len = i64::try_from(len).map_err(io::Error::other)?;
+    file.seek(SeekFrom::Current(len)).map(drop)
+}
+
+fn hash_zeros(hasher: &mut Hasher, mut len: u64) {
+    static ZEROS: [u8; HOLE] = [0; HOLE];
+    while len > 0 {
+        let count = usize::try_from(len).unwrap_or(HOLE).min(HOLE);
+        hasher.update(&ZEROS[..count]);
+        len -= count as u64;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use bake_formats::blob::{BlobStore, MemoryStore};
+    use bake_formats::digest::Digest;
+
+    use super::*;
+
+    #[test]
+    fn outputs_appear_together_and_replace_folders() {
+        let folder = tempfile::tempdir().unwrap();
+        let root = folder.path().join("dist");
+        fs_err::create_dir_all(root.join("image/old")).unwrap();
+        let memory = MemoryStore::new();
+        let mut output = OutputFolder::open(&root).unwrap();
+        output.stage("a.deb", &Rope::from(b"deb".to_vec()), &memory).unwrap();
+        output.stage("image/blobs/x", &Rope::from(b"x".to_vec()), &memory).unwrap();
+        assert!(!root.join("a.deb").exists() && root.join("image/old").exists());
+        output.commit().unwrap();
+        assert_eq!(fs_err::read(root.join("a.deb")).unwrap(), b"deb");
+        assert!(root.join("image/blobs/x").exists() && !root.join("image/old").exists());
+        assert_eq!(fs_err::read_dir(&root).unwrap().count(), 2);
+    }
+
+    #[test]
+    fn nothing_is_left_of_a_bake_that_failed() {
+        let folder = tempfile::tempdir().unwrap();
+        let root = folder.path().join("dist");
+        let mut output = OutputFolder::open(&root).unwrap();
+        output.stage("a.deb", &Rope::from(b"deb".to_vec()), &MemoryStore::new()).unwrap();
+        drop(output);
+        assert!(!root.exists());
+    }
+
+    #[test]
+    fn a_file_where_the_folder_should_be_is_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let root = folder.path().join("dist");
+        fs_err::write(&root, "mine").unwrap();
+        assert!(matches!(OutputFolder::open(&root), Err(Error::Output { .. })));
+        assert_eq!(fs_err::read_to_string(&root).unwrap(), "mine");
+    }
+
+    #[test]
+    fn zeros_become_holes_and_the_digest_is_of_the_flat_file() {
+        use std::os::unix::fs::MetadataExt;
+        let folder = tempfile::tempdir().unwrap();
+        let memory = MemoryStore::new();
+        let mut content = vec![0; 1 << 20];
+        content[1 << 19] = 7;
+        let mut rope = Rope::new();
+        rope.push_bytes(b"head");
+        rope.push_zeros((1 << 20) - 4);
+        rope.push_blob(memory.put(&content).unwrap());
+        rope.push_zeros(1 << 20);
+        let path = folder.path().join("disk");
+        let blob = write_rope(&rope, &memory, fs_err::File::create(&path).unwrap()).unwrap();
+        let bytes = fs_err::read(&path).unwrap();
+        assert_eq!(bytes, rope.to_vec(&memory).unwrap());
+        assert_eq!(blob.digest, Digest::of(&bytes));
+        let allocated = fs_err::metadata(&path).unwrap().blocks() * 512;
+        assert!(allocated <= 512 * 1024, "{allocated} bytes are allocated");
+    }
+}

@@ -1,0 +1,148 @@
+//! Blobs: bytes under the name of their digest, verified whenever they are read whole.
+
+use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::path::PathBuf;
+
+use bake_formats::blob::{Blob, BlobSource, BlobStore};
+use bake_formats::digest::{Digest, Hasher};
+
+use super::Store;
+
+impl Store {
+    pub(super) fn blob_path(&self, digest: &Digest) -> PathBuf {
+        self.root.join("blobs/sha256").join(digest.hex())
+    }
+
+    /// Returns whether a blob of this size is there; says nothing of its bytes.
+    pub fn has(&self, blob: &Blob) -> bool {
+        fs_err::metadata(self.blob_path(&blob.digest)).is_ok_and(|found| found.len() == blob.size)
+    }
+
+    /// Returns whether a blob is there; says nothing of its bytes.
+    pub fn holds(&self, digest: &Digest) -> bool {
+        self.blob_path(digest).is_file()
+    }
+
+    /// Reads a whole blob of at most `limit` bytes.
+    pub fn read(&self, blob: &Blob, limit: u64) -> io::Result<Vec<u8>> {
+        if blob.size > limit {
+            return Err(damage(&blob.digest, &format!("has {} bytes, limit {limit}", blob.size)));
+        }
+        let mut bytes = Vec::new();
+        self.open(&blob.digest, 0)?.read_to_end(&mut bytes)?;
+        Ok(bytes)
+    }
+
+    /// Removes a blob that turned out to be damaged, so that it is made again.
+    pub fn discard(&self, digest: &Digest) -> io::Result<()> {
+        match fs_err::remove_file(self.blob_path(digest)) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+            _ => Ok(()),
+        }
+    }
+}
+
+impl BlobSource for Store {
+    fn open(&self, digest: &Digest, offset: u64) -> io::Result<Box<dyn Read + Send + '_>> {
+        let mut file = fs_err::File::open(self.blob_path(digest))?;
+        if offset > 0 {
+            file.seek(SeekFrom::Start(offset))?;
+            return Ok(Box::new(file));
+        }
+        Ok(Box::new(Verified { file, expected: *digest, hasher: Hasher::new() }))
+    }
+}
+
+impl BlobStore for Store {
+    fn put(&self, bytes: &[u8]) -> io::Result<Blob> {
+        let blob = Blob::of(bytes);
+        if !self.has(&blob) {
+            let mut staged = self.stage()?;
+            staged.write_all(bytes)?;
+            staged.persist(self.blob_path(&blob.digest)).map_err(|error| error.error)?;
+        }
+        Ok(blob)
+    }
+}
+
+/// Reads a blob from its start and fails at its end if it does not have its digest.
+struct Verified {
+    file: fs_err::File,
+    expected: Digest,
+    hasher: Hasher,
+}
+
+impl Read for Verified {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let count = self.file.read(buffer)?;
+        if count > 0 {
+            self.hasher.update(&buffer[..count]);
+        } else if !buffer.is_empty() && self.hasher.digest() != self.expected {
+            let found = format!("its bytes have {}", self.hasher.digest());
+            return Err(damage(&self.expected, &found));
+        }
+        Ok(count)
+    }
+}
+
+/// The error of a blob that does not have its digest.
+#[derive(Debug, thiserror::Error)]
+#[error("blob {digest} in the store is damaged: {reason}")]
+struct DamagedBlob {
+    digest: Digest,
+    reason: String,
+}
+
+pub(super) fn damage(digest: &Digest, reason: &str) -> io::Error {
+    let error = DamagedBlob { digest: *digest, reason: reason.into() };
+    io::Error::new(io::ErrorKind::InvalidData, error)
+}
+
+/// Returns which blob an error says is damaged, if that is what it says.
+pub fn is_damage(error: &(dyn std::error::Error + 'static)) -> Option<Digest> {
+    let mut current = Some(error);
+    while let Some(error) = current {
+        if let Some(damaged) = error.downcast_ref::<DamagedBlob>() {
+            return Some(damaged.digest);
+        }
+        if let Some(inner) = error.downcast_ref::<io::Error>().and_then(io::Error::get_ref)
+            && let Some(digest) = is_damage(inner)
+        {
+            return Some(digest);
+        }
+        current = error.source();
+    }
+    None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keeps_bytes_once_and_gives_them_back() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::open(folder.path()).unwrap();
+        let blob = store.put(b"hello").unwrap();
+        assert_eq!(store.put(b"hello").unwrap(), blob);
+        assert_eq!(store.read(&blob, 100).unwrap(), b"hello");
+        let mut tail = Vec::new();
+        store.open(&blob.digest, 3).unwrap().read_to_end(&mut tail).unwrap();
+        assert_eq!(tail, b"lo");
+        assert_eq!(fs_err::read_dir(folder.path().join("tmp")).unwrap().count(), 0);
+    }
+
+    #[test]
+    fn a_damaged_blob_is_found_when_it_is_read() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::open(folder.path()).unwrap();
+        let blob = store.put(b"hello").unwrap();
+        fs_err::write(store.blob_path(&blob.digest), b"jello").unwrap();
+        let error = store.read(&blob, 100).unwrap_err();
+        assert_eq!(is_damage(&error), Some(blob.digest));
+        store.discard(&blob.digest).unwrap();
+        assert!(!store.has(&blob));
+        assert_eq!(store.put(b"hello").unwrap(), blob);
+        assert_eq!(store.read(&blob, 100).unwrap(), b"hello");
+    }
+}

@@ -1,0 +1,194 @@
+//! Digests by file identity: an index over a folder, never a truth.
+//!
+//! A file whose device, inode, size, modification and change time are what they were still has the
+//! content it had, with one exception that git found: a file changed again within the same clock
+//! tick as the index was written looks unchanged. So a file whose times are not strictly older than
+//! the moment the scan began, less one tick, is hashed again next time.
+//!
+//! ```text
+//! "bakestat" | revision u32 | { device, inode, size, mtime, ctime: i64/u64; sha256; md5 } *
+//! ```
+
+use std::collections::HashMap;
+use std::io;
+use std::path::Path;
+
+use bake_formats::digest::Digest;
+use bake_formats::tree::Content;
+
+use super::Store;
+
+const MAGIC: &[u8; 12] = b"bakestat\x01\0\0\0";
+const RECORD: usize = 5 * 8 + 32 + 16;
+/// The coarsest clock tick of a kernel that stamps files: 10 ms at 100 Hz.
+const TICK_NANOSECONDS: i64 = 10_000_000;
+
+/// What tells that a file is the one it was.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Stamp {
+    /// The device number.
+    pub device: u64,
+    /// The inode number.
+    pub inode: u64,
+    /// The size in bytes.
+    pub size: u64,
+    /// The modification time in nanoseconds.
+    pub mtime: i64,
+    /// The change time in nanoseconds.
+    pub ctime: i64,
+}
+
+impl Stamp {
+    /// Returns the stamp of a file.
+    pub fn of(metadata: &std::fs::Metadata) -> Self {
+        use std::os::unix::fs::MetadataExt;
+        let nanoseconds = |seconds: i64, nanos: i64| seconds.saturating_mul(1_000_000_000) + nanos;
+        Self {
+            device: metadata.dev(),
+            inode: metadata.ino(),
+            size: metadata.len(),
+            mtime: nanoseconds(metadata.mtime(), metadata.mtime_nsec()),
+            ctime: nanoseconds(metadata.ctime(), metadata.ctime_nsec()),
+        }
+    }
+}
+
+/// Contents of files, by their stamps.
+#[derive(Debug, Default)]
+pub struct StatIndex {
+    known: HashMap<Stamp, Content>,
+    /// Stamps at or after this moment cannot be trusted next time.
+    began: i64,
+}
+
+impl StatIndex {
+    /// Returns the content that a file with this stamp had.
+    pub fn get(&self, stamp: &Stamp) -> Option<Content> {
+        self.known.get(stamp).copied()
+    }
+
+    /// Returns how many files are known.
+    pub fn len(&self) -> usize {
+        self.known.len()
+    }
+
+    /// Returns whether no file is known.
+    pub fn is_empty(&self) -> bool {
+        self.known.is_empty()
+    }
+}
+
+impl Store {
+    /// Reads the index of a folder and notes the moment; a damaged index is an empty one.
+    pub fn stat_index(&self, folder: &Path) -> io::Result<StatIndex> {
+        let began = Stamp::of(&self.stage()?.as_file().metadata()?).mtime;
+        let known = match fs_err::read(self.stat_index_path(folder)) {
+            Ok(bytes) => parse(&bytes).unwrap_or_default(),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => HashMap::new(),
+            Err(error) => return Err(error),
+        };
+        Ok(StatIndex { known, began })
+    }
+
+    /// Replaces the index of a folder by what a scan found, if that differs from what was known.
+    pub fn save_stat_index(
+        &self,
+        folder: &Path,
+        index: &StatIndex,
+        found: &[(Stamp, Content)],
+    ) -> io::Result<()> {
+        let newest = index.began - TICK_NANOSECONDS;
+        let mut settled: Vec<_> =
+            found.iter().filter(|(stamp, _)| stamp.mtime < newest && stamp.ctime < newest).collect();
+        settled.sort_by_key(|(stamp, _)| (stamp.device, stamp.inode));
+        settled.dedup_by_key(|(stamp, _)| *stamp);
+        let unchanged = settled.len() == index.known.len()
+            && settled.iter().all(|(stamp, content)| index.get(stamp) == Some(*content));
+        if unchanged {
+            return Ok(());
+        }
+        self.write_file(&self.stat_index_path(folder), &print(&settled))
+    }
+
+    fn stat_index_path(&self, folder: &Path) -> std::path::PathBuf {
+        use std::os::unix::ffi::OsStrExt;
+        let mut name = b"stat index of ".to_vec();
+        name.extend_from_slice(folder.as_os_str().as_bytes());
+        self.root.join("index").join(Digest::of(&name).hex())
+    }
+}
+
+fn print(found: &[&(Stamp, Content)]) -> Vec<u8> {
+    let mut bytes = Vec::with_capacity(MAGIC.len() + found.len() * RECORD);
+    bytes.extend_from_slice(MAGIC);
+    for (stamp, content) in found {
+        for number in [stamp.device, stamp.inode, stamp.size] {
+            bytes.extend_from_slice(&number.to_le_bytes());
+        }
+        for time in [stamp.mtime, stamp.ctime] {
+            bytes.extend_from_slice(&time.to_le_bytes());
+        }
+        bytes.extend_from_slice(content.digest.as_bytes());
+        bytes.extend_from_slice(&content.md5);
+    }
+    bytes
+}
+
+fn parse(bytes: &[u8]) -> Option<HashMap<Stamp, Content>> {
+    let records = bytes.strip_prefix(MAGIC.as_slice())?;
+    if records.len() % RECORD != 0 {
+        return None;
+    }
+    records.chunks_exact(RECORD).map(parse_record).collect()
+}
+
+fn parse_record(mut record: &[u8]) -> Option<(Stamp, Content)> {
+    let mut number = || {
+        let (head, rest) = record.split_first_chunk::<8>()?;
+        record = rest;
+        Some(*head)
+    };
+    let [device, inode, size] =
+        [u64::from_le_bytes(number()?), u64::from_le_bytes(number()?), u64::from_le_bytes(number()?)];
+    let [mtime, ctime] = [i64::from_le_bytes(number()?), i64::from_le_bytes(number()?)];
+    let (digest, md5) = record.split_first_chunk::<32>()?;
+    let content = Content { digest: Digest::from_bytes(*digest), size, md5: md5.try_into().ok()? };
+    Some((Stamp { device, inode, size, mtime, ctime }, content))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn stamp(inode: u64, mtime: i64) -> Stamp {
+        Stamp { device: 1, inode, size: 5, mtime, ctime: mtime }
+    }
+
+    #[test]
+    fn remembers_settled_files_and_no_others() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::open(folder.path()).unwrap();
+        let place = Path::new("/some/where");
+        let index = store.stat_index(place).unwrap();
+        assert!(index.is_empty());
+        let content = Content::of(b"hello");
+        let settled = stamp(1, index.began - 2 * TICK_NANOSECONDS);
+        let racy = stamp(2, index.began - TICK_NANOSECONDS / 2);
+        let found = [(settled, content), (racy, content)];
+        store.save_stat_index(place, &index, &found).unwrap();
+        let index = store.stat_index(place).unwrap();
+        assert_eq!((index.get(&settled), index.get(&racy)), (Some(content), None));
+        let moved = Stamp { ctime: settled.ctime - 1, ..settled };
+        assert_eq!(index.get(&moved), None);
+        assert!(store.stat_index(Path::new("/else/where")).unwrap().is_empty());
+    }
+
+    #[test]
+    fn a_damaged_index_is_an_empty_one() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::open(folder.path()).unwrap();
+        let place = Path::new("/some/where");
+        fs_err::write(store.stat_index_path(place), b"bakestat\x01\0\0\0torn").unwrap();
+        assert!(store.stat_index(place).unwrap().is_empty());
+    }
+}

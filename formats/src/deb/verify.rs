@@ -1,0 +1,150 @@
+//! Checking a package against the rules of the format.
+
+use std::collections::BTreeSet;
+
+use super::control::Paragraph;
+use super::fields::{self, TREE_ID};
+use super::listing::{self, Conffiles};
+use super::model::ControlFile;
+use super::read::{Parts, unpack};
+use super::write::has_interpreter;
+use crate::digest::hex;
+use crate::format::{Problem, ReadError};
+use crate::input::Source;
+use crate::tree::{FileTree, Mode, Node, TreeId, TreePath};
+
+/// Fields without which dpkg refuses the package, or Debian Policy does.
+const REQUIRED: [&str; 5] = ["Package", "Version", "Architecture", "Maintainer", "Description"];
+/// Control files that every package may have besides those in [`ControlFile`].
+const GENERATED: [&str; 3] = ["conffiles", "control", "md5sums"];
+
+/// Lists every rule that the package breaks.
+pub(super) fn verify(source: &Source) -> Result<Vec<Problem>, ReadError> {
+    let mut problems = Vec::new();
+    let parts = unpack(source, &mut problems)?;
+    check_control_files(&parts, &mut problems);
+    match parts.paragraph() {
+        Ok(paragraph) => check_paragraph(&paragraph, &parts.tree, &mut problems),
+        Err(error) => problems.push(Problem::new(
+            "deb-control-syntax",
+            "control",
+            "one paragraph of fields",
+            error.reason,
+        )),
+    }
+    let conffiles = match listing::parse_conffiles(parts.control_file("conffiles")) {
+        Ok(conffiles) => conffiles,
+        Err(error) => {
+            let expected = "one absolute path per line";
+            problems.push(Problem::new(
+                "deb-conffiles-syntax",
+                "conffiles",
+                expected,
+                error.reason,
+            ));
+            Conffiles::default()
+        }
+    };
+    check_conffiles(&conffiles, &parts.tree, &mut problems);
+    check_md5sums(&parts, &conffiles, &mut problems);
+    Ok(problems)
+}
+
+fn check_control_files(parts: &Parts, problems: &mut Vec<Problem>) {
+    for (name, member) in &parts.control {
+        let known = ControlFile::ALL.into_iter().find(|file| file.name() == name);
+        if known.is_none() && !GENERATED.contains(&name.as_str()) {
+            let expected = "a control file that dpkg knows";
+            problems.push(Problem::new("deb-control-file-unknown", "control.tar", expected, name));
+        }
+        let is_script = known.is_some_and(ControlFile::is_script);
+        let mode = if is_script { Mode::EXECUTABLE } else { Mode::PLAIN };
+        if member.mode != mode {
+            let (expected, found) = (mode.to_string(), member.mode.to_string());
+            problems.push(Problem::new("deb-control-mode", name, expected, found));
+        }
+        if is_script && !has_interpreter(&member.text) {
+            let expected = "`#!` and an absolute path at the start";
+            problems.push(Problem::new("deb-script-interpreter", name, expected, "other bytes"));
+        }
+    }
+}
+
+fn check_paragraph(paragraph: &Paragraph, tree: &FileTree, problems: &mut Vec<Problem>) {
+    for name in REQUIRED {
+        if paragraph.get(name).is_none() {
+            problems.push(Problem::new("deb-field-missing", name, "a value", "no such field"));
+        }
+    }
+    for (name, value) in paragraph.iter() {
+        if let Err(error) = fields::check(name, value) {
+            problems.push(Problem::new("deb-field", name, "a valid value", error.reason));
+        }
+    }
+    let size = listing::installed_size(tree).to_string();
+    if let Some(found) = paragraph.get("Installed-Size").filter(|found| **found != size) {
+        problems.push(Problem::new("deb-installed-size", "Installed-Size", size, found));
+    }
+    let declared = paragraph.get(TREE_ID).and_then(|text| text.parse::<TreeId>().ok());
+    let found = tree.id();
+    if let Some(declared) = declared.filter(|declared| *declared != found) {
+        let (expected, found) = (declared.to_string(), found.to_string());
+        problems.push(Problem::new("deb-tree-id", TREE_ID, expected, found));
+    }
+}
+
+fn check_conffiles(conffiles: &Conffiles, tree: &FileTree, problems: &mut Vec<Problem>) {
+    for path in &conffiles.kept {
+        let found = match tree.get(path).map(|entry| &entry.node) {
+            Some(Node::File(_)) => continue,
+            Some(Node::HardLink(_)) => "a hard link",
+            Some(_) => "something else",
+            None => "nothing",
+        };
+        problems.push(Problem::new("deb-conffile", path.to_string(), "a regular file", found));
+    }
+    for path in &conffiles.removed {
+        if TreePath::parse(path).is_ok_and(|path| tree.get(&path).is_some()) {
+            let expected = "nothing, because it is to be removed";
+            problems.push(Problem::new("deb-conffile-removed", path, expected, "a file"));
+        }
+    }
+}
+
+fn check_md5sums(parts: &Parts, conffiles: &Conffiles, problems: &mut Vec<Problem>) {
+    let tree = &parts.tree;
+    let is_file = |path: &TreePath| tree.content(path).is_some();
+    let is_covered = |path: &TreePath| is_file(path) && !conffiles.kept.contains(path);
+    let mut unlisted: BTreeSet<&TreePath> =
+        tree.iter().map(|(path, _)| path).filter(|path| is_covered(path)).collect();
+    if !parts.control.contains_key("md5sums") {
+        if !unlisted.is_empty() {
+            let found = "no such file";
+            problems.push(Problem::new("deb-md5sums-missing", "md5sums", "a file", found));
+        }
+        return;
+    }
+    let listed = match listing::parse_md5sums(parts.control_file("md5sums")) {
+        Ok(listed) => listed,
+        Err(error) => {
+            let expected = "a digest and a path per line";
+            problems.push(Problem::new("deb-md5sums-syntax", "md5sums", expected, error.reason));
+            return;
+        }
+    };
+    for (path, listed) in &listed {
+        let place = path.to_string();
+        match tree.content(path).map(|content| hex(&content.md5)) {
+            Some(found) if found != *listed => {
+                problems.push(Problem::new("deb-md5sums-mismatch", place, listed, found));
+            }
+            Some(_) => {}
+            None => problems.push(Problem::new("deb-md5sums-stray", place, "a file", "none")),
+        }
+        unlisted.remove(path);
+    }
+    for path in unlisted {
+        let place = path.to_string();
+        problems.push(Problem::new("deb-md5sums-missing", place, "a line in md5sums", "none"));
+    }
+}

@@ -1,0 +1,245 @@
+//! Where a rope is cut into segments.
+//!
+//! ```text
+//!  rope      │header│small│header│       large blob        │tail│header│small│ …
+//!  segments  │        group      │  block  │  block  │         group          │
+//! ```
+//!
+//! A pure function of the rope and the block size:
+//!
+//! - A stretch of a blob (or of zeros) of at least [`LARGE`] is cut at multiples of the block size
+//!   in the blob's own offsets, so that every rope that holds the blob has the same blocks. Each
+//!   block is a segment.
+//! - What stands between (headers, small files, tails) is taken together into groups of at most
+//!   one block. A group also ends before a blob that the digest marks as a boundary, once it is
+//!   large enough: a file that is inserted, removed or changed then moves the cuts up to the next
+//!   such boundary only.
+
+use crate::digest::Digest;
+use crate::rope::{Extent, Rope};
+
+/// A stretch of a blob or of zeros from this length on is cut into segments of its own; a group of
+/// this length or more ends at the next boundary blob.
+pub(super) const LARGE: u64 = 1 << 20;
+
+/// A blob whose digest starts with a byte below this one is a boundary: one blob in eight.
+const BOUNDARY: u8 = 32;
+
+/// Yields the segments of a rope in order; together they are the rope, and none is empty.
+pub(super) struct Cuts<'a> {
+    extents: Box<dyn Iterator<Item = Extent<'a>> + 'a>,
+    rest: Option<Extent<'a>>,
+    block_size: u64,
+}
+
+impl<'a> Cuts<'a> {
+    /// Cuts a rope; `block_size` is at least [`LARGE`].
+    pub(super) fn new(rope: &'a Rope, block_size: u64) -> Self {
+        Self { extents: Box::new(rope.extents()), rest: None, block_size }
+    }
+
+    /// Returns how much of an extent, from its start, belongs together.
+    fn stretch(&self, extent: &Extent<'_>) -> u64 {
+        let to_block_end = match extent {
+            Extent::Inline(_) => u64::MAX,
+            Extent::Blob { offset, .. } => self.block_size - offset % self.block_size,
+            Extent::Zero(_) => self.block_size,
+        };
+        let len = extent.len();
+        if len < LARGE { len } else { len.min(to_block_end) }
+    }
+}
+
+impl Iterator for Cuts<'_> {
+    type Item = Rope;
+
+    fn next(&mut self) -> Option<Rope> {
+        let mut group = Rope::new();
+        while let Some(extent) = self.rest.take().or_else(|| self.extents.next()) {
+            let stretch = self.stretch(&extent);
+            let alone = is_large(&extent, stretch);
+            if !group.is_empty() && (alone || is_boundary(&extent, group.len())) {
+                self.rest = Some(extent);
+                break;
+            }
+            let (part, rest) = split(extent, stretch.min(self.block_size - group.len()));
+            group.push_extent(part);
+            self.rest = rest;
+            if alone || group.len() >= self.block_size {
+                break;
+            }
+        }
+        (!group.is_empty()).then_some(group)
+    }
+}
+
+fn is_large(extent: &Extent<'_>, stretch: u64) -> bool {
+    match extent {
+        Extent::Inline(_) => false,
+        Extent::Blob { .. } | Extent::Zero(_) => stretch >= LARGE,
+    }
+}
+
+fn is_boundary(extent: &Extent<'_>, group: u64) -> bool {
+    let marks = |digest: &Digest| digest.as_bytes()[0] < BOUNDARY;
+    group >= LARGE && matches!(extent, Extent::Blob { digest, .. } if marks(digest))
+}
+
+/// Returns the first `at` bytes of an extent, and what follows them if anything does.
+fn split(extent: Extent<'_>, at: u64) -> (Extent<'_>, Option<Extent<'_>>) {
+    if at >= extent.len() {
+        return (extent, None);
+    }
+    match extent {
+        Extent::Inline(bytes) => {
+            // Less than the length, so it fits.
+            let (first, rest) = bytes.split_at(usize::try_from(at).unwrap_or(bytes.len()));
+            (Extent::Inline(first), Some(Extent::Inline(rest)))
+        }
+        Extent::Blob { digest, offset, len } => (
+            Extent::Blob { digest, offset, len: at },
+            Some(Extent::Blob { digest, offset: offset + at, len: len - at }),
+        ),
+        Extent::Zero(len) => (Extent::Zero(at), Some(Extent::Zero(len - at))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const MIB: u64 = 1 << 20;
+    const BLOCK: u64 = 4 * MIB;
+
+    /// A digest that is no boundary, or one that is.
+    fn digest(number: u64, boundary: bool) -> Digest {
+        let mut bytes = *Digest::of(&number.to_le_bytes()).as_bytes();
+        bytes[0] = if boundary { 0 } else { 200 };
+        Digest::from_bytes(bytes)
+    }
+
+    fn cuts(rope: &Rope) -> Vec<Rope> {
+        Cuts::new(rope, BLOCK).collect()
+    }
+
+    fn lengths(rope: &Rope) -> Vec<u64> {
+        cuts(rope).iter().map(Rope::len).collect()
+    }
+
+    #[test]
+    fn an_empty_rope_has_no_segments() {
+        assert_eq!(cuts(&Rope::new()), []);
+    }
+
+    #[test]
+    fn a_large_blob_is_cut_at_its_own_offsets() {
+        let blob = digest(1, false);
+        let rows = [
+            // offset, len, segments
+            (0, 9 * MIB, vec![4 * MIB, 4 * MIB, MIB]),
+            (0, 9 * MIB + 1, vec![4 * MIB, 4 * MIB, MIB + 1]),
+            (0, 9 * MIB - 1, vec![4 * MIB, 4 * MIB, MIB - 1]),
+            (2 * MIB, 7 * MIB, vec![2 * MIB, 4 * MIB, MIB]),
+            (4 * MIB - 5, 8 * MIB + 5, vec![5, 4 * MIB, 4 * MIB]),
+            (0, MIB - 1, vec![MIB - 1]),
+            (4 * MIB - 5, MIB - 1, vec![MIB - 1]),
+        ];
+        for (offset, len, expected) in rows {
+            let mut rope = Rope::new();
+            rope.push_range(blob, offset, len);
+            assert_eq!(lengths(&rope), expected, "{offset} {len}");
+        }
+    }
+
+    #[test]
+    fn a_group_ends_before_a_large_blob_and_takes_its_tail() {
+        let mut rope = Rope::new();
+        rope.push_bytes(&[1; 512]);
+        rope.push_range(digest(1, false), 0, 4 * MIB + 100);
+        rope.push_zeros(412);
+        rope.push_bytes(&[2; 512]);
+        assert_eq!(lengths(&rope), [512, 4 * MIB, 1024]);
+    }
+
+    #[test]
+    fn a_group_ends_when_it_reaches_the_block_size() {
+        let mut rope = Rope::new();
+        for number in 0..9 {
+            rope.push_range(digest(number, false), 0, MIB - 1);
+        }
+        rope.push_bytes(&vec![0; 5 << 20]);
+        assert_eq!(lengths(&rope), [4 * MIB, 4 * MIB, 4 * MIB, 2 * MIB - 9]);
+    }
+
+    #[test]
+    fn a_group_ends_before_a_boundary_blob_once_it_is_large() {
+        let small = MIB / 2;
+        let mut rope = Rope::new();
+        for (number, boundary) in [true, true, true, false, true, false].into_iter().enumerate() {
+            rope.push_range(digest(number as u64, boundary), 0, small);
+        }
+        assert_eq!(lengths(&rope), [2 * small, 2 * small, 2 * small]);
+    }
+
+    #[test]
+    fn long_zeros_are_cut_into_equal_segments() {
+        let mut rope = Rope::new();
+        rope.push_bytes(b"head");
+        rope.push_zeros(9 * MIB - 5);
+        assert_eq!(lengths(&rope), [4, 4 * MIB, 4 * MIB, MIB - 5]);
+        assert_eq!(cuts(&rope)[1], cuts(&rope)[2]);
+    }
+
+    #[test]
+    fn an_inserted_file_leaves_most_segments_as_they_are() {
+        let files = |inserted: Option<u64>| {
+            let mut rope = Rope::new();
+            for number in 0..600_u64 {
+                if inserted == Some(number) {
+                    rope.push_bytes(b"header");
+                    rope.push_range(Digest::of(b"new"), 0, 1000);
+                }
+                rope.push_bytes(&number.to_le_bytes());
+                rope.push_range(Digest::of(&number.to_le_bytes()), 0, 100_000 + number);
+            }
+            cuts(&rope)
+        };
+        let before = files(None);
+        for at in [0, 100, 300, 599] {
+            let after = files(Some(at));
+            let changed = after.iter().filter(|cut| !before.contains(cut)).count();
+            assert!(changed <= 4, "{changed} of {} changed by a file at {at}", after.len());
+        }
+        assert!(before.len() > 20);
+    }
+
+    fn extent() -> impl Strategy<Value = (u8, u64, u64)> {
+        let len = prop_oneof![1..2000_u64, 1..9 * MIB, Just(MIB), Just(BLOCK)];
+        let offset = prop_oneof![Just(0), 0..9 * MIB];
+        (0..9_u8, offset, len)
+    }
+
+    proptest! {
+        #[test]
+        fn segments_are_bounded_and_together_are_the_rope(
+            extents in prop::collection::vec(extent(), 0..20),
+        ) {
+            let mut rope = Rope::new();
+            for (kind, offset, len) in extents {
+                match kind {
+                    0 => rope.push_bytes(&vec![kind; usize::try_from(len / 4).unwrap()]),
+                    1 => rope.push_zeros(len),
+                    kind => rope.push_range(digest(kind.into(), kind < 4), offset, len),
+                }
+            }
+            let mut joined = Rope::new();
+            for cut in Cuts::new(&rope, BLOCK) {
+                prop_assert!(!cut.is_empty() && cut.len() <= BLOCK);
+                joined.push_rope(&cut);
+            }
+            prop_assert_eq!(joined, rope);
+        }
+    }
+}

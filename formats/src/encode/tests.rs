@@ -1,0 +1,470 @@
+//! Laws of whole payloads, and their golden digests.
+
+use std::collections::BTreeMap;
+use std::io::{self, Read};
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use proptest::prelude::*;
+
+use super::*;
+use crate::blob::{BlobSource, MemoryStore};
+
+/// A store that can be damaged, counts what it takes in, and may hand out few bytes at a time.
+#[derive(Default)]
+struct TestStore {
+    blobs: Mutex<BTreeMap<Digest, Vec<u8>>>,
+    puts: AtomicUsize,
+    small_reads: bool,
+}
+
+impl TestStore {
+    fn len_of_all(&self) -> usize {
+        self.blobs.lock().unwrap().len()
+    }
+
+    fn damage(&self, digest: &Digest, change: impl FnOnce(&mut Vec<u8>)) {
+        change(self.blobs.lock().unwrap().get_mut(digest).unwrap());
+    }
+}
+
+impl BlobSource for TestStore {
+    fn open(&self, digest: &Digest, offset: u64) -> io::Result<Box<dyn Read + Send + '_>> {
+        let blobs = self.blobs.lock().unwrap();
+        let bytes = blobs.get(digest).ok_or(io::ErrorKind::NotFound)?;
+        let rest = io::Cursor::new(bytes[usize::try_from(offset).unwrap()..].to_vec());
+        Ok(if self.small_reads { Box::new(SmallReads(rest, 0)) } else { Box::new(rest) })
+    }
+}
+
+impl BlobStore for TestStore {
+    fn put(&self, bytes: &[u8]) -> io::Result<Blob> {
+        let blob = Blob::of(bytes);
+        self.puts.fetch_add(1, Ordering::Relaxed);
+        self.blobs.lock().unwrap().insert(blob.digest, bytes.to_vec());
+        Ok(blob)
+    }
+}
+
+/// Yields 1 to 7 bytes at a time.
+struct SmallReads<R>(R, usize);
+
+impl<R: Read> Read for SmallReads<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.1 = self.1 % 7 + 1;
+        let wanted = self.1.min(buffer.len());
+        self.0.read(&mut buffer[..wanted])
+    }
+}
+
+#[derive(Default)]
+struct TestCache(Mutex<BTreeMap<Digest, Segment>>);
+
+impl SegmentCache for TestCache {
+    fn get(&self, key: &Digest) -> Option<Segment> {
+        self.0.lock().unwrap().get(key).copied()
+    }
+
+    fn put(&self, key: &Digest, segment: &Segment) -> io::Result<()> {
+        self.0.lock().unwrap().insert(*key, *segment);
+        Ok(())
+    }
+}
+
+/// Returns bytes that look like text: words drawn at random, with numbers between them.
+fn text(len: usize, mut seed: u64) -> Vec<u8> {
+    const WORDS: [&str; 16] = [
+        "digest",
+        " of the ",
+        "blob",
+        "\n",
+        "segment ",
+        "0x",
+        "layer",
+        "; ",
+        "usr/share/",
+        "rope",
+        " = ",
+        "tree",
+        "/lib/",
+        "entry ",
+        "(",
+        ")",
+    ];
+    let mut bytes = Vec::with_capacity(len + 32);
+    while bytes.len() < len {
+        // splitmix64
+        seed = seed.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut random = (seed ^ (seed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        random = (random ^ (random >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        random ^= random >> 31;
+        for nibble in random.to_le_bytes() {
+            bytes.extend(WORDS[usize::from(nibble & 15)].as_bytes());
+        }
+        bytes.extend(random.to_le_bytes());
+    }
+    bytes.truncate(len);
+    bytes
+}
+
+/// Headers, small files, a large blob of `large` bytes, zeros, and a range of the large blob.
+fn sample(store: &dyn BlobStore, large: usize) -> Rope {
+    let blob = store.put(&text(large, 1)).unwrap();
+    let mut rope = Rope::new();
+    for (number, len) in [0, 1, 511, 512, 70_000].into_iter().enumerate() {
+        rope.push_bytes(format!("header of file {number}").as_bytes());
+        rope.push_blob(store.put(&text(len, number as u64 + 10)).unwrap());
+        rope.align(512);
+    }
+    rope.push_bytes(b"header of the large file");
+    rope.push_blob(blob);
+    rope.push_zeros(1 << 20);
+    rope.push_range(blob.digest, 1000, large as u64 / 2);
+    rope.push_bytes(b"end");
+    rope
+}
+
+fn decode(codec: Codec, bytes: &[u8]) -> io::Result<Vec<u8>> {
+    let mut raw = Vec::new();
+    decoder(codec, bytes)?.read_to_end(&mut raw)?;
+    Ok(raw)
+}
+
+const ALL: [Compression; 4] =
+    [Compression::NONE, Compression::GZIP, Compression::ZSTD, Compression::XZ];
+
+/// xz is slow; its first level runs the same code.
+const QUICK: [Compression; 3] =
+    [Compression::GZIP, Compression::ZSTD, Compression { codec: Codec::Xz, level: 1 }];
+
+#[test]
+fn what_is_encoded_decodes_to_the_rope_and_is_named_right() {
+    let store = MemoryStore::new();
+    let rope = sample(&store, 3 << 20);
+    let raw = rope.to_vec(&store).unwrap();
+    for compression in [&QUICK[..], &[Compression::NONE]].concat() {
+        let encoded = Encoder::new(&store, &NoCache, 2).encode(&rope, compression).unwrap();
+        let bytes = encoded.rope.to_vec(&store).unwrap();
+        assert_eq!(encoded.blob, Blob::of(&bytes), "{compression}");
+        assert_eq!(encoded.raw, Blob::of(&raw), "{compression}");
+        assert_eq!(sniff(&bytes), compression.codec);
+        assert!(decode(compression.codec, &bytes).unwrap() == raw, "{compression}");
+    }
+}
+
+#[test]
+fn an_empty_rope_makes_an_empty_payload() {
+    let store = MemoryStore::new();
+    for compression in ALL {
+        let encoded = Encoder::new(&store, &NoCache, 2).encode(&Rope::new(), compression).unwrap();
+        let bytes = encoded.rope.to_vec(&store).unwrap();
+        assert_eq!(encoded.blob, Blob::of(&bytes));
+        assert_eq!(encoded.raw, Blob::of(b""));
+        assert_eq!(decode(compression.codec, &bytes).unwrap(), b"", "{compression}");
+    }
+}
+
+#[test]
+fn empty_payloads_are_the_shortest_that_the_formats_know() {
+    let rows = [
+        (Compression::GZIP, "1f8b08000000000000ff 0300 00000000 00000000"),
+        (Compression::ZSTD, "28b52ffd 00 00 010000"),
+        (
+            Compression::XZ,
+            "fd377a585a00 0001 6922de36 00000000 1cdf4421 9042990d 01000000 0001 595a",
+        ),
+    ];
+    let store = MemoryStore::new();
+    for (compression, expected) in rows {
+        let encoded = Encoder::new(&store, &NoCache, 1).encode(&Rope::new(), compression).unwrap();
+        let bytes = encoded.rope.to_vec(&store).unwrap();
+        assert_eq!(crate::digest::hex(&bytes), expected.replace(' ', ""), "{compression}");
+    }
+}
+
+#[test]
+fn neither_threads_nor_cache_nor_reads_change_a_byte() {
+    let plain = TestStore::default();
+    let dripping = TestStore { small_reads: true, ..TestStore::default() };
+    let rope = sample(&plain, 5 << 20);
+    sample(&dripping, 5 << 20);
+    for compression in QUICK {
+        let first = Encoder::new(&plain, &NoCache, 1).encode(&rope, compression).unwrap();
+        let dripped = Encoder::new(&dripping, &NoCache, 3).encode(&rope, compression).unwrap();
+        assert_eq!(dripped, first, "{compression}");
+        for threads in [1, 2, 8] {
+            let cache = TestCache::default();
+            for temperature in ["cold", "warm"] {
+                let again = Encoder::new(&plain, &cache, threads).encode(&rope, compression);
+                assert_eq!(again.unwrap(), first, "{compression} {threads} {temperature}");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_warm_cache_compresses_no_kept_segment_again() {
+    for compression in QUICK {
+        let (store, cache) = (TestStore::default(), TestCache::default());
+        let rope = sample(&store, 3 << 20);
+        let encoder = Encoder::new(&store, &cache, 2);
+        let before = store.puts.load(Ordering::Relaxed);
+        encoder.encode(&rope, compression).unwrap();
+        let kept = store.puts.load(Ordering::Relaxed) - before;
+        assert_eq!(kept, cache.0.lock().unwrap().len());
+        assert!(kept >= 2);
+        encoder.encode(&rope, compression).unwrap();
+        assert_eq!(store.puts.load(Ordering::Relaxed) - before, kept, "{compression}");
+    }
+}
+
+#[test]
+fn ropes_that_hold_the_same_large_blob_share_its_segments() {
+    let (store, cache) = (TestStore::default(), TestCache::default());
+    let blob = store.put(&text(9 << 20, 1)).unwrap();
+    for header in [&b"tar header"[..], b"cpio header of another length"] {
+        let mut rope = Rope::from(header.to_vec());
+        rope.push_blob(blob);
+        Encoder::new(&store, &cache, 2).encode(&rope, Compression::ZSTD).unwrap();
+        assert_eq!(store.len_of_all(), 1 + 3);
+    }
+}
+
+#[test]
+fn small_segments_are_in_the_rope_itself() {
+    let store = TestStore::default();
+    let rope = Rope::from(text(8000, 1));
+    let encoded =
+        Encoder::new(&store, &TestCache::default(), 1).encode(&rope, Compression::GZIP).unwrap();
+    assert_eq!(store.len_of_all(), 0);
+    assert_eq!(encoded.rope.extents().count(), 1);
+}
+
+#[test]
+fn a_kept_segment_that_is_damaged_is_made_again() {
+    type Damage = fn(&mut Vec<u8>);
+    let damages: [(&str, Damage); 3] = [
+        ("flipped", |bytes| bytes[20_000] ^= 1),
+        ("cut short", |bytes| bytes.truncate(20_000)),
+        ("grown", |bytes| bytes.push(0)),
+    ];
+    for compression in QUICK {
+        for (name, damage) in damages {
+            let (store, cache) = (TestStore::default(), TestCache::default());
+            let rope = sample(&store, 2 << 20);
+            let encoder = Encoder::new(&store, &cache, 2);
+            let first = encoder.encode(&rope, compression).unwrap();
+            let segment = *cache.0.lock().unwrap().values().next().unwrap();
+            store.damage(&segment.blob.digest, damage);
+            assert_eq!(encoder.encode(&rope, compression).unwrap(), first, "{compression} {name}");
+            assert_eq!(first.rope.blob(&store).unwrap(), first.blob, "{compression} {name}");
+        }
+    }
+}
+
+#[test]
+fn a_kept_segment_that_is_missing_is_made_again() {
+    for compression in QUICK {
+        let (store, cache) = (TestStore::default(), TestCache::default());
+        let rope = sample(&store, 2 << 20);
+        let encoder = Encoder::new(&store, &cache, 2);
+        let first = encoder.encode(&rope, compression).unwrap();
+        let segment = *cache.0.lock().unwrap().values().next().unwrap();
+        store.blobs.lock().unwrap().remove(&segment.blob.digest).unwrap();
+        assert_eq!(encoder.encode(&rope, compression).unwrap(), first);
+        assert_eq!(first.rope.blob(&store).unwrap(), first.blob);
+    }
+}
+
+#[test]
+fn a_cache_that_names_other_contents_is_not_believed() {
+    let lies: [fn(&mut Segment); 3] = [
+        |segment| segment.raw_len += 1,
+        |segment| segment.crc32 ^= 1,
+        |segment| segment.blob.size = u64::MAX,
+    ];
+    let gzip = Compression::GZIP;
+    for lie in lies {
+        let (store, cache) = (TestStore::default(), TestCache::default());
+        let rope = sample(&store, 2 << 20);
+        let encoder = Encoder::new(&store, &cache, 2);
+        let first = encoder.encode(&rope, gzip).unwrap();
+        cache.0.lock().unwrap().values_mut().for_each(lie);
+        assert_eq!(encoder.encode(&rope, gzip).unwrap(), first);
+    }
+}
+
+#[test]
+fn every_setting_has_its_own_key() {
+    let part = Rope::from(b"bytes".to_vec());
+    let mut keys: Vec<Digest> = ["gzip:6", "gzip:7", "zstd:6", "xz:6"]
+        .iter()
+        .map(|text| segment::key(&part, text.parse().unwrap()))
+        .collect();
+    let blob = Blob::of(b"bytes");
+    for (offset, len) in [(0, 4), (0, 5), (1, 4)] {
+        let mut part = Rope::new();
+        part.push_range(blob.digest, offset, len);
+        keys.push(segment::key(&part, Compression::GZIP));
+        part.push_zeros(len);
+        keys.push(segment::key(&part, Compression::GZIP));
+    }
+    let count = keys.len();
+    keys.sort();
+    keys.dedup();
+    assert_eq!(keys.len(), count);
+}
+
+#[test]
+fn a_blob_that_cannot_be_read_is_an_error_that_says_where() {
+    use std::error::Error as _;
+    let store = TestStore::default();
+    let mut rope = sample(&store, 3 << 20);
+    let offset = rope.len();
+    rope.push_blob(Blob { digest: Digest::of(b"nowhere"), size: 2 << 20 });
+    sample(&store, 3 << 20).extents().for_each(|extent| rope.push_extent(extent));
+    for threads in [1, 8] {
+        let error =
+            Encoder::new(&store, &NoCache, threads).encode(&rope, Compression::GZIP).unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::NotFound);
+        let expected = format!("compressing 2097152 bytes at offset {offset} as gzip:6");
+        assert_eq!(error.to_string(), expected);
+        assert!(error.source().is_some());
+    }
+}
+
+#[test]
+fn an_error_stops_the_work() {
+    let store = TestStore::default();
+    let mut rope = Rope::from(Blob { digest: Digest::of(b"nowhere"), size: 2 << 20 });
+    for number in 0..20 {
+        rope.push_blob(store.put(&text(1 << 20, number)).unwrap());
+    }
+    let before = store.puts.load(Ordering::Relaxed);
+    Encoder::new(&store, &NoCache, 2).encode(&rope, Compression::GZIP).unwrap_err();
+    let made = store.puts.load(Ordering::Relaxed) - before;
+    assert!(made <= 4, "{made} segments were made after the error");
+}
+
+/// A store in which every read panics.
+struct Panicking;
+
+impl BlobSource for Panicking {
+    fn open(&self, _: &Digest, _: u64) -> io::Result<Box<dyn Read + Send + '_>> {
+        panic!("no reads here")
+    }
+}
+
+impl BlobStore for Panicking {
+    fn put(&self, bytes: &[u8]) -> io::Result<Blob> {
+        Ok(Blob::of(bytes))
+    }
+}
+
+#[test]
+#[should_panic(expected = "a scoped thread panicked")]
+fn a_panic_in_a_worker_reaches_the_caller() {
+    let rope = Rope::from(Blob { digest: Digest::of(b""), size: 20 << 20 });
+    Encoder::new(&Panicking, &NoCache, 2).encode(&rope, Compression::GZIP).unwrap_err();
+}
+
+#[test]
+fn rejects_a_level_that_the_codec_does_not_have() {
+    let rows = [(Codec::None, 1), (Codec::Gzip, 0), (Codec::Gzip, 10), (Codec::Zstd, 20)];
+    let store = MemoryStore::new();
+    for (codec, level) in rows.into_iter().chain([(Codec::Zstd, 0), (Codec::Xz, 10)]) {
+        let compression = Compression { codec, level };
+        let error =
+            Encoder::new(&store, &NoCache, 1).encode(&Rope::new(), compression).unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::InvalidInput, "{compression}");
+    }
+}
+
+/// A change here changes every artifact: raise [`Codec::revision`], and say why in the commit.
+#[test]
+fn golden_digests_stay() {
+    let rows = [
+        (
+            Compression::NONE,
+            9 << 20,
+            "6821724509b01cbb6f38e93f6f216c585b619c380f56d9999ba70dae890d6f37",
+        ),
+        (
+            Compression::GZIP,
+            9 << 20,
+            "93282fc7f753e62bd9df8f2b02d226f85a9035dec2614b406f0376d5b1edd3da",
+        ),
+        (
+            Compression::ZSTD,
+            9 << 20,
+            "e36a8eab7953680327d17b261a35033419eee818dd89aa482455d6659e433217",
+        ),
+        (
+            Compression { codec: Codec::Zstd, level: 19 },
+            1 << 20,
+            "44e41f104491e45b1434b287358aa897beba27140559702b331e43ea101421b9",
+        ),
+        (
+            Compression::XZ,
+            1 << 20,
+            "5085a4a4c201309f5f8dd5e7f6d528dcf90e89585a5f03a33a548209d266f03a",
+        ),
+    ];
+    let found = rows.map(|(compression, large, _)| {
+        let store = MemoryStore::new();
+        let rope = sample(&store, large);
+        let encoded = Encoder::new(&store, &NoCache, 2).encode(&rope, compression).unwrap();
+        (compression, encoded.blob.digest.hex())
+    });
+    let expected = rows.map(|(compression, _, digest)| (compression, digest.to_string()));
+    assert_eq!(found, expected);
+}
+
+/// Pieces that repeat each other at many distances, so that compressors want repeat offsets.
+fn pieces() -> impl Strategy<Value = Vec<Vec<u8>>> {
+    let piece = prop_oneof![
+        prop::collection::vec(any::<u8>(), 1..2000),
+        (any::<u8>(), 1..300_000_usize).prop_map(|(byte, len)| vec![byte; len]),
+        (1..200_000_usize, 0..4_u64).prop_map(|(len, seed)| text(len, seed)),
+        (prop::collection::vec(any::<u8>(), 4..40), 1..9_usize, 1..5000_usize).prop_map(
+            |(unit, step, count)| {
+                let repeat = |n: usize| {
+                    let mut unit = unit.clone();
+                    let at = n * step % unit.len();
+                    unit[at] = unit[at].wrapping_add(1);
+                    unit
+                };
+                (0..count).flat_map(repeat).collect()
+            }
+        ),
+    ];
+    prop::collection::vec(piece, 0..6)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(48))]
+
+    #[test]
+    fn segments_joined_in_any_order_decode(pieces in pieces(), level in 1..=19_u8) {
+        let longest = pieces.iter().map(Vec::len).max().unwrap_or(0) as u64;
+        let mut zstd_frame = zstd::head(longest);
+        let (mut member, mut trailer) = (gzip::HEAD.to_vec(), gzip::Trailer::default());
+        let (mut stream, mut index) = (xz::head(), xz::Index::default());
+        for piece in &pieces {
+            let (len, crc32) = (piece.len() as u64, crc32fast::hash(piece));
+            zstd_frame.extend(zstd::compress(piece, level).unwrap());
+            member.extend(gzip::compress(piece, level.min(9)).unwrap());
+            trailer.add(crc32, len);
+            let block = xz::compress(piece, crc32, level.min(9)).unwrap();
+            index.add(xz::Record::of(&block, len, crc32).unwrap());
+            stream.extend(block);
+        }
+        zstd_frame.extend(zstd::TAIL);
+        member.extend(trailer.finish());
+        stream.extend(index.finish().unwrap());
+        let raw = pieces.concat();
+        prop_assert!(decode(Codec::Zstd, &zstd_frame).unwrap() == raw);
+        prop_assert!(decode(Codec::Gzip, &member).unwrap() == raw);
+        prop_assert!(decode(Codec::Xz, &stream).unwrap() == raw);
+    }
+}

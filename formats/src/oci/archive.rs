@@ -1,0 +1,182 @@
+//! The single-file archive: an image layout in a tar archive that every tool loads.
+//!
+//! ```text
+//! oci-layout                   image layout: podman, skopeo (oci-archive:), containerd
+//! index.json                   with the annotations that containerd names images by
+//! manifest.json                docker load's list, which points into the same blobs
+//! blobs/sha256/DIGEST          configurations, manifests, layers
+//! ```
+//!
+//! `manifest.json` is Docker's image specification v1.2; engines before 25 read nothing else.
+
+use std::collections::BTreeMap;
+use std::io::{self, Read, Seek, SeekFrom};
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+use super::descriptor::{Descriptor, StringMap};
+use super::layout::{self, Member};
+use super::model::Image;
+use super::written::Written;
+use super::{json, read, reference, verify, write};
+use crate::archive::tar::{Dialect, Root, SymlinkOrder, TarOptions, TarWriter};
+use crate::format::{Artifact, Format, Problem, ReadError, Unpacked, WriteCx, WriteError};
+use crate::input::{ReadAt, Source};
+use crate::rope::Rope;
+use crate::tree::{Entry, FileTree, Mode, TreePath, escape};
+
+/// The annotation that containerd names an image by.
+pub const CONTAINERD_NAME_KEY: &str = "io.containerd.image.name";
+/// Docker's list of images.
+pub(super) const DOCKER_MANIFEST: &str = "manifest.json";
+/// How many bytes Docker's list may have.
+pub(super) const MAX_DOCKER_MANIFEST: u64 = 4 << 20;
+/// How many members an archive may have.
+const MAX_MEMBERS: usize = 100_000;
+
+/// The image as one file.
+#[derive(Debug, Clone, Copy)]
+pub struct Archive;
+
+impl Format for Archive {
+    type Model = Image;
+    const NAME: &'static str = "oci-archive";
+    const REVISION: u32 = super::REVISION;
+
+    fn file_name(model: &Image) -> String {
+        format!("{}.oci.tar", model.file_stem())
+    }
+
+    fn write(image: &Image, tree: &FileTree, cx: &WriteCx<'_>) -> Result<Artifact, WriteError> {
+        artifact(&write::write(image, tree, cx)?, cx)
+    }
+
+    fn read(source: &Source) -> Result<Unpacked<Image>, ReadError> {
+        read::read(source)
+    }
+
+    fn verify(source: &Source) -> Result<Vec<Problem>, ReadError> {
+        verify::verify(source)
+    }
+}
+
+/// One image in Docker's list.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub(super) struct DockerImage {
+    pub(super) config: String,
+    #[serde(default, deserialize_with = "super::descriptor::or_default")]
+    pub(super) repo_tags: Vec<String>,
+    pub(super) layers: Vec<String>,
+}
+
+/// Packs an image or an index into one file.
+///
+/// Docker's list has no platforms: of an index it names the first image and leaves the others
+/// without a name.
+pub fn artifact(written: &Written, cx: &WriteCx<'_>) -> Result<Artifact, WriteError> {
+    let Written { name, version, images, .. } = written;
+    let names = [(CONTAINERD_NAME_KEY.to_owned(), reference::qualified(name, version))];
+    let mut files = layout::files(written, StringMap::from(names))?;
+    let list: Vec<_> = images
+        .iter()
+        .enumerate()
+        .map(|(number, image)| DockerImage {
+            config: image.manifest.config.path(),
+            repo_tags: if number == 0 { vec![format!("{name}:{version}")] } else { Vec::new() },
+            layers: image.manifest.layers.iter().map(Descriptor::path).collect(),
+        })
+        .collect();
+    files.insert(DOCKER_MANIFEST.into(), Rope::from(json::canonical(&list)?));
+    Ok(Artifact::file(Archive::NAME, pack(&files, cx)?))
+}
+
+/// Returns files as a tar archive, small ones first: what a stream's reader needs comes early.
+fn pack(files: &BTreeMap<String, Rope>, cx: &WriteCx<'_>) -> Result<Rope, WriteError> {
+    let mut writer = TarWriter::new(TarOptions {
+        format: Archive::NAME,
+        dialect: Dialect::Pax,
+        prefix: "",
+        epoch: cx.epoch,
+        symlinks: SymlinkOrder::InTree,
+        root: Root::Omitted,
+    });
+    let is_blob = |path: &str| path.starts_with("blobs/");
+    let mut order: Vec<_> = files.iter().collect();
+    order.sort_by_key(|(path, rope)| (is_blob(path), if is_blob(path) { rope.len() } else { 0 }));
+    for directory in ["blobs", "blobs/sha256"] {
+        writer.append(&tree_path(directory)?, &Entry::directory())?;
+    }
+    for (path, rope) in order {
+        writer.append_rope(&tree_path(path)?, Mode::PLAIN, rope)?;
+    }
+    Ok(writer.finish())
+}
+
+fn tree_path(path: &str) -> Result<TreePath, WriteError> {
+    TreePath::parse(path).map_err(|error| WriteError::Io(io::Error::other(error)))
+}
+
+/// Finds the files of an archive without reading their contents.
+pub(super) fn scan(file: &Arc<dyn ReadAt>) -> Result<BTreeMap<String, Member>, ReadError> {
+    let mut archive = tar::Archive::new(Cursor { file: Arc::clone(file), at: 0 });
+    let mut members = BTreeMap::new();
+    let mut end = 0;
+    let damaged = |end: u64, error: &io::Error| {
+        ReadError::malformed("image archive", end, "a member of a tar archive", error.to_string())
+    };
+    for entry in archive.entries_with_seek().map_err(|error| damaged(0, &error))? {
+        let entry = entry.map_err(|error| damaged(end, &error))?;
+        let (offset, len) = (entry.raw_file_position(), entry.size());
+        let name = entry.path_bytes();
+        let place = || format!("image archive: member `{}`", escape(&name));
+        end = match offset.checked_add(len) {
+            Some(end) if end <= file.len() => end,
+            _ => {
+                let found = format!("{len} bytes from offset {offset} of {}", file.len());
+                return Err(ReadError::malformed(place(), offset, "contents in the file", found));
+            }
+        };
+        if !entry.header().entry_type().is_file() {
+            continue;
+        }
+        let path = TreePath::parse(&name)
+            .map_err(|error| ReadError::invalid(place(), error.to_string()))?;
+        let Some(path) = path.relative_str() else { continue };
+        if members.insert(path.to_owned(), Member { offset, len }).is_some() {
+            return Err(ReadError::invalid(place(), "there are two of that name"));
+        }
+        if members.len() > MAX_MEMBERS {
+            let reason = format!("expected at most {MAX_MEMBERS} members");
+            return Err(ReadError::invalid("image archive", reason));
+        }
+    }
+    Ok(members)
+}
+
+/// Reads a file from a position of its own.
+struct Cursor {
+    file: Arc<dyn ReadAt>,
+    at: u64,
+}
+
+impl Read for Cursor {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let count = self.file.read_at(self.at, buffer)?;
+        self.at += count as u64;
+        Ok(count)
+    }
+}
+
+impl Seek for Cursor {
+    fn seek(&mut self, to: SeekFrom) -> io::Result<u64> {
+        let at = match to {
+            SeekFrom::Start(at) => Some(at),
+            SeekFrom::End(by) => self.file.len().checked_add_signed(by),
+            SeekFrom::Current(by) => self.at.checked_add_signed(by),
+        };
+        self.at = at.ok_or(io::ErrorKind::InvalidInput)?;
+        Ok(self.at)
+    }
+}

@@ -1,0 +1,92 @@
+//! The image index: one image for several platforms (image-spec, image-index.md).
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use super::descriptor::{Descriptor, Kind, OtherFields, StringMap, media_type, or_default};
+use super::json::{self, Document};
+use super::manifest::{SCHEMA_VERSION, refuse_schema_1};
+use super::model::fail_if;
+use super::written::Written;
+use crate::format::{ReadError, WriteError};
+
+/// An image index.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Index {
+    /// Always 2.
+    pub schema_version: u64,
+    /// The index's own media type.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub media_type: Option<String>,
+    /// The manifests, or indexes of manifests.
+    pub manifests: Vec<Descriptor>,
+    /// Annotations of the index.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty", deserialize_with = "or_default")]
+    pub annotations: StringMap,
+    /// `subject`, `artifactType` and whatever else stands there.
+    #[serde(flatten)]
+    pub other: OtherFields,
+}
+
+impl Index {
+    /// Returns an index of manifests.
+    pub fn new(manifests: Vec<Descriptor>, annotations: StringMap) -> Self {
+        Self {
+            schema_version: SCHEMA_VERSION,
+            media_type: Some(media_type::INDEX.into()),
+            manifests,
+            annotations,
+            other: OtherFields::new(),
+        }
+    }
+
+    /// Parses an index and checks its schema and media type.
+    pub fn parse(bytes: &[u8]) -> Result<Self, ReadError> {
+        refuse_schema_1(Self::WHAT, bytes)?;
+        let index = <Self as Document>::parse(bytes)?;
+        if let Some(media_type) = &index.media_type
+            && Kind::of(media_type) != Some(Kind::Index)
+        {
+            let reason = format!("expected the media type of an image index, found `{media_type}`");
+            return Err(ReadError::invalid(Self::WHAT, reason));
+        }
+        Ok(index)
+    }
+}
+
+/// Joins images of one name and version into an index, in the order of their platforms.
+///
+/// Layers that several images share are kept once.
+pub fn join(images: Vec<Written>, annotations: StringMap) -> Result<Written, WriteError> {
+    let mut images = images.into_iter();
+    let Some(mut joined) = images.next() else {
+        fail_if("manifests", Some("expected at least one image"), "")?;
+        return Err(WriteError::Io(std::io::ErrorKind::InvalidInput.into()));
+    };
+    for image in images {
+        for (field, first, other) in
+            [("name", &joined.name, &image.name), ("version", &joined.version, &image.version)]
+        {
+            let fault = format!("expected `{first}` in all images of an index");
+            fail_if(field, (first != other).then_some(fault.as_str()), other)?;
+        }
+        joined.images.extend(image.images);
+        joined.blobs.extend(image.blobs);
+    }
+    joined.images.sort_by(|a, b| a.descriptor.platform.cmp(&b.descriptor.platform));
+    for pair in joined.images.windows(2) {
+        if let [a, b] = pair
+            && a.descriptor.platform == b.descriptor.platform
+        {
+            let found = a.descriptor.platform.as_ref().map(ToString::to_string).unwrap_or_default();
+            fail_if("platform", Some("expected each platform once"), &found)?;
+        }
+    }
+    let manifests = joined.images.iter().map(|image| image.descriptor.clone()).collect();
+    let index = json::canonical(&Index::new(manifests, annotations))?;
+    let blob = Written::add(&mut joined.blobs, index);
+    joined.root = Descriptor::new(media_type::INDEX, blob);
+    Ok(joined)
+}

@@ -1,0 +1,153 @@
+//! References: the name and the tag that people call an image by.
+//!
+//! Two grammars meet. A registry's name and tag follow the distribution specification ("Pulling
+//! manifests"); `org.opencontainers.image.ref.name` follows image-spec, annotations.md. What is
+//! written here satisfies both, so that every tool can use it.
+
+/// The longest name, registry host included.
+const MAX_NAME: usize = 255;
+/// The longest tag.
+const MAX_TAG: usize = 128;
+
+/// Says why text is no repository name; `None` if it is one.
+pub(super) fn fault_in_name(name: &str) -> Option<&'static str> {
+    if name.len() > MAX_NAME {
+        return Some("expected at most 255 bytes");
+    }
+    let (host, path) = split_host(name);
+    let is_host = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b':');
+    if host.is_some_and(|host| !host.bytes().all(is_host)) {
+        return Some("expected a host of letters, digits, `.`, `-` and `:` before the first slash");
+    }
+    let all_valid = path.split('/').all(is_path_component);
+    let expected = "expected lower-case letters and digits, joined by `.`, `_`, `__`, `-` or `/`";
+    if all_valid { None } else { Some(expected) }
+}
+
+/// Returns whether text is runs of lower-case letters and digits between single separators.
+fn is_path_component(text: &str) -> bool {
+    let is_plain = |byte: &u8| byte.is_ascii_lowercase() || byte.is_ascii_digit();
+    let bytes = text.as_bytes();
+    let ends_plain = bytes.first().is_some_and(is_plain) && bytes.last().is_some_and(is_plain);
+    let mut separators = bytes.split(is_plain).filter(|separator| !separator.is_empty());
+    let is_separator =
+        |s: &[u8]| matches!(s, b"." | b"_" | b"__") || s.iter().all(|byte| *byte == b'-');
+    ends_plain && separators.all(is_separator)
+}
+
+/// Says why text is no tag; `None` if it is one.
+pub(super) fn fault_in_tag(tag: &str) -> Option<&'static str> {
+    let is_tag = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b'_');
+    if tag.is_empty() || tag.len() > MAX_TAG {
+        Some("expected 1 to 128 characters")
+    } else if !tag.bytes().all(is_tag) {
+        Some("expected letters, digits, `.`, `-` and `_`")
+    } else if fault_in_ref_name(tag).is_some() {
+        Some("expected a letter or digit at both ends and between separators")
+    } else {
+        None
+    }
+}
+
+/// Says why text cannot be `org.opencontainers.image.ref.name`; `None` if it can.
+pub(super) fn fault_in_ref_name(text: &str) -> Option<&'static str> {
+    let is_component = |component: &str| {
+        let bytes = component.as_bytes();
+        let ends_plain = bytes.first().is_some_and(u8::is_ascii_alphanumeric)
+            && bytes.last().is_some_and(u8::is_ascii_alphanumeric);
+        let mut separators =
+            bytes.split(u8::is_ascii_alphanumeric).filter(|separator| !separator.is_empty());
+        let is_separator =
+            |s: &[u8]| s == b"--" || matches!(s, [b'-' | b'.' | b'_' | b':' | b'@' | b'+']);
+        ends_plain && separators.all(is_separator)
+    };
+    let expected = "expected letters and digits, joined by single `-`, `.`, `_`, `:`, `@`, `+`, \
+                    `/` or by `--`";
+    if text.split('/').all(is_component) { None } else { Some(expected) }
+}
+
+/// Returns the reference in full, as containerd names images: `docker.io/library/NAME:TAG`.
+pub(super) fn qualified(name: &str, tag: &str) -> String {
+    match split_host(name) {
+        (Some(_), _) => format!("{name}:{tag}"),
+        (None, path) if path.contains('/') => format!("docker.io/{path}:{tag}"),
+        (None, path) => format!("docker.io/library/{path}:{tag}"),
+    }
+}
+
+/// Undoes [`qualified`]; the tag is empty if there is none.
+pub(super) fn split_qualified(reference: &str) -> (&str, &str) {
+    let short = reference.strip_prefix("docker.io/").unwrap_or(reference);
+    let short = short.strip_prefix("library/").unwrap_or(short);
+    match short.rsplit_once(':') {
+        Some((name, tag)) if !tag.contains('/') => (name, tag),
+        _ => (short, ""),
+    }
+}
+
+/// Splits a name at its first slash if a registry's host stands there.
+fn split_host(name: &str) -> (Option<&str>, &str) {
+    match name.split_once('/') {
+        Some((host, path)) if host.contains(['.', ':']) || host == "localhost" => {
+            (Some(host), path)
+        }
+        _ => (None, name),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tells_names_from_others() {
+        let names =
+            ["a", "hello-world", "acme/x__y.z", "ghcr.io/acme/x", "localhost:5000/x", "a--b"];
+        for name in names {
+            assert_eq!(fault_in_name(name), None, "{name}");
+        }
+        let long = "a".repeat(256);
+        for name in [
+            "", "/", "a/", "Hello", "a..b", "-a", "a_", "a b", "a___b", "ä", &long, "a.b/",
+            "h.o?t/x",
+        ] {
+            assert!(fault_in_name(name).is_some(), "{name}");
+        }
+    }
+
+    #[test]
+    fn tells_tags_from_others() {
+        for tag in ["1", "v1.2.3-rc.1", "1.0_2", "Latest", "a--b"] {
+            assert_eq!(fault_in_tag(tag), None, "{tag}");
+        }
+        let long = "1".repeat(129);
+        for tag in ["", "1+2", "1~2", "-1", "1.", "a..b", "a/b", "a:b", &long] {
+            assert!(fault_in_tag(tag).is_some(), "{tag}");
+        }
+    }
+
+    #[test]
+    fn tells_ref_names_from_others() {
+        for name in ["1", "v1.2", "docker.io/library/x:1", "a@b", "a+b", "A--b"] {
+            assert_eq!(fault_in_ref_name(name), None, "{name}");
+        }
+        for name in ["", "a//b", "a..b", ".a", "a-", "a b", "a---b", "a~b"] {
+            assert!(fault_in_ref_name(name).is_some(), "{name}");
+        }
+    }
+
+    #[test]
+    fn qualifies_as_docker_does() {
+        let rows = [
+            ("hello", "docker.io/library/hello:1"),
+            ("acme/hello", "docker.io/acme/hello:1"),
+            ("ghcr.io/acme/hello", "ghcr.io/acme/hello:1"),
+            ("localhost:5000/hello", "localhost:5000/hello:1"),
+        ];
+        for (name, expected) in rows {
+            assert_eq!(qualified(name, "1"), expected);
+            assert_eq!(split_qualified(expected), (name, "1"));
+        }
+        assert_eq!(split_qualified("localhost:5000/hello"), ("localhost:5000/hello", ""));
+    }
+}

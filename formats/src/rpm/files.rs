@@ -1,0 +1,489 @@
+//! The file table: parallel arrays in the header, one value per file.
+//!
+//! A path is split into `DIRNAMES[DIRINDEXES[i]]`, which ends with a slash, and `BASENAMES[i]`.
+//! Files are in byte order of their paths, as rpm's binary search expects. Regular files of one
+//! inode are hard links; only the last of them has its content in the payload.
+//!
+//! Specified in rpm's `docs/manual/tags.md`, "Packages with files"; the flags in
+//! `include/rpm/rpmfiles.h`.
+
+use std::collections::BTreeMap;
+
+use super::capabilities;
+use super::directories::is_unowned;
+use super::header::Header;
+use super::relations::Usage;
+use super::tags;
+use super::value::{Strings, Value};
+use crate::archive::cpio;
+use crate::digest::Digest;
+use crate::format::{ReadError, WriteError};
+use crate::tree::{DeviceKind, Entry, FileTree, Mark, Node, Owner, TreePath, escape};
+
+const FLAG_CONFIG: u32 = 1 << 0;
+const FLAG_DOC: u32 = 1 << 1;
+const FLAG_NOREPLACE: u32 = 1 << 4;
+const FLAG_GHOST: u32 = 1 << 6;
+const FLAG_LICENSE: u32 = 1 << 7;
+const FLAG_README: u32 = 1 << 8;
+
+/// Verify everything; of ghosts neither digest, size, link target nor modification time.
+const VERIFY_ALL: u32 = u32::MAX;
+const VERIFY_GHOST: u32 = VERIFY_ALL & !(1 << 0 | 1 << 1 | 1 << 2 | 1 << 5);
+
+/// `PGPHASHALGO_SHA256`
+pub(super) const SHA256: u32 = 8;
+
+/// The number of accounts whose number is not known: the kernel's overflow number.
+const UNKNOWN_ACCOUNT: u32 = 65534;
+
+/// The file types of `st_mode`.
+pub(super) const S_IFMT: u16 = 0o170_000;
+pub(super) const S_IFREG: u16 = 0o100_000;
+pub(super) const S_IFLNK: u16 = 0o120_000;
+pub(super) const S_IFDIR: u16 = 0o040_000;
+pub(super) const S_IFCHR: u16 = 0o020_000;
+pub(super) const S_IFBLK: u16 = 0o060_000;
+pub(super) const S_IFIFO: u16 = 0o010_000;
+
+/// One row of the file table.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct File {
+    pub(super) path: TreePath,
+    /// `FILEMODES`
+    pub(super) mode: u16,
+    /// `FILESIZES` or `LONGFILESIZES`
+    pub(super) size: u64,
+    /// `FILERDEVS`: major number in the high byte, minor number in the low one.
+    pub(super) rdev: u16,
+    /// `FILEDIGESTS`, of regular files that are no ghosts.
+    pub(super) digest: Option<Digest>,
+    /// `FILELINKTOS`
+    pub(super) link_to: Vec<u8>,
+    /// `FILEFLAGS`
+    flags: u32,
+    /// `FILEUSERNAME`; the number is in the payload only.
+    pub(super) owner: Owner,
+    /// `FILEGROUPNAME`; the number is in the payload only.
+    pub(super) group: Owner,
+    /// `FILEINODES`
+    pub(super) inode: u32,
+    /// `FILECAPS`, empty for none.
+    pub(super) capabilities: String,
+}
+
+/// What the inode of a row says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Links {
+    /// How many rows have the inode.
+    pub(super) count: u32,
+    /// The first of them.
+    pub(super) first: usize,
+    /// The last of them, which has the content.
+    pub(super) last: usize,
+}
+
+/// The file table.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) struct FileTable {
+    pub(super) rows: Vec<File>,
+    /// Whether sizes have 64 bits, and so the payload is stripped cpio.
+    pub(super) large: bool,
+}
+
+impl File {
+    pub(super) fn is_ghost(&self) -> bool {
+        self.flags & FLAG_GHOST != 0
+    }
+
+    pub(super) fn is_regular(&self) -> bool {
+        self.mode & S_IFMT == S_IFREG
+    }
+
+    pub(super) fn mark(&self) -> Mark {
+        let has = |flag| self.flags & flag != 0;
+        if has(FLAG_GHOST) {
+            Mark::Ghost
+        } else if has(FLAG_CONFIG) && has(FLAG_NOREPLACE) {
+            Mark::ConfigNoReplace
+        } else if has(FLAG_CONFIG) {
+            Mark::Config
+        } else if has(FLAG_LICENSE) {
+            Mark::License
+        } else if has(FLAG_DOC) || has(FLAG_README) {
+            Mark::Doc
+        } else {
+            Mark::Plain
+        }
+    }
+
+    fn from_entry(tree: &FileTree, path: &TreePath, entry: &Entry) -> Result<Self, WriteError> {
+        let ghost = entry.mark == Mark::Ghost;
+        let content = tree.content(path).filter(|_| !ghost);
+        let link_to = match &entry.node {
+            Node::Symlink(target) => target.clone(),
+            _ => Vec::new(),
+        };
+        let size = content.map_or(link_to.len() as u64, |content| content.size);
+        Ok(Self {
+            path: path.clone(),
+            mode: (entry.st_mode() & 0xffff) as u16,
+            size,
+            rdev: rdev(path, entry)?,
+            digest: content.map(|content| content.digest),
+            link_to,
+            flags: flags(entry),
+            owner: account(path, &entry.owner, "owner")?,
+            group: account(path, &entry.group, "group")?,
+            inode: 0,
+            capabilities: capabilities(path, entry)?,
+        })
+    }
+}
+
+fn flags(entry: &Entry) -> u32 {
+    match entry.mark {
+        Mark::Ghost => FLAG_GHOST,
+        // As rpmbuild has it: a directory is no document.
+        _ if entry.is_directory() => 0,
+        Mark::Plain => 0,
+        Mark::Config => FLAG_CONFIG,
+        Mark::ConfigNoReplace => FLAG_CONFIG | FLAG_NOREPLACE,
+        Mark::Doc => FLAG_DOC,
+        Mark::License => FLAG_LICENSE,
+    }
+}
+
+fn rdev(path: &TreePath, entry: &Entry) -> Result<u16, WriteError> {
+    let Node::Device { major, minor, .. } = entry.node else { return Ok(0) };
+    match (u8::try_from(major), u8::try_from(minor)) {
+        (Ok(major), Ok(minor)) => Ok(u16::from(major) << 8 | u16::from(minor)),
+        _ => Err(WriteError::Limit {
+            format: "rpm",
+            what: format!("the device numbers of `{path}`"),
+            limit: 255,
+            found: u64::from(major.max(minor)),
+        }),
+    }
+}
+
+fn account(path: &TreePath, account: &Owner, what: &str) -> Result<Owner, WriteError> {
+    let name = &account.name;
+    if !name.is_empty() && !name.chars().any(|c| c.is_control() || c.is_whitespace()) {
+        return Ok(account.clone());
+    }
+    let reason = Some("rpm knows accounts by name".into());
+    let what = format!("the {what} `{}`", escape(name.as_bytes()));
+    Err(WriteError::Unsupported { format: "rpm", path: path.clone(), what, reason })
+}
+
+fn capabilities(path: &TreePath, entry: &Entry) -> Result<String, WriteError> {
+    let unsupported = |name: &str, reason| {
+        let what = format!("the extended attribute {name}");
+        WriteError::Unsupported { format: "rpm", path: path.clone(), what, reason }
+    };
+    let mut text = String::new();
+    for (name, value) in &entry.xattrs {
+        if name != capabilities::XATTR {
+            return Err(unsupported(name, None));
+        }
+        if !matches!(entry.node, Node::File(_) | Node::HardLink(_)) {
+            let reason = Some("only regular files have capabilities".into());
+            return Err(unsupported(name, reason));
+        }
+        text = capabilities::to_text(value).map_err(|reason| unsupported(name, Some(reason)))?;
+    }
+    Ok(text)
+}
+
+impl FileTable {
+    /// Returns the table of everything in a tree that the package lists.
+    pub(super) fn from_tree(tree: &FileTree) -> Result<Self, WriteError> {
+        let mut rows = Vec::new();
+        for (path, entry) in tree.iter() {
+            refuse_link_to_ghost(tree, path, entry)?;
+            if !is_unowned(tree, path, entry) {
+                rows.push((entry, File::from_entry(tree, path, entry)?));
+            }
+        }
+        rows.sort_by_cached_key(|(_, file)| file.path.absolute());
+        let mut inodes: BTreeMap<&TreePath, u32> = BTreeMap::new();
+        let paths: Vec<TreePath> = rows.iter().map(|(_, file)| file.path.clone()).collect();
+        for (number, ((entry, file), path)) in (1..).zip(rows.iter_mut().zip(&paths)) {
+            let identity = match &entry.node {
+                Node::HardLink(target) if !file.is_ghost() => target,
+                _ => path,
+            };
+            file.inode = *inodes.entry(identity).or_insert(number);
+        }
+        let rows: Vec<File> = rows.into_iter().map(|(_, file)| file).collect();
+        let large = rows.iter().any(|file| file.size > cpio::MAX_BODY);
+        Ok(Self { rows, large })
+    }
+
+    /// Returns what the table uses of rpm's features.
+    pub(super) fn usage(&self) -> Usage {
+        Usage {
+            files: !self.rows.is_empty(),
+            config: self.rows.iter().any(|file| file.mark().is_config()),
+            capabilities: self.rows.iter().any(|file| !file.capabilities.is_empty()),
+            hard_links: self.links().iter().any(|links| links.count > 1),
+            large_files: self.large,
+        }
+    }
+
+    /// Returns for every row which rows share its inode.
+    pub(super) fn links(&self) -> Vec<Links> {
+        let mut inodes: BTreeMap<u32, Links> = BTreeMap::new();
+        let linkable = |file: &&File| file.is_regular() && !file.is_ghost();
+        for (row, file) in self.rows.iter().enumerate().filter(|(_, file)| linkable(file)) {
+            let new = Links { count: 0, first: row, last: row };
+            let links = inodes.entry(file.inode).or_insert(new);
+            links.count += 1;
+            links.last = row;
+        }
+        let alone = |row| Links { count: 1, first: row, last: row };
+        let rows = self.rows.iter().enumerate();
+        rows.map(|(row, file)| {
+            let links = inodes.get(&file.inode).copied();
+            links.filter(|_| linkable(&file)).unwrap_or(alone(row))
+        })
+        .collect()
+    }
+
+    /// Returns the sum of all sizes, hard-linked files once.
+    fn total_size(&self) -> u64 {
+        let rows = self.rows.iter().zip(self.links()).enumerate();
+        let counted = rows.filter(|(row, (_, links))| links.last == *row);
+        counted.map(|(_, (file, _))| file.size).sum()
+    }
+
+    /// Puts the table into a header.
+    pub(super) fn put(&self, header: &mut Header, mtime: u32) {
+        let total = self.total_size();
+        match u32::try_from(total) {
+            Ok(total) if total < u32::MAX => header.put_int32(tags::SIZE, total),
+            _ => header.put(tags::LONGSIZE, Value::Int64(vec![total])),
+        }
+        if self.rows.is_empty() {
+            return;
+        }
+        let rows = || self.rows.iter();
+        if self.large {
+            header.put(tags::LONGFILESIZES, Value::Int64(rows().map(|file| file.size).collect()));
+        } else {
+            let sizes = rows().map(|file| (file.size & 0xffff_ffff) as u32).collect();
+            header.put(tags::FILESIZES, Value::Int32(sizes));
+        }
+        header.put(tags::FILEMODES, Value::Int16(rows().map(|file| file.mode).collect()));
+        header.put(tags::FILERDEVS, Value::Int16(rows().map(|file| file.rdev).collect()));
+        header.put(tags::FILEMTIMES, Value::Int32(vec![mtime; self.rows.len()]));
+        let mut digests = Strings::default();
+        for file in rows() {
+            digests.push(file.digest.map(|digest| digest.hex()).unwrap_or_default().as_bytes());
+        }
+        header.put(tags::FILEDIGESTS, Value::StringArray(digests));
+        header.put_int32(tags::FILEDIGESTALGO, SHA256);
+        let strings = |of: fn(&File) -> &[u8]| Value::StringArray(rows().map(of).collect());
+        header.put(tags::FILELINKTOS, strings(|file| &file.link_to));
+        header.put(tags::FILEUSERNAME, strings(|file| file.owner.name.as_bytes()));
+        header.put(tags::FILEGROUPNAME, strings(|file| file.group.name.as_bytes()));
+        header.put(tags::FILELANGS, strings(|_| b""));
+        if rows().any(|file| !file.capabilities.is_empty()) {
+            header.put(tags::FILECAPS, strings(|file| file.capabilities.as_bytes()));
+        }
+        header.put(tags::FILEFLAGS, Value::Int32(rows().map(|file| file.flags).collect()));
+        let verify = rows().map(|file| if file.is_ghost() { VERIFY_GHOST } else { VERIFY_ALL });
+        header.put(tags::FILEVERIFYFLAGS, Value::Int32(verify.collect()));
+        header.put(tags::FILEDEVICES, Value::Int32(vec![1; self.rows.len()]));
+        header.put(tags::FILEINODES, Value::Int32(rows().map(|file| file.inode).collect()));
+        self.put_paths(header);
+    }
+
+    fn put_paths(&self, header: &mut Header) {
+        let mut indexes: BTreeMap<Vec<u8>, u32> = BTreeMap::new();
+        let (mut basenames, mut dirnames) = (Strings::default(), Strings::default());
+        let mut dirindexes = Vec::new();
+        for file in &self.rows {
+            let mut path = file.path.absolute();
+            let directory = path.len() - file.path.name().len();
+            basenames.push(&path[directory..]);
+            path.truncate(directory);
+            let next = indexes.len() as u32;
+            let index = *indexes.entry(path).or_insert_with_key(|directory| {
+                dirnames.push(directory);
+                next
+            });
+            dirindexes.push(index);
+        }
+        header.put(tags::BASENAMES, Value::StringArray(basenames));
+        header.put(tags::DIRNAMES, Value::StringArray(dirnames));
+        header.put(tags::DIRINDEXES, Value::Int32(dirindexes));
+    }
+
+    /// Reads the table of a header.
+    pub(super) fn read(header: &Header) -> Result<Self, ReadError> {
+        let paths = read_paths(header)?;
+        let count = paths.len();
+        let columns = Columns::read(header, count)?;
+        let large = header.get(tags::LONGFILESIZES).is_some();
+        let rows = paths.into_iter().enumerate();
+        let rows: Result<_, ReadError> = rows.map(|(row, path)| columns.file(row, path)).collect();
+        Ok(Self { rows: rows?, large })
+    }
+}
+
+/// A hard link whose file is not shipped would come back as a file of its own.
+fn refuse_link_to_ghost(
+    tree: &FileTree,
+    path: &TreePath,
+    entry: &Entry,
+) -> Result<(), WriteError> {
+    let Node::HardLink(target) = &entry.node else { return Ok(()) };
+    let ghost = |entry: &Entry| entry.mark == Mark::Ghost;
+    if ghost(entry) || !tree.get(target).is_some_and(ghost) {
+        return Ok(());
+    }
+    let what = format!("the hard link to the ghost `{target}`");
+    Err(WriteError::Unsupported { format: "rpm", path: path.clone(), what, reason: None })
+}
+
+fn read_paths(header: &Header) -> Result<Vec<TreePath>, ReadError> {
+    let (basenames, dirnames) =
+        (header.strings(tags::BASENAMES)?, header.strings(tags::DIRNAMES)?);
+    let indexes = header.int32s(tags::DIRINDEXES)?;
+    let indexes = expect_count(header, tags::DIRINDEXES, indexes, basenames.len())?;
+    let dirnames: Vec<&[u8]> = dirnames.iter().collect();
+    let path = |(basename, index): (&[u8], &u32)| {
+        let Some(directory) = dirnames.get(*index as usize) else {
+            let reason = format!("expected less than {}, found {index}", dirnames.len());
+            return Err(header.invalid(tags::DIRINDEXES, reason));
+        };
+        let text = [directory, basename].concat();
+        let path = TreePath::parse(&text).ok().filter(|path| {
+            // Exactly one spelling, so that no file hides behind another.
+            path.absolute() == text && !basename.contains(&b'/')
+        });
+        path.ok_or_else(|| {
+            let reason = format!("`{}` is not an absolute, normal path", escape(&text));
+            header.invalid(tags::BASENAMES, reason)
+        })
+    };
+    basenames.iter().zip(indexes).map(path).collect()
+}
+
+fn expect_count<'a, T>(
+    header: &Header,
+    tag: u32,
+    values: &'a [T],
+    count: usize,
+) -> Result<&'a [T], ReadError> {
+    if values.len() == count {
+        return Ok(values);
+    }
+    Err(header.invalid(tag, format!("expected {count} values, found {}", values.len())))
+}
+
+/// The arrays of a header, all of one length.
+struct Columns<'a> {
+    header: &'a Header,
+    sizes: Vec<u64>,
+    modes: &'a [u16],
+    rdevs: &'a [u16],
+    digests: Vec<String>,
+    links: Vec<Vec<u8>>,
+    flags: &'a [u32],
+    users: Vec<String>,
+    groups: Vec<String>,
+    inodes: &'a [u32],
+    /// Empty if no file has any.
+    capabilities: Vec<String>,
+}
+
+impl<'a> Columns<'a> {
+    fn read(header: &'a Header, count: usize) -> Result<Self, ReadError> {
+        let same = |tag, found: usize| {
+            let reason = format!("expected {count} values, found {found}");
+            if found == count { Ok(()) } else { Err(header.invalid(tag, reason)) }
+        };
+        let texts = |tag| {
+            let texts = header.texts(tag)?;
+            same(tag, texts.len())?;
+            Ok::<_, ReadError>(texts)
+        };
+        let int32s = |tag| expect_count(header, tag, header.int32s(tag)?, count);
+        let int16s = |tag| expect_count(header, tag, header.int16s(tag)?, count);
+        let sizes = header.sizes(tags::FILESIZES, tags::LONGFILESIZES)?;
+        same(tags::FILESIZES, sizes.len())?;
+        let links = header.strings(tags::FILELINKTOS)?;
+        same(tags::FILELINKTOS, links.len())?;
+        let capabilities = match header.get(tags::FILECAPS) {
+            None => Vec::new(),
+            Some(_) => texts(tags::FILECAPS)?,
+        };
+        let algorithm = header.int32s(tags::FILEDIGESTALGO)?;
+        if count > 0 && algorithm != [SHA256] {
+            let reason = format!("expected {SHA256} (SHA-256), found {algorithm:?}");
+            return Err(header.invalid(tags::FILEDIGESTALGO, reason));
+        }
+        Ok(Self {
+            header,
+            sizes,
+            modes: int16s(tags::FILEMODES)?,
+            rdevs: int16s(tags::FILERDEVS)?,
+            digests: texts(tags::FILEDIGESTS)?,
+            links: links.iter().map(<[u8]>::to_vec).collect(),
+            flags: int32s(tags::FILEFLAGS)?,
+            users: texts(tags::FILEUSERNAME)?,
+            groups: texts(tags::FILEGROUPNAME)?,
+            inodes: int32s(tags::FILEINODES)?,
+            capabilities,
+        })
+    }
+
+    /// Returns one row; all arrays are as long as there are paths.
+    fn file(&self, row: usize, path: TreePath) -> Result<File, ReadError> {
+        let digest = match self.digests[row].as_str() {
+            "" => None,
+            hex => Some(Digest::from_hex(hex).map_err(|error| {
+                self.header.invalid(tags::FILEDIGESTS, format!("{error} of `{path}`"))
+            })?),
+        };
+        Ok(File {
+            path,
+            mode: self.modes[row],
+            size: self.sizes[row],
+            rdev: self.rdevs[row],
+            digest,
+            link_to: self.links[row].clone(),
+            flags: self.flags[row],
+            owner: named(&self.users[row]),
+            group: named(&self.groups[row]),
+            inode: self.inodes[row],
+            capabilities: self.capabilities.get(row).cloned().unwrap_or_default(),
+        })
+    }
+}
+
+/// Returns an account of which only the name is known.
+fn named(name: &str) -> Owner {
+    if name == "root" { Owner::root() } else { Owner::new(name, UNKNOWN_ACCOUNT) }
+}
+
+/// Returns an account with the number that the payload says; rpmbuild says 0 for every account.
+pub(super) fn numbered(account: &Owner, id: u32) -> Owner {
+    if id == 0 { account.clone() } else { Owner::new(&account.name, id) }
+}
+
+/// Returns the node of a file that has no content.
+pub(super) fn special_node(file: &File) -> Option<Node> {
+    let (major, minor) = (u32::from(file.rdev >> 8), u32::from(file.rdev & 0xff));
+    match file.mode & S_IFMT {
+        S_IFDIR => Some(Node::Directory),
+        S_IFLNK => Some(Node::Symlink(file.link_to.clone())),
+        S_IFCHR => Some(Node::Device { kind: DeviceKind::Character, major, minor }),
+        S_IFBLK => Some(Node::Device { kind: DeviceKind::Block, major, minor }),
+        S_IFIFO => Some(Node::Fifo),
+        _ => None,
+    }
+}

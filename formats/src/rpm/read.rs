@@ -1,0 +1,219 @@
+//! From a package back to a model and a tree.
+
+use super::files::{FileTable, numbered, special_node};
+use super::header::Header;
+use super::model::{Change, Package, Relations, Script, Scripts};
+use super::payload::{Scan, scan};
+use super::relations::Found;
+use super::sections::Sections;
+use super::signature::{self, Signed};
+use super::{capabilities, tags, write};
+use crate::encode::{Codec, Compression, sniff};
+use crate::format::{Problem, ReadError, Unpacked};
+use crate::input::Source;
+use crate::tree::{Content, Entry, FileTree, Mode, Node, TreeBuilder};
+
+/// A package that was read whole.
+pub(super) struct Parsed {
+    pub(super) sections: Sections,
+    pub(super) package: Package,
+    pub(super) found: Found,
+    pub(super) table: FileTable,
+    pub(super) scan: Scan,
+}
+
+/// Reads a package; one whose bytes are not those that its digests promise is an error.
+pub(super) fn read(source: &Source) -> Result<Unpacked<Package>, ReadError> {
+    let parsed = Parsed::read(source)?;
+    if let Some(problem) = parsed.damage().into_iter().next() {
+        let Problem { place, expected, found, .. } = problem;
+        return Err(ReadError::invalid(place, format!("expected {expected}, found {found}")));
+    }
+    let tree = parsed.tree()?;
+    let declared = parsed.package.tree_id;
+    Ok(Unpacked { model: parsed.package, tree, declared })
+}
+
+impl Parsed {
+    /// Reads everything, the payload once; what merely differs is left to be reported.
+    pub(super) fn read(source: &Source) -> Result<Self, ReadError> {
+        let sections = Sections::read(source)?;
+        let header = &sections.header;
+        let format = header.required_string(tags::PAYLOADFORMAT)?;
+        if format != "cpio" {
+            let reason = format!("expected cpio, found `{format}`");
+            return Err(header.invalid(tags::PAYLOADFORMAT, reason));
+        }
+        let table = FileTable::read(header)?;
+        let found = Found::read(header)?;
+        let mut package = identity(header)?;
+        package.scripts = scripts(header)?;
+        package.changelog = changelog(header)?;
+        package.compression = compression(&sections)?;
+        package.tree_id =
+            header.string(tags::COOKIE)?.and_then(|cookie| write::tree_of_cookie(&cookie));
+        package.relations = found.written(&package, table.usage());
+        let scan = scan(&sections, &table, package.compression.codec)?;
+        Ok(Self { sections, package, found, table, scan })
+    }
+
+    /// Compares the signature header with what follows it.
+    pub(super) fn signature_problems(&self) -> Vec<Problem> {
+        let digests = &self.scan.digests;
+        let header = &self.sections.header_bytes;
+        let (payload, raw) = (digests.compressed.size, digests.raw.size);
+        signature::verify(&self.sections.signature, &Signed { header, payload, raw }, digests)
+    }
+
+    /// Compares the payload's digests with those in the header.
+    pub(super) fn payload_problems(&self) -> Vec<Problem> {
+        let header = &self.sections.header;
+        let digests = &self.scan.digests;
+        let expected = [
+            (tags::PAYLOADDIGEST, digests.compressed.digest.hex()),
+            (tags::PAYLOADDIGESTALT, digests.raw.digest.hex()),
+        ];
+        let promised = |tag| header.strings(tag).ok()?.iter().next().map(<[u8]>::to_vec);
+        let differing = expected.into_iter().filter_map(|(tag, actual)| {
+            let promised = promised(tag)?;
+            (promised != actual.as_bytes()).then(|| {
+                let promised = crate::tree::escape(&promised);
+                Problem::new("rpm-payload-digest", tags::describe(tag), promised, actual)
+            })
+        });
+        differing.collect()
+    }
+
+    /// Returns what shows that the bytes are not those that were written.
+    fn damage(&self) -> Vec<Problem> {
+        let signature = self.signature_problems().into_iter();
+        let mut damage: Vec<Problem> =
+            signature.filter(|problem| problem.rule == signature::MISMATCH).collect();
+        damage.extend(self.payload_problems());
+        damage.extend(self.scan.problems.iter().cloned());
+        damage
+    }
+
+    /// Returns the tree of the file table and the payload.
+    pub(super) fn tree(&self) -> Result<FileTree, ReadError> {
+        let links = self.table.links();
+        let mut builder = TreeBuilder::new();
+        for (row, file) in self.table.rows.iter().enumerate() {
+            let links = links[row];
+            let node = if !file.is_regular() {
+                special_node(file).ok_or_else(|| {
+                    let reason = format!("the mode {:o} is of no type that is known", file.mode);
+                    ReadError::invalid(format!("`{}`", file.path), reason)
+                })?
+            } else if file.is_ghost() {
+                Node::File(Content::of(b""))
+            } else if links.first == row {
+                let content = self.scan.members[links.last].content;
+                let missing = || ReadError::invalid(format!("`{}`", file.path), "no content");
+                Node::File(content.ok_or_else(missing)?)
+            } else {
+                Node::HardLink(self.table.rows[links.first].path.clone())
+            };
+            let mode = match node {
+                Node::Symlink(_) => 0o777,
+                _ => u32::from(file.mode),
+            };
+            let mut entry = Entry::new(node, Mode::from_st_mode(mode));
+            let (uid, gid) = self.scan.members[row].ids.unwrap_or_default();
+            entry.owner = numbered(&file.owner, uid);
+            entry.group = numbered(&file.group, gid);
+            entry.mark = file.mark();
+            if !file.capabilities.is_empty() {
+                let value = capabilities::from_text(&file.capabilities).map_err(|reason| {
+                    ReadError::invalid(format!("the capabilities of `{}`", file.path), reason)
+                })?;
+                entry.xattrs.insert(capabilities::XATTR.into(), value);
+            }
+            builder.insert(file.path.clone(), entry)?;
+        }
+        Ok(builder.finish()?)
+    }
+}
+
+fn identity(header: &Header) -> Result<Package, ReadError> {
+    Ok(Package {
+        name: header.required_string(tags::NAME)?,
+        epoch: header.int32s(tags::EPOCH)?.first().copied(),
+        version: header.required_string(tags::VERSION)?,
+        release: header.required_string(tags::RELEASE)?,
+        arch: header.required_string(tags::ARCH)?,
+        summary: header.string(tags::SUMMARY)?.unwrap_or_default(),
+        description: header.string(tags::DESCRIPTION)?.unwrap_or_default(),
+        license: header.string(tags::LICENSE)?.unwrap_or_default(),
+        url: header.string(tags::URL)?,
+        vendor: header.string(tags::VENDOR)?,
+        packager: header.string(tags::PACKAGER)?,
+        group: header.string(tags::GROUP)?,
+        bug_url: header.string(tags::BUGURL)?,
+        relations: Relations::default(),
+        scripts: Scripts::default(),
+        changelog: Vec::new(),
+        compression: Compression::NONE,
+        tree_id: None,
+    })
+}
+
+fn scripts(header: &Header) -> Result<Scripts, ReadError> {
+    let script = |body, program| {
+        let mut words = header.texts(program)?;
+        let body = header.string(body)?;
+        if words.is_empty() {
+            return Ok(body.map(Script::shell));
+        }
+        let interpreter = words.remove(0);
+        // A program without a script runs all the same.
+        let body = body.unwrap_or_default();
+        Ok::<_, ReadError>(Some(Script { interpreter, arguments: words, body }))
+    };
+    Ok(Scripts {
+        pre: script(tags::PREIN, tags::PREINPROG)?,
+        post: script(tags::POSTIN, tags::POSTINPROG)?,
+        preun: script(tags::PREUN, tags::PREUNPROG)?,
+        postun: script(tags::POSTUN, tags::POSTUNPROG)?,
+        pretrans: script(tags::PRETRANS, tags::PRETRANSPROG)?,
+        posttrans: script(tags::POSTTRANS, tags::POSTTRANSPROG)?,
+    })
+}
+
+fn changelog(header: &Header) -> Result<Vec<Change>, ReadError> {
+    let times = header.int32s(tags::CHANGELOGTIME)?;
+    let authors = header.texts(tags::CHANGELOGNAME)?;
+    let texts = header.texts(tags::CHANGELOGTEXT)?;
+    for (tag, count) in [(tags::CHANGELOGNAME, authors.len()), (tags::CHANGELOGTEXT, texts.len())] {
+        if count != times.len() {
+            let reason = format!("expected {} values, found {count}", times.len());
+            return Err(header.invalid(tag, reason));
+        }
+    }
+    let changes = times.iter().zip(authors).zip(texts);
+    Ok(changes.map(|((time, author), text)| Change { time: *time, author, text }).collect())
+}
+
+/// Returns how the payload is compressed; without a level, the codec's default.
+fn compression(sections: &Sections) -> Result<Compression, ReadError> {
+    let header = &sections.header;
+    let codec = match header.string(tags::PAYLOADCOMPRESSOR)?.as_deref() {
+        Some("gzip") => Codec::Gzip,
+        Some("zstd") => Codec::Zstd,
+        Some("xz") => Codec::Xz,
+        Some(other) => {
+            let reason = format!("expected gzip, zstd or xz, found `{other}`");
+            return Err(header.invalid(tags::PAYLOADCOMPRESSOR, reason));
+        }
+        // rpm reads such a payload as gzip, which lets through what is not compressed.
+        None => match sniff(&sections.payload_start()?) {
+            Codec::Gzip => Codec::Gzip,
+            Codec::None | Codec::Zstd | Codec::Xz => Codec::None,
+        },
+    };
+    let (default, highest) = codec.levels();
+    let flags = header.string(tags::PAYLOADFLAGS)?.unwrap_or_default();
+    let digits: String = flags.chars().take_while(char::is_ascii_digit).collect();
+    let level = digits.parse().ok().filter(|level| (default.min(1)..=highest).contains(level));
+    Ok(Compression { codec, level: level.unwrap_or(default) })
+}

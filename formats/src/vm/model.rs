@@ -1,0 +1,110 @@
+//! What a disk stores besides the tree.
+
+use serde::{Deserialize, Serialize};
+
+use super::ext4::Identity;
+use crate::digest::Hasher;
+use crate::format::WriteError;
+use crate::tree::TreeId;
+
+/// The longest label that ext4 has room for, in bytes.
+const LABEL_MAX: usize = 16;
+
+/// One disk with one file system.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Disk {
+    /// What the disk holds, e.g. `catalog`.
+    pub name: String,
+    /// The version of that.
+    pub version: String,
+    /// The architecture, in the word that the file name should have.
+    pub arch: String,
+    /// How large the disk is.
+    pub size: DiskSize,
+    /// The file system's label, at most 16 printable ASCII characters.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub label: Option<String>,
+    /// The tree identity to record; if given, it must be the tree's.
+    #[serde(rename = "tree", default, skip_serializing_if = "Option::is_none")]
+    pub tree_id: Option<TreeId>,
+}
+
+/// How large a disk is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum DiskSize {
+    /// As small as the tree allows, with a sixteenth to spare, in whole MiB.
+    Minimal,
+    /// This many bytes, a multiple of 1 MiB.
+    Bytes(u64),
+}
+
+impl Disk {
+    /// Returns `name-version-arch.extension`.
+    pub(super) fn file_name(&self, extension: &str) -> String {
+        let Self { name, version, arch, .. } = self;
+        format!("{name}-{version}-{arch}.{extension}").replace('/', "_")
+    }
+
+    /// Checks every field by itself.
+    pub(super) fn check(&self, format: &'static str) -> Result<(), WriteError> {
+        let fail = |field: &str, reason: &str| {
+            Err(WriteError::Field { format, field: field.into(), reason: reason.into() })
+        };
+        for (field, text) in
+            [("name", &self.name), ("version", &self.version), ("arch", &self.arch)]
+        {
+            if text.is_empty() {
+                return fail(field, "expected text, found nothing");
+            }
+            if text.chars().any(|c| c == '/' || c.is_whitespace() || c.is_control()) {
+                return fail(field, "expected neither slash, space nor control character");
+            }
+        }
+        if let Some(label) = &self.label {
+            if label.is_empty() || label.len() > LABEL_MAX {
+                return fail("label", "expected 1 to 16 characters");
+            }
+            if !label.bytes().all(|byte| byte.is_ascii_graphic()) {
+                return fail("label", "expected printable ASCII without spaces");
+            }
+        }
+        if let DiskSize::Bytes(bytes) = self.size
+            && !bytes.is_multiple_of(1 << 20)
+        {
+            return fail("size", "expected a multiple of 1 MiB");
+        }
+        Ok(())
+    }
+
+    /// Derives what makes one file system differ from another: from the tree and the model alone.
+    pub(super) fn identity(&self, tree: &TreeId) -> Identity {
+        let hash_seed = self.derive("hash seed", tree);
+        let mut uuid = self.derive("uuid", tree);
+        // RFC 9562, section 5.8: version 8, variant 2.
+        uuid[6] = uuid[6] & 0x0f | 0x80;
+        uuid[8] = uuid[8] & 0x3f | 0x80;
+        Identity { uuid, hash_seed }
+    }
+
+    fn derive(&self, purpose: &str, tree: &TreeId) -> [u8; 16] {
+        let size = match self.size {
+            DiskSize::Minimal => "minimal".to_owned(),
+            DiskSize::Bytes(bytes) => bytes.to_string(),
+        };
+        let label = self.label.as_deref().unwrap_or_default();
+        let tree = tree.to_string();
+        let mut hasher = Hasher::new();
+        for field in
+            ["bake vm disk 1", purpose, &self.name, &self.version, &self.arch, &size, label, &tree]
+        {
+            hasher.update(&(field.len() as u64).to_le_bytes());
+            hasher.update(field.as_bytes());
+        }
+        let digest = hasher.digest();
+        let mut first = [0; 16];
+        first.copy_from_slice(&digest.as_bytes()[..16]);
+        first
+    }
+}

@@ -1,0 +1,157 @@
+//! The recipe, concrete for one platform: every value is valid, every default is filled in.
+
+mod config;
+mod files;
+mod outputs;
+mod relation;
+mod service;
+
+use std::fmt;
+
+use bake_formats::format::Epoch;
+
+pub use config::{
+    ConfigDocument, ConfigFile, ConfigKey, ConfigKind, ConfigName, ConfigValue, Delivery,
+    Deprecation, DocumentFormat, ReloadAction, Schema, UnknownKeys,
+};
+pub use files::{Destination, FileRule, FileSource, Glob, GlobError};
+pub use outputs::{
+    Base, Deb, DebScripts, DiskFormat, DiskSize, MultiArch, Oci, Priority, Rpm, RpmScripts, Script,
+    ScriptSource, Vm,
+};
+pub use relation::{DebRelation, Operator, RelationError, RpmRelation};
+pub use service::{GeneratedFile, Port, Protocol, Restart, Service, StateDirectory};
+
+use crate::name::PackageName;
+use crate::platform::Platform;
+use crate::version::{Release, Version};
+
+/// What to bake for one platform.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Recipe {
+    /// The name of every output.
+    pub name: PackageName,
+    /// The version as written; each format has its own spelling of it.
+    pub version: Version,
+    /// The packaging revision: deb's revision, rpm's release.
+    pub release: Release,
+    /// What outranks the version in deb and rpm; absent and 0 mean the same to both.
+    pub epoch: Option<u32>,
+    /// One line.
+    pub summary: String,
+    /// Several lines, separated by newlines, without one at the end.
+    pub description: Option<String>,
+    /// An SPDX licence expression.
+    pub license: Option<String>,
+    /// Who answers for the package; there whenever `deb` is.
+    pub maintainer: Option<Maintainer>,
+    /// Who distributes it.
+    pub vendor: Option<String>,
+    /// An `http` or `https` address.
+    pub homepage: Option<String>,
+    /// The address of the source repository.
+    pub vcs: Option<String>,
+    /// The recipe's revision time: the time of everything unless the caller gives another.
+    pub source_date: Option<Epoch>,
+    /// What the outputs run on.
+    pub platform: Platform,
+    /// Whether packages are for that platform only.
+    pub architecture: Architecture,
+    /// What goes where, in the order written.
+    pub files: Vec<FileRule>,
+    /// The service that the outputs run.
+    pub service: Option<Service>,
+    /// What differs between environments.
+    pub config: Schema,
+    /// Set if a deb is baked.
+    pub deb: Option<Deb>,
+    /// Set if an rpm is baked.
+    pub rpm: Option<Rpm>,
+    /// Set if an OCI image is baked.
+    pub oci: Option<Oci>,
+    /// Set if a disk is baked.
+    pub vm: Option<Vm>,
+}
+
+impl Recipe {
+    /// Returns the deb's architecture, e.g. `amd64` or `all`.
+    pub fn deb_architecture(&self) -> &'static str {
+        match self.architecture {
+            Architecture::Native => self.platform.deb(),
+            Architecture::All => "all",
+        }
+    }
+
+    /// Returns the rpm's architecture, e.g. `x86_64` or `noarch`.
+    pub fn rpm_architecture(&self) -> &'static str {
+        match self.architecture {
+            Architecture::Native => self.platform.rpm(),
+            Architecture::All => "noarch",
+        }
+    }
+
+    /// Returns the outputs that are baked, in the order of [`Output`].
+    pub fn outputs(&self) -> Vec<Output> {
+        let there = [
+            (Output::Deb, self.deb.is_some()),
+            (Output::Rpm, self.rpm.is_some()),
+            (Output::Oci, self.oci.is_some()),
+            (Output::Vm, self.vm.is_some()),
+        ];
+        there.into_iter().filter(|(_, there)| *there).map(|(output, _)| output).collect()
+    }
+}
+
+/// Whether packages are for one platform only.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Architecture {
+    /// For the platform they were baked for.
+    #[default]
+    Native,
+    /// For every platform: deb `all`, rpm `noarch`.
+    All,
+}
+
+/// A person or a team with a mail address.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Maintainer {
+    /// The name, not empty.
+    pub name: String,
+    /// The mail address.
+    pub mail: String,
+}
+
+/// Prints `Name <mail>`.
+impl fmt::Display for Maintainer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} <{}>", self.name, self.mail)
+    }
+}
+
+/// A kind of output.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Output {
+    /// A Debian package.
+    Deb,
+    /// An RPM package.
+    Rpm,
+    /// An OCI image.
+    Oci,
+    /// A disk image.
+    Vm,
+}
+
+impl Output {
+    /// All outputs.
+    pub const ALL: [Self; 4] = [Self::Deb, Self::Rpm, Self::Oci, Self::Vm];
+
+    /// Returns the word that recipes use.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Deb => "deb",
+            Self::Rpm => "rpm",
+            Self::Oci => "oci",
+            Self::Vm => "vm",
+        }
+    }
+}
