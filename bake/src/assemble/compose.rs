@@ -36,7 +36,12 @@ pub fn compose(recipe: &Recipe, scan: &Scan, contents: &[Content]) -> Result<Tre
             }
         }
     }
-    let generated: Vec<_> = recipe.service.iter().flat_map(|s| s.generated_files()).collect();
+    let generated = match &recipe.service {
+        Some(service) => {
+            service.files().map_err(|error| service.place.error(error.to_string()))?
+        }
+        None => Vec::new(),
+    };
     for file in &generated {
         sources.insert_bytes(file.text.as_bytes());
     }

@@ -2,7 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use bake_formats::oci::{Accounts, Group, Image, NO_LOGIN, Platform, StateDirectory, User};
+use bake_formats::oci::accounts::NO_LOGIN;
+use bake_formats::oci::{Accounts, Group, Image, Platform, StateDirectory, User};
 use bake_formats::tree::{FileTree, Mark, TreePath};
 use bake_recipes::resolved::{Oci, Recipe};
 

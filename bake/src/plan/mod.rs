@@ -95,8 +95,8 @@ pub enum State {
 pub fn load(request: &Request<'_>) -> Result<Recipe, Failures> {
     let written = bake_recipes::load(request.recipe)?;
     let folder = folder_of(request.recipe)?;
-    let cx = ResolveCx { platform: request.platform, folder: &folder, variable: request.variable };
-    let mut recipe = bake_recipes::resolve(&written, &cx)?;
+    let cx = ResolveCx { platform: request.platform, env: request.variable, base: &folder };
+    let mut recipe = bake_recipes::resolve(&written, cx)?;
     keep_only(&mut recipe, request.only)?;
     Ok(recipe)
 }
