@@ -37,11 +37,19 @@ fail() {
     FAILED=$((FAILED + 1))
 }
 
+# run COMMAND...: runs it and keeps what it prints in $OUTPUT, which the command itself may still read.
+run() {
+    local status=0
+    "$@" >"$OUTPUT.new" 2>&1 || status=$?
+    mv "$OUTPUT.new" "$OUTPUT"
+    return "$status"
+}
+
 # check WHAT COMMAND...: the command must succeed.
 check() {
     local what=$1
     shift
-    if "$@" >"$OUTPUT" 2>&1; then
+    if run "$@"; then
         pass "$what"
     else
         fail "$what (exit $?)"
@@ -53,7 +61,7 @@ check() {
 refuse() {
     local what=$1 status=$2 found=0
     shift 2
-    "$@" >"$OUTPUT" 2>&1 || found=$?
+    run "$@" || found=$?
     if [ "$found" = "$status" ] || { [ "$status" = any ] && [ "$found" -ne 0 ]; }; then
         pass "$what"
     else
@@ -156,7 +164,9 @@ tree_of() { jq -er .tree "$1/release.json"; }
 # this machine's own programs, so that it needs no download.
 make_root() {
     local root=$1 command path
-    mkdir -p "$root"/usr/{bin,sbin,lib,lib64} "$root"/{etc,dev,proc,tmp,var/lib,var/log,run}
+    mkdir -p "$root"/usr/{bin,sbin,lib/{systemd/system,sysusers.d,tmpfiles.d},lib64} "$root"/{dev,proc,tmp,run,opt} \
+        "$root"/etc/nginx/conf.d "$root"/var/{lib,log,spool} "$root"/usr/share/{doc,licenses,man/man1,lintian/overrides} \
+        "$root"/usr/share/{bash-completion/completions,fish/vendor_completions.d,zsh/vendor-completions}
     ln -s usr/bin usr/sbin usr/lib usr/lib64 "$root/"
     chmod 1777 "$root/tmp"
     {
