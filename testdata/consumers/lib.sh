@@ -21,6 +21,10 @@ WORK=$SCRATCH/$NAME
 OUTPUT=$WORK/output-of-last-check
 EXAMPLES=(self jvm-service node-service static-site python-venv)
 MANIFEST=$TESTDATA/checks/tree-manifest
+# What a distribution's base package owns.
+SYSTEM_DIRECTORIES=(usr/{bin,sbin,lib/{systemd/system,sysusers.d,tmpfiles.d},lib64} etc/nginx/conf.d var/{lib,log,spool} opt
+    usr/share/{doc,licenses,man/man1,lintian/overrides} usr/share/{bash-completion/completions,fish/vendor_completions.d}
+    usr/share/zsh/vendor-completions)
 FAILED=0
 
 rm -rf "$WORK"
@@ -154,8 +158,11 @@ baked() {
 raise_version='s/^version = .*/version = "9.0.0"/'
 compress() { echo "/^compression = /d; s/^\[(deb|rpm)\]\$/&\ncompression = \"$1\"/; s/^\[oci\]\$/&\ncompression = \"$2\"/"; }
 
-# artifact FORMAT DIST: prints the path of an artifact.
-artifact() { jq -er --arg format "$1" '[.artifacts[] | select(.format == $format)][0].path' "$2/release.json" | sed "s|^|$2/|"; }
+# artifact FORMAT DIST: prints the path of an artifact; prints nothing and fails if there is none.
+artifact() {
+    jq -er --arg format "$1" --arg dist "$2" 'first(.artifacts[] | select(.format == $format)) | $dist + "/" + .path' \
+        "$2/release.json"
+}
 
 # tree_of DIST: prints the identity of the tree that all artifacts hold.
 tree_of() { jq -er .tree "$1/release.json"; }
@@ -164,9 +171,8 @@ tree_of() { jq -er .tree "$1/release.json"; }
 # this machine's own programs, so that it needs no download.
 make_root() {
     local root=$1 command path
-    mkdir -p "$root"/usr/{bin,sbin,lib/{systemd/system,sysusers.d,tmpfiles.d},lib64} "$root"/{dev,proc,tmp,run,opt} \
-        "$root"/etc/nginx/conf.d "$root"/var/{lib,log,spool} "$root"/usr/share/{doc,licenses,man/man1,lintian/overrides} \
-        "$root"/usr/share/{bash-completion/completions,fish/vendor_completions.d,zsh/vendor-completions}
+    mkdir -p "$root"/{dev,proc,tmp,run}
+    (cd "$root" && mkdir -p "${SYSTEM_DIRECTORIES[@]}")
     ln -s usr/bin usr/sbin usr/lib usr/lib64 "$root/"
     chmod 1777 "$root/tmp"
     {
