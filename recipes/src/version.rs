@@ -58,36 +58,40 @@ impl Version {
 
     /// Parses `CORE[-PRERELEASE][+BUILD]`.
     pub fn parse(text: &str) -> Result<Self, VersionError> {
-        let fail = |reason: String, hint: Option<String>| VersionError {
+        Self::parse_plain(text).map_err(|reason| VersionError {
             text: text.chars().take(Self::MAX_LEN).collect(),
             reason: format!("is not a version: {reason}"),
-            hint,
-        };
+            hint: if text.len() > Self::MAX_LEN { None } else { Self::hint_for(text) },
+        })
+    }
+
+    /// Parses without looking for what was meant; the error is a reason.
+    fn parse_plain(text: &str) -> Result<Self, String> {
         if text.is_empty() {
-            return Err(fail("it is empty".into(), None));
+            return Err("it is empty".into());
         }
         if text.len() > Self::MAX_LEN {
-            return Err(fail(format!("it is longer than {} bytes", Self::MAX_LEN), None));
+            return Err(format!("it is longer than {} bytes", Self::MAX_LEN));
         }
         let (rest, build) = split_once(text, '+');
         let (core, prerelease) = split_once(rest, '-');
         let core: Vec<String> = core.split('.').map(str::to_owned).collect();
         for number in &core {
             if number.is_empty() || !number.bytes().all(|byte| byte.is_ascii_digit()) {
-                let reason =
-                    format!("expected numbers with dots, found `{}`", number.escape_debug());
-                return Err(fail(reason, Self::hint_for(text)));
+                let number = number.escape_debug();
+                return Err(format!("expected numbers with dots, found `{number}`"));
             }
         }
         for part in prerelease.iter().chain(&build) {
-            let allowed = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'.';
-            if let Some(bad) = part.chars().find(|c| !c.is_ascii() || !allowed(*c as u8)) {
-                let reason =
-                    format!("`{}` is not a letter, a digit, `-` or `.`", bad.escape_debug());
-                return Err(fail(reason, None));
+            let allowed = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '.';
+            if let Some(bad) = part.chars().find(|c| !allowed(*c)) {
+                return Err(format!(
+                    "`{}` is not a letter, a digit, `-` or `.`",
+                    bad.escape_debug()
+                ));
             }
             if part.split('.').any(str::is_empty) {
-                return Err(fail("a part of it is empty".into(), None));
+                return Err("a part of it is empty".into());
             }
         }
         let (prerelease, build) = (prerelease.map(str::to_owned), build.map(str::to_owned));
@@ -96,12 +100,12 @@ impl Version {
 
     fn hint_for(text: &str) -> Option<String> {
         if let Some(rest) = text.strip_prefix(['v', 'V'])
-            && Self::parse(rest).is_ok()
+            && Self::parse_plain(rest).is_ok()
         {
             return Some(format!("leave out the `v`: `{rest}`"));
         }
         if let Some((epoch, rest)) = text.split_once(':')
-            && Self::parse(rest).is_ok()
+            && Self::parse_plain(rest).is_ok()
             && epoch.parse::<u32>().is_ok()
         {
             return Some(format!("the epoch has its own key: `epoch = {epoch}`"));
@@ -113,7 +117,7 @@ impl Version {
         let (core, word) = text.split_at_checked(end)?;
         let (core, word) = (core.trim_end_matches('.'), word.trim_start_matches(['.', '_']));
         let (before, after) = (format!("{core}-{word}"), format!("{core}+{word}"));
-        Self::parse(&before).is_ok().then(|| {
+        Self::parse_plain(&before).is_ok().then(|| {
             format!("write `{before}` if it comes before `{core}`, `{after}` if it comes after")
         })
     }
@@ -276,5 +280,4 @@ impl fmt::Display for Release {
 }
 
 #[cfg(test)]
-#[path = "version_tests.rs"]
 mod tests;

@@ -37,9 +37,7 @@ pub fn compose(recipe: &Recipe, scan: &Scan, contents: &[Content]) -> Result<Tre
         }
     }
     let generated = match &recipe.service {
-        Some(service) => {
-            service.files().map_err(|error| service.place.error(error.to_string()))?
-        }
+        Some(service) => service.files().map_err(|error| service.place.error(error.to_string()))?,
         None => Vec::new(),
     };
     for file in &generated {
@@ -54,7 +52,8 @@ pub fn compose(recipe: &Recipe, scan: &Scan, contents: &[Content]) -> Result<Tre
             trees.insert(output, Arc::clone(tree));
             continue;
         }
-        let mut composer = Composer { contents, builder: TreeBuilder::new(), places: BTreeMap::new() };
+        let mut composer =
+            Composer { contents, builder: TreeBuilder::new(), places: BTreeMap::new() };
         for ((rule, items), wanted) in recipe.files.iter().zip(&scan.items).zip(&rules) {
             if *wanted {
                 composer.rule(rule, items)?;
@@ -91,12 +90,11 @@ impl Composer<'_> {
                 ItemKind::File { file, executable, linked } => {
                     let mode = if *executable { Mode::EXECUTABLE } else { Mode::PLAIN };
                     let first = if *linked { names.get(file).cloned() } else { None };
-                    let node = match first {
-                        Some(first) => Node::HardLink(first),
-                        None => {
-                            names.insert(*file, item.to.clone());
-                            Node::File(self.contents[*file])
-                        }
+                    let node = if let Some(first) = first {
+                        Node::HardLink(first)
+                    } else {
+                        names.insert(*file, item.to.clone());
+                        Node::File(self.contents[*file])
                     };
                     Entry::new(node, rule.mode.unwrap_or(mode))
                 }
@@ -117,7 +115,8 @@ impl Composer<'_> {
             };
             entry.owner = rule.owner.clone();
             entry.group = rule.group.clone();
-            if matches!(entry.node, Node::File(_) | Node::HardLink(_)) && entry.mark != Mark::Ghost {
+            if matches!(entry.node, Node::File(_) | Node::HardLink(_)) && entry.mark != Mark::Ghost
+            {
                 entry.mark = rule.mark;
                 entry.xattrs = rule.xattrs.clone();
             }

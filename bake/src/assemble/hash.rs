@@ -24,7 +24,8 @@ pub fn hash_files(
     let index = store.stat_index(folder).map_err(fail)?;
     let mut contents: Vec<Option<Content>> =
         files.iter().map(|file| index.get(&file.stamp)).collect();
-    let unknown: Vec<usize> = (0..files.len()).filter(|number| contents[*number].is_none()).collect();
+    let unknown: Vec<usize> =
+        (0..files.len()).filter(|number| contents[*number].is_none()).collect();
     reporter.scanning(files.len(), unknown.iter().map(|number| files[*number].stamp.size).sum());
     for (number, content) in read_all(files, &unknown, threads, reporter)? {
         contents[number] = Some(content);
@@ -69,11 +70,8 @@ fn read_all(
 fn read(file: &FoundFile, reporter: &dyn Reporter) -> Result<Content, Error> {
     let changed = || Error::Changed { path: file.path.clone() };
     let mut source = open_unchanged(&file.path, &file.stamp).map_err(|error| {
-        if error.get_ref().is_some_and(|inner| inner.is::<super::ChangedFile>()) {
-            changed()
-        } else {
-            Error::Io(error)
-        }
+        let inner = error.get_ref().and_then(|inner| inner.downcast_ref::<super::ChangedFile>());
+        if inner.is_some() { changed() } else { Error::Io(error) }
     })?;
     let content = Content::of_reader(&mut source)?;
     check_unchanged(&source, &file.path, &file.stamp).map_err(|_| changed())?;

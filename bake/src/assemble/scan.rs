@@ -102,14 +102,16 @@ impl Scanner<'_> {
         let found = fs_err::symlink_metadata(&path);
         let link = found.map_err(|error| self.missing(rule, from, &error))?;
         let path = if link.is_symlink() { self.follow(rule, &path)? } else { path };
-        let metadata =
-            fs_err::metadata(&path).map_err(|error| unreadable(rule, &path, &error))?;
+        let metadata = fs_err::metadata(&path).map_err(|error| unreadable(rule, &path, &error))?;
         if metadata.is_dir() {
             return self.walk(rule, &path, |_| true);
         }
         let to = if rule.to.into {
             let name = from.file_name().unwrap_or_default();
-            rule.to.path.join(name.as_bytes()).map_err(|error| rule.place.error(error.to_string()))?
+            rule.to
+                .path
+                .join(name.as_bytes())
+                .map_err(|error| rule.place.error(error.to_string()))?
         } else {
             rule.to.path.clone()
         };
@@ -123,17 +125,16 @@ impl Scanner<'_> {
         let root = self.folder.join(&base);
         let items = if root.is_dir() {
             self.walk(rule, &root, |relative| {
-                let matches = |part: &Path| !part.as_os_str().is_empty() && glob.is_match(&base.join(part));
+                let matches =
+                    |part: &Path| !part.as_os_str().is_empty() && glob.is_match(&base.join(part));
                 relative.ancestors().any(matches)
             })?
         } else {
             Vec::new()
         };
         if items.is_empty() {
-            return Err(fail(format!("`{pattern}` matches nothing")).hint(format!(
-                "looked in `{}`; is the build output there?",
-                root.display()
-            )));
+            return Err(fail(format!("`{pattern}` matches nothing"))
+                .hint(format!("looked in `{}`; is the build output there?", root.display())));
         }
         Ok(items)
     }
@@ -164,9 +165,8 @@ impl Scanner<'_> {
             }
             let to = rule.to.path.join(relative.as_os_str().as_bytes());
             let to = to.map_err(|error| rule.place.error(error.to_string()))?;
-            let metadata = entry.metadata().map_err(|error| {
-                unreadable(rule, entry.path(), &error.into())
-            })?;
+            let metadata =
+                entry.metadata().map_err(|error| unreadable(rule, entry.path(), &error.into()))?;
             if metadata.is_symlink() {
                 self.check_link(rule, root, entry.path())?;
             }
@@ -272,10 +272,7 @@ impl Scanner<'_> {
             return unreadable(rule, &self.folder.join(from), error);
         }
         let error = rule.place.error(format!("`{}` is not there", from.display()));
-        error.hint(format!(
-            "looked in `{}`; has the build been run?",
-            self.folder.display()
-        ))
+        error.hint(format!("looked in `{}`; has the build been run?", self.folder.display()))
     }
 }
 

@@ -92,15 +92,18 @@ fn hint(error: &Error) -> Option<String> {
         _ => None,
     };
     match error {
-        Error::Output { source, .. } => kind(source)
-            .or_else(|| Some("choose another output folder with `-o DIR`".to_owned())),
+        Error::Output { source, .. } => {
+            kind(source).or_else(|| Some("choose another output folder with `-o DIR`".to_owned()))
+        }
         Error::Store { source, .. } if source.kind() == ErrorKind::InvalidData => {
             Some("use a newer bake, or another store with `--store DIR`".to_owned())
         }
         Error::Store { source, .. } => kind(source)
             .or_else(|| Some("choose another store with `--store DIR` or BAKE_STORE".to_owned())),
         Error::Io(source) => kind(source),
-        Error::Changed { .. } => Some("bake after the build has finished, not during it".to_owned()),
+        Error::Changed { .. } => {
+            Some("bake after the build has finished, not during it".to_owned())
+        }
         Error::Unknown { .. } => Some(
             "bake reads .deb, .rpm, OCI layouts and archives, and raw or qcow2 disks with ext4"
                 .to_owned(),

@@ -15,6 +15,7 @@ const JSON_SCHEMA: u32 = 1;
 /// Prints data and messages in the way the user asked for.
 #[derive(Debug)]
 pub(super) struct Printer {
+    out: io::Stdout,
     json: bool,
     quiet: bool,
     look: Look,
@@ -27,11 +28,18 @@ impl Printer {
             ColorWhen::Always => true,
             ColorWhen::Never => false,
             ColorWhen::Auto => {
-                io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|v| v.is_empty())
+                io::stderr().is_terminal()
+                    && std::env::var_os("NO_COLOR").is_none_or(|v| v.is_empty())
             }
         };
         let look = if coloured { Look::Coloured } else { Look::Plain };
-        Self { json: global.json, quiet: global.quiet, look, greeted: false.into() }
+        Self {
+            out: io::stdout(),
+            json: global.json,
+            quiet: global.quiet,
+            look,
+            greeted: false.into(),
+        }
     }
 
     /// Returns whether data is to be JSON Lines.
@@ -46,17 +54,17 @@ impl Printer {
 
     /// Prints one line of data, which must hold no line feed of its own.
     pub(super) fn line(&self, text: impl std::fmt::Display) -> io::Result<()> {
-        writeln!(io::stdout().lock(), "{text}")
+        writeln!(self.out.lock(), "{text}")
     }
 
     /// Prints bytes of data as they are.
     pub(super) fn bytes(&self, bytes: &[u8]) -> io::Result<()> {
-        io::stdout().lock().write_all(bytes)
+        self.out.lock().write_all(bytes)
     }
 
     /// Prints one JSON event; the first is preceded by the version of the schema.
     pub(super) fn event(&self, kind: &str, data: &impl Serialize) -> io::Result<()> {
-        let mut out = io::stdout().lock();
+        let mut out = self.out.lock();
         if !self.greeted.replace(true) {
             let version = json!({ "schema": JSON_SCHEMA, "bake": env!("CARGO_PKG_VERSION") });
             writeln!(out, "{}", json!({ "type": "bake", "data": version }))?;

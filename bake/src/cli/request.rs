@@ -94,7 +94,7 @@ impl Resolved {
 
 fn platform(text: Option<&str>) -> Result<Platform, Failure> {
     let text = text.map_or_else(host, str::to_owned);
-    text.parse().map_err(|error: bake_recipes::PlatformError| {
+    text.parse().map_err(|error: bake_recipes::platform::PlatformError| {
         let hint = error.suggestion.map(|meant| format!("; did you mean `{meant}`?"));
         let reason = format!("{error}{}", hint.unwrap_or_default());
         Error::Input { what: "--platform".into(), reason }.into()

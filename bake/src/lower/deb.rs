@@ -59,9 +59,10 @@ fn relations(table: &Deb) -> Result<BTreeMap<RelationField, Relations>, Error> {
     let mut relations = BTreeMap::new();
     for (field, written) in all.into_iter().filter(|(_, written)| !written.is_empty()) {
         let texts: Vec<String> = written.iter().map(ToString::to_string).collect();
-        let parsed = texts.join(", ").parse().map_err(|error| {
-            table.place.error(format!("{}: {error}", field.name()))
-        })?;
+        let parsed = texts
+            .join(", ")
+            .parse()
+            .map_err(|error| table.place.error(format!("{}: {error}", field.name())))?;
         relations.insert(field, parsed);
     }
     Ok(relations)

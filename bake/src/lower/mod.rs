@@ -30,12 +30,14 @@ pub fn lower(
     match output {
         Output::Deb => {
             if let Some(table) = &recipe.deb {
-                products.push(Product::Deb(Box::new(deb::package(recipe, table, tree_id, folder)?)));
+                products
+                    .push(Product::Deb(Box::new(deb::package(recipe, table, tree_id, folder)?)));
             }
         }
         Output::Rpm => {
             if let Some(table) = &recipe.rpm {
-                products.push(Product::Rpm(Box::new(rpm::package(recipe, table, tree_id, folder)?)));
+                products
+                    .push(Product::Rpm(Box::new(rpm::package(recipe, table, tree_id, folder)?)));
             }
         }
         Output::Oci => {

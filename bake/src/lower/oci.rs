@@ -15,17 +15,17 @@ pub(super) fn image(recipe: &Recipe, table: &Oci, tree: &FileTree) -> Image {
         variant: recipe.platform.variant().map(str::to_owned),
     };
     let mut image = Image::new(recipe.name.to_string(), recipe.version.oci_tag(), platform);
-    image.entrypoint = table.entrypoint.clone();
-    image.cmd = table.cmd.clone();
+    image.entrypoint.clone_from(&table.entrypoint);
+    image.cmd.clone_from(&table.cmd);
     image.env = table.env.iter().map(|(name, value)| format!("{name}={value}")).collect();
-    image.user = table.user.clone();
+    image.user.clone_from(&table.user);
     image.working_dir = table.workdir.as_ref().map(ToString::to_string);
     image.exposed_ports = table.ports.iter().map(ToString::to_string).collect();
     image.volumes = table.volumes.iter().map(ToString::to_string).collect();
     image.labels = table.labels.clone();
     image.annotations = annotations(recipe);
     image.annotations.extend(table.annotations.clone());
-    image.stop_signal = table.stop_signal.clone();
+    image.stop_signal.clone_from(&table.stop_signal);
     image.author = recipe.maintainer.as_ref().map(ToString::to_string);
     image.compression = table.compression;
     image.accounts = accounts(recipe, tree);
@@ -54,7 +54,8 @@ fn accounts(recipe: &Recipe, tree: &FileTree) -> Accounts {
     let mut users = BTreeMap::new();
     let mut groups = BTreeMap::new();
     for (_, entry) in tree.iter().filter(|(_, entry)| entry.mark != Mark::Ghost) {
-        users.insert(entry.owner.name.to_string(), (entry.owner.id, entry.group.id, "/".to_owned()));
+        users
+            .insert(entry.owner.name.to_string(), (entry.owner.id, entry.group.id, "/".to_owned()));
         groups.insert(entry.group.name.to_string(), entry.group.id);
     }
     if let Some(service) = &recipe.service {

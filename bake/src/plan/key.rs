@@ -57,9 +57,11 @@ impl KeyParts {
         for codec in codecs {
             program.push_str(&format!(" {} {}", codec.word(), codec.revision()));
         }
+        // Models name the tree they describe; that is a part of its own.
+        let model = product.model_json()?.replace(&tree.to_string(), "");
         let parts = [
             ("program", program),
-            ("model", product.model_json()?),
+            ("model", model),
             ("tree", tree.to_string()),
             ("attributes", attributes.to_string()),
             ("epoch", epoch.0.to_string()),

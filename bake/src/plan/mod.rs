@@ -78,6 +78,8 @@ pub struct Step {
     pub key: ActionKey,
     /// What the key covers, for the next explanation.
     pub parts: KeyParts,
+    /// The name under which what the key covers is kept.
+    pub subject: Digest,
     /// Whether the work is already done.
     pub state: State,
 }
@@ -117,19 +119,15 @@ pub fn plan(
     let mut known: BTreeMap<*const FileTree, (TreeId, Digest)> = BTreeMap::new();
     let mut steps = Vec::new();
     for (output, tree) in &trees.trees {
-        let (tree_id, attributes) = *known
-            .entry(Arc::as_ptr(tree))
-            .or_insert_with(|| (tree.id(), key::attributes(tree)));
+        let (tree_id, attributes) =
+            *known.entry(Arc::as_ptr(tree)).or_insert_with(|| (tree.id(), key::attributes(tree)));
         for product in lower::lower(&recipe, *output, tree, tree_id, &folder)? {
             let parts = KeyParts::new(&product, tree_id, attributes, epoch)?;
             let key = parts.key();
             let subject = subject(request, &product);
             let state = state(store, &key, &parts, &subject, &trees.sources);
-            store.put_note(&subject, &parts.summary()).map_err(|source| Error::Store {
-                path: store.root().into(),
-                source,
-            })?;
-            steps.push(Step { product, tree: Arc::clone(tree), tree_id, key, parts, state });
+            let tree = Arc::clone(tree);
+            steps.push(Step { product, tree, tree_id, key, parts, subject, state });
         }
     }
     Ok(Plan { recipe, folder, epoch, steps, sources: trees.sources, places: trees.places })
@@ -163,12 +161,8 @@ fn keep_only(recipe: &mut Recipe, only: &[Output]) -> Result<(), Error> {
 /// Returns the name under which the parts of an output's last key are kept.
 fn subject(request: &Request<'_>, product: &Product) -> Digest {
     let recipe = fs_err::canonicalize(request.recipe).unwrap_or_else(|_| request.recipe.into());
-    let name = format!(
-        "last key of {} {} {}",
-        recipe.display(),
-        product.kind().name(),
-        request.platform
-    );
+    let name =
+        format!("last key of {} {} {}", recipe.display(), product.kind().name(), request.platform);
     Digest::of(name.as_bytes())
 }
 

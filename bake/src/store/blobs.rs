@@ -49,14 +49,16 @@ impl BlobSource for Store {
             file.seek(SeekFrom::Start(offset))?;
             return Ok(Box::new(file));
         }
-        Ok(Box::new(Verified { file, expected: *digest, hasher: Hasher::new() }))
+        let left = file.metadata()?.len();
+        Ok(Box::new(Verified { file, expected: *digest, hasher: Hasher::new(), left }))
     }
 }
 
 impl BlobStore for Store {
     fn put(&self, bytes: &[u8]) -> io::Result<Blob> {
         let blob = Blob::of(bytes);
-        if !self.has(&blob) {
+        // What is there already may be damaged; then it is replaced.
+        if !fs_err::read(self.blob_path(&blob.digest)).is_ok_and(|found| found == bytes) {
             let mut staged = self.stage()?;
             staged.write_all(bytes)?;
             staged.persist(self.blob_path(&blob.digest)).map_err(|error| error.error)?;
@@ -65,19 +67,23 @@ impl BlobStore for Store {
     }
 }
 
-/// Reads a blob from its start and fails at its end if it does not have its digest.
+/// Reads a blob from its start and fails with its last byte if it does not have its digest.
+///
+/// A reader that knows the size never asks for what is behind the last byte.
 struct Verified {
     file: fs_err::File,
     expected: Digest,
     hasher: Hasher,
+    left: u64,
 }
 
 impl Read for Verified {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let count = self.file.read(buffer)?;
-        if count > 0 {
-            self.hasher.update(&buffer[..count]);
-        } else if !buffer.is_empty() && self.hasher.digest() != self.expected {
+        self.hasher.update(&buffer[..count]);
+        self.left = self.left.saturating_sub(count as u64);
+        let ended = self.left == 0 || (count == 0 && !buffer.is_empty());
+        if ended && self.hasher.digest() != self.expected {
             let found = format!("its bytes have {}", self.hasher.digest());
             return Err(damage(&self.expected, &found));
         }
@@ -140,8 +146,13 @@ mod tests {
         fs_err::write(store.blob_path(&blob.digest), b"jello").unwrap();
         let error = store.read(&blob, 100).unwrap_err();
         assert_eq!(is_damage(&error), Some(blob.digest));
+        let mut exactly = [0; 5];
+        let error = store.open(&blob.digest, 0).unwrap().read_exact(&mut exactly).unwrap_err();
+        assert_eq!(is_damage(&error), Some(blob.digest));
         store.discard(&blob.digest).unwrap();
         assert!(!store.has(&blob));
+        assert_eq!(store.put(b"hello").unwrap(), blob);
+        fs_err::write(store.blob_path(&blob.digest), b"jello").unwrap();
         assert_eq!(store.put(b"hello").unwrap(), blob);
         assert_eq!(store.read(&blob, 100).unwrap(), b"hello");
     }

@@ -89,9 +89,7 @@ impl Store {
     fn put_manifest(&self, release: &[u8], ropes: &[Blob]) -> io::Result<Blob> {
         let config = self.put(b"{}")?;
         let release = self.put(release)?;
-        let layer = |kind: &str, blob: &Blob| {
-            json!({ "mediaType": kind, "digest": blob.digest, "size": blob.size })
-        };
+        let layer = |kind: &str, blob: &Blob| json!({ "mediaType": kind, "digest": blob.digest, "size": blob.size });
         let mut layers = vec![layer(RELEASE, &release)];
         layers.extend(ropes.iter().map(|rope| layer(ROPE, rope)));
         let manifest = json!({

@@ -80,11 +80,8 @@ impl Store {
         for action in actions {
             let age = limits.now.duration_since(action.modified).unwrap_or_default();
             let full = limits.max_size.is_some_and(|max| live_bytes > max);
-            let named = if age > limits.unused_for || full {
-                None
-            } else {
-                self.named_by(&action.path)?
-            };
+            let named =
+                if age > limits.unused_for || full { None } else { self.named_by(&action.path)? };
             if let Some(digests) = named {
                 let new = digests.into_iter().filter(|digest| live.insert(*digest));
                 live_bytes += new.map(|digest| self.size_of(&digest)).sum::<u64>();

@@ -98,8 +98,10 @@ impl Store {
         found: &[(Stamp, Content)],
     ) -> io::Result<()> {
         let newest = index.began - TICK_NANOSECONDS;
-        let mut settled: Vec<_> =
-            found.iter().filter(|(stamp, _)| stamp.mtime < newest && stamp.ctime < newest).collect();
+        let mut settled: Vec<_> = found
+            .iter()
+            .filter(|(stamp, _)| stamp.mtime < newest && stamp.ctime < newest)
+            .collect();
         settled.sort_by_key(|(stamp, _)| (stamp.device, stamp.inode));
         settled.dedup_by_key(|(stamp, _)| *stamp);
         let unchanged = settled.len() == index.known.len()
@@ -148,8 +150,11 @@ fn parse_record(mut record: &[u8]) -> Option<(Stamp, Content)> {
         record = rest;
         Some(*head)
     };
-    let [device, inode, size] =
-        [u64::from_le_bytes(number()?), u64::from_le_bytes(number()?), u64::from_le_bytes(number()?)];
+    let [device, inode, size] = [
+        u64::from_le_bytes(number()?),
+        u64::from_le_bytes(number()?),
+        u64::from_le_bytes(number()?),
+    ];
     let [mtime, ctime] = [i64::from_le_bytes(number()?), i64::from_le_bytes(number()?)];
     let (digest, md5) = record.split_first_chunk::<32>()?;
     let content = Content { digest: Digest::from_bytes(*digest), size, md5: md5.try_into().ok()? };

@@ -270,9 +270,9 @@ impl<R: Read> Reader<R> {
         let digits: [u8; 8] = self.take(start)?;
         let valid = digits.iter().all(u8::is_ascii_hexdigit);
         let number = std::str::from_utf8(&digits).ok().filter(|_| valid);
-        number.and_then(|digits| u32::from_str_radix(digits, 16).ok()).ok_or_else(|| {
-            malformed(at, "eight hex digits", format!("`{}`", escape(&digits)))
-        })
+        number
+            .and_then(|digits| u32::from_str_radix(digits, 16).ok())
+            .ok_or_else(|| malformed(at, "eight hex digits", format!("`{}`", escape(&digits))))
     }
 
     fn take<const N: usize>(&mut self, start: u64) -> Result<[u8; N], ReadError> {

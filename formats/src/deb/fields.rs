@@ -301,13 +301,12 @@ fn unfold_description(value: &str) -> Result<(String, String), FieldError> {
     Ok((synopsis.into(), lines.join("\n")))
 }
 
-/// Takes the model's fields out of a paragraph; what has no place of its own is left in `fields`.
+/// Takes the model's fields out of a paragraph; what has no place of its own goes to `fields`.
 ///
-/// Control files, removed conffiles and compression are not in the paragraph.
+/// Text is taken as it is, so that packages of less strict tools can be looked at; [`check`] tells
+/// what is wrong with it. Control files, removed conffiles and compression are not in the
+/// paragraph.
 pub(super) fn from_paragraph(paragraph: &Paragraph) -> Result<Package, FieldError> {
-    for (name, value) in paragraph.iter().filter(|(_, value)| !value.is_empty()) {
-        check(name, value)?;
-    }
     let optional =
         |name: &str| paragraph.get(name).filter(|value| !value.is_empty()).map(str::to_owned);
     let required =
@@ -316,7 +315,7 @@ pub(super) fn from_paragraph(paragraph: &Paragraph) -> Result<Package, FieldErro
     let version = version.parse().map_err(|error| FieldError::new("Version", error))?;
     let mut model = Package::new(&required("Package")?, version, &required("Architecture")?);
     model.source = optional("Source");
-    model.maintainer = required("Maintainer")?;
+    model.maintainer = optional("Maintainer").unwrap_or_default();
     model.section = optional("Section");
     model.priority = optional("Priority");
     model.homepage = optional("Homepage");
@@ -328,7 +327,9 @@ pub(super) fn from_paragraph(paragraph: &Paragraph) -> Result<Package, FieldErro
     if let Some(id) = optional(TREE_ID) {
         model.tree_id = Some(id.parse().map_err(|error| FieldError::new(TREE_ID, error))?);
     }
-    (model.synopsis, model.description) = unfold_description(&required("Description")?)?;
+    if let Some(text) = optional("Description") {
+        (model.synopsis, model.description) = unfold_description(&text)?;
+    }
     for field in RelationField::ALL {
         if let Some(text) = optional(field.name()) {
             let relations = text.parse().map_err(|error| FieldError::new(field.name(), error))?;

@@ -6,7 +6,7 @@ use super::control::Paragraph;
 use super::fields::{self, TREE_ID};
 use super::listing::{self, Conffiles};
 use super::model::ControlFile;
-use super::read::{Parts, unpack};
+use super::read::{ControlMember, Parts, unpack};
 use super::write::has_interpreter;
 use crate::digest::hex;
 use crate::format::{Problem, ReadError};
@@ -24,7 +24,7 @@ pub(super) fn verify(source: &Source) -> Result<Vec<Problem>, ReadError> {
     let parts = unpack(source, &mut problems)?;
     check_control_files(&parts, &mut problems);
     match parts.paragraph() {
-        Ok(paragraph) => check_paragraph(&paragraph, &parts.tree, &mut problems),
+        Ok(paragraph) => check_paragraph(&paragraph, &parts, &mut problems),
         Err(error) => problems.push(Problem::new(
             "deb-control-syntax",
             "control",
@@ -70,7 +70,7 @@ fn check_control_files(parts: &Parts, problems: &mut Vec<Problem>) {
     }
 }
 
-fn check_paragraph(paragraph: &Paragraph, tree: &FileTree, problems: &mut Vec<Problem>) {
+fn check_paragraph(paragraph: &Paragraph, parts: &Parts, problems: &mut Vec<Problem>) {
     for name in REQUIRED {
         if paragraph.get(name).is_none() {
             problems.push(Problem::new("deb-field-missing", name, "a value", "no such field"));
@@ -81,15 +81,28 @@ fn check_paragraph(paragraph: &Paragraph, tree: &FileTree, problems: &mut Vec<Pr
             problems.push(Problem::new("deb-field", name, "a valid value", error.reason));
         }
     }
-    let size = listing::installed_size(tree).to_string();
-    if let Some(found) = paragraph.get("Installed-Size").filter(|found| **found != size) {
-        problems.push(Problem::new("deb-installed-size", "Installed-Size", size, found));
-    }
+    check_installed_size(paragraph, parts, problems);
     let declared = paragraph.get(TREE_ID).and_then(|text| text.parse::<TreeId>().ok());
-    let found = tree.id();
+    let found = parts.tree.id();
     if let Some(declared) = declared.filter(|declared| *declared != found) {
         let (expected, found) = (declared.to_string(), found.to_string());
         problems.push(Problem::new("deb-tree-id", TREE_ID, expected, found));
+    }
+}
+
+/// The size follows from the files, but dpkg's own tools count control files too.
+fn check_installed_size(paragraph: &Paragraph, parts: &Parts, problems: &mut Vec<Problem>) {
+    let Some(value) = paragraph.get("Installed-Size") else { return };
+    let Ok(found) = value.parse::<u64>() else { return };
+    let least = listing::installed_size(&parts.tree);
+    let mut most = least;
+    if paragraph.get(TREE_ID).is_none() {
+        let size = |file: &ControlMember| (file.text.len() as u64).div_ceil(1024);
+        most = least.saturating_add(1 + parts.control.values().map(size).sum::<u64>());
+    }
+    if !(least..=most).contains(&found) {
+        let expected = if most == least { least.to_string() } else { format!("{least} to {most}") };
+        problems.push(Problem::new("deb-installed-size", "Installed-Size", expected, value));
     }
 }
 

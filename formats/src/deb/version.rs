@@ -6,7 +6,7 @@ use std::str::FromStr;
 
 use serde::{Serialize, Serializer};
 
-/// A version number as it was written.
+/// A version number as it was written, but for zeros at the start of the epoch.
 ///
 /// Equality is of the text: `1.0` and `1.0-0` are two texts of one version. Use
 /// [`Version::compare`] for dpkg's order.

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::model::{Image, fail_if};
+use super::model::{Image, fail_if, field_error};
 use crate::format::WriteError;
 use crate::tree::{FileTree, Mark, Owner, TreePath};
 
@@ -107,7 +107,8 @@ impl Databases {
     fn group(&self) -> String {
         let mut groups: Vec<_> = self.groups.iter().collect();
         groups.sort_by_key(|(_, id)| **id);
-        groups.into_iter().map(|(name, id)| format!("{name}:x:{id}:\n")).collect()
+        let line = |(name, id): (&String, &u32)| format!("{name}:x:{id}:\n");
+        groups.into_iter().map(line).collect()
     }
 
     fn add_root(&mut self) -> Result<(), WriteError> {
@@ -173,28 +174,25 @@ impl Databases {
         };
         let is_known = is_number(user) || self.users.contains_key(user);
         if !is_known && tree.get(&passwd_path()).is_none() {
-            fail_if("config.User", Some("expected a number or a user of the image"), user)?;
+            let fault = "expected a number or a user of the image";
+            return Err(field_error("config.User", fault, user));
         }
         let Some(group) = group else { return Ok(()) };
         let is_known = is_number(group) || self.groups.contains_key(group);
         if !is_known && tree.get(&group_path()).is_none() {
-            fail_if("config.User", Some("expected a number or a group of the image"), group)?;
+            let fault = "expected a number or a group of the image";
+            return Err(field_error("config.User", fault, group));
         }
         Ok(())
     }
 }
 
 fn passwd_path() -> TreePath {
-    known("etc/passwd")
+    TreePath::parse("etc/passwd").expect("two plain names are a path")
 }
 
 fn group_path() -> TreePath {
-    known("etc/group")
-}
-
-/// Returns a path that is known to be one.
-fn known(path: &str) -> TreePath {
-    TreePath::parse(path).unwrap_or_else(|_| TreePath::root())
+    TreePath::parse("etc/group").expect("two plain names are a path")
 }
 
 /// Returns whether an account is named by its number, because it has no name.

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::descriptor::{OtherFields, Platform, StringMap, or_default};
+use super::json::Document;
 use crate::digest::Digest;
 use crate::format::Epoch;
 
@@ -37,6 +38,12 @@ pub struct Config {
     /// `os.version`, `os.features` and whatever else stands there.
     #[serde(flatten)]
     pub other: OtherFields,
+}
+
+impl Document for Config {
+    type Strict = oci_spec::image::ImageConfiguration;
+    const WHAT: &'static str = "image configuration";
+    const LIMIT: u64 = 8 << 20;
 }
 
 impl Config {
@@ -155,7 +162,7 @@ fn civil(days: u32) -> (u32, u32, u32) {
 
 #[cfg(test)]
 mod tests {
-    use super::super::json::{self, Document};
+    use super::super::json;
     use super::*;
 
     #[test]

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::descriptor::{Descriptor, Kind, OtherFields, StringMap, media_type, or_default};
 use super::json::{self, Document};
 use super::manifest::{SCHEMA_VERSION, refuse_schema_1};
-use super::model::fail_if;
+use super::model::{fail_if, field_error};
 use super::written::Written;
 use crate::format::{ReadError, WriteError};
 
@@ -28,6 +28,12 @@ pub struct Index {
     /// `subject`, `artifactType` and whatever else stands there.
     #[serde(flatten)]
     pub other: OtherFields,
+}
+
+impl Document for Index {
+    type Strict = oci_spec::image::ImageIndex;
+    const WHAT: &'static str = "image index";
+    const LIMIT: u64 = 4 << 20;
 }
 
 impl Index {
@@ -62,8 +68,7 @@ impl Index {
 pub fn join(images: Vec<Written>, annotations: StringMap) -> Result<Written, WriteError> {
     let mut images = images.into_iter();
     let Some(mut joined) = images.next() else {
-        fail_if("manifests", Some("expected at least one image"), "")?;
-        return Err(WriteError::Io(std::io::ErrorKind::InvalidInput.into()));
+        return Err(field_error("manifests", "expected at least one image", ""));
     };
     for image in images {
         for (field, first, other) in
@@ -81,7 +86,7 @@ pub fn join(images: Vec<Written>, annotations: StringMap) -> Result<Written, Wri
             && a.descriptor.platform == b.descriptor.platform
         {
             let found = a.descriptor.platform.as_ref().map(ToString::to_string).unwrap_or_default();
-            fail_if("platform", Some("expected each platform once"), &found)?;
+            return Err(field_error("platform", "expected each platform once", &found));
         }
     }
     let manifests = joined.images.iter().map(|image| image.descriptor.clone()).collect();

@@ -5,7 +5,6 @@
 //! white space, integers only. Neither the order of a map type nor a feature that another crate
 //! switches on in `serde_json` may show, which is why objects are sorted here.
 
-use oci_spec::image as spec;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -30,24 +29,6 @@ pub(super) trait Document: DeserializeOwned {
         read::<Self::Strict>(Self::WHAT, bytes)?;
         read(Self::WHAT, bytes)
     }
-}
-
-impl Document for super::manifest::Manifest {
-    type Strict = spec::ImageManifest;
-    const WHAT: &'static str = "image manifest";
-    const LIMIT: u64 = 4 << 20;
-}
-
-impl Document for super::index::Index {
-    type Strict = spec::ImageIndex;
-    const WHAT: &'static str = "image index";
-    const LIMIT: u64 = 4 << 20;
-}
-
-impl Document for super::config::Config {
-    type Strict = spec::ImageConfiguration;
-    const WHAT: &'static str = "image configuration";
-    const LIMIT: u64 = 8 << 20;
 }
 
 /// Returns a value as canonical JSON.

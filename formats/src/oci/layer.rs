@@ -5,7 +5,7 @@
 
 use super::accounts::Databases;
 use super::descriptor::{Descriptor, media_type};
-use super::model::{Image, StateDirectory, fail_if};
+use super::model::{Image, StateDirectory, field_error};
 use super::whiteout;
 use crate::archive::tar::{Dialect, Root, SymlinkOrder, TarOptions, TarWriter};
 use crate::digest::Digest;
@@ -79,8 +79,8 @@ impl Layer {
             };
             match tree.get(path) {
                 Some(there) if !there.is_directory() => {
-                    let fault = Some("expected nothing or a directory in the tree");
-                    fail_if("state", fault, &path.to_string())?;
+                    let fault = "expected nothing or a directory in the tree";
+                    return Err(field_error("state", fault, &path.to_string()));
                 }
                 Some(there) if !there.implied => {}
                 _ => {
@@ -107,9 +107,7 @@ impl Layer {
             Codec::Gzip => "+gzip",
             Codec::Zstd => "+zstd",
             Codec::Xz => {
-                let fault = Some("layers have no media type for xz");
-                fail_if("compression", fault, "")?;
-                ""
+                return Err(field_error("compression", "layers have no media type for it", "xz"));
             }
         };
         let encoded = cx.encoder.encode(&tar(tree, cx)?, compression)?;
@@ -133,13 +131,13 @@ fn add(
     let mut child = path.clone();
     while let Some(parent) = child.parent() {
         match tree.get(&parent) {
-            Some(there) if there.is_directory() => {
-                if builder.get(&parent).is_none() {
-                    builder.insert(parent.clone(), there.clone())?;
-                }
+            Some(there) if !there.is_directory() => {
+                return Err(TreeError::NotADirectory { path, parent }.into());
             }
-            Some(_) => return Err(TreeError::NotADirectory { path, parent }.into()),
-            None => {}
+            Some(there) if builder.get(&parent).is_none() => {
+                builder.insert(parent.clone(), there.clone())?;
+            }
+            Some(_) | None => {}
         }
         child = parent;
     }

@@ -11,6 +11,9 @@ use crate::format::ReadError;
 /// The only schema version there is; 1 was Docker's signed form.
 pub(super) const SCHEMA_VERSION: u64 = 2;
 
+/// How many layers are read; container engines give up at about 127.
+const MAX_LAYERS: usize = 1000;
+
 /// An image manifest.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -30,6 +33,12 @@ pub struct Manifest {
     /// `subject`, `artifactType` and whatever else stands there.
     #[serde(flatten)]
     pub other: OtherFields,
+}
+
+impl Document for Manifest {
+    type Strict = oci_spec::image::ImageManifest;
+    const WHAT: &'static str = "image manifest";
+    const LIMIT: u64 = 4 << 20;
 }
 
 impl Manifest {
@@ -62,6 +71,11 @@ impl Manifest {
             |kind| kind == Kind::Config,
             "an image configuration",
         )?;
+        let layers = manifest.layers.len();
+        if layers > MAX_LAYERS {
+            let reason = format!("expected at most {MAX_LAYERS} layers, found {layers}");
+            return Err(ReadError::invalid(Self::WHAT, reason));
+        }
         for (number, layer) in manifest.layers.iter().enumerate() {
             let is_layer = |kind| matches!(kind, Kind::Layer(_));
             expect_kind(&format!("layer {number}"), layer, is_layer, "a layer")?;

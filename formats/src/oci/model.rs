@@ -1,6 +1,6 @@
 //! What an image stores besides the tree.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize, Serializer};
 
@@ -220,12 +220,16 @@ fn fault_in_port(text: &str) -> Option<&'static str> {
 
 /// Turns a fault into an error about a field.
 pub(super) fn fail_if(field: &str, fault: Option<&str>, found: &str) -> Result<(), WriteError> {
-    let Some(fault) = fault else { return Ok(()) };
+    fault.map_or(Ok(()), |fault| Err(field_error(field, fault, found)))
+}
+
+/// Returns an error about a field; `found` is left out if it is empty.
+pub(super) fn field_error(field: &str, fault: &str, found: &str) -> WriteError {
     let reason = match found {
         "" => fault.to_owned(),
         _ => format!("{fault}, found `{}`", found.escape_debug()),
     };
-    Err(WriteError::Field { format: super::NAME, field: field.into(), reason })
+    WriteError::Field { format: super::NAME, field: field.into(), reason }
 }
 
 /// What a model says and the image itself cannot, kept as one annotation of the manifest.
@@ -275,6 +279,7 @@ fn read_path<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<TreePa
     TreePath::parse(text).map_err(serde::de::Error::custom)
 }
 
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "the signature that serde asks for")]
 fn write_mode<S: Serializer>(mode: &Mode, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.collect_str(mode)
 }
@@ -287,5 +292,5 @@ fn read_mode<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Mode, 
 
 /// Returns the keys of a set as an object of empty objects.
 pub(super) fn keys(set: &BTreeSet<String>) -> super::config::Keys {
-    set.iter().map(|key| (key.clone(), BTreeMap::default().into_iter().collect())).collect()
+    set.iter().map(|key| (key.clone(), serde_json::Map::new())).collect()
 }

@@ -22,9 +22,9 @@ use crate::input::Source;
 use crate::tree::{Entry, FileTree, Node, TreeId, TreePath};
 
 /// How deep indexes may list indexes.
-const MAX_DEPTH: usize = 4;
+pub(super) const MAX_DEPTH: usize = 4;
 /// How many manifests a layout may lead to.
-const MAX_MANIFESTS: usize = 1000;
+pub(super) const MAX_MANIFESTS: usize = 1000;
 /// The annotation of what only describes another manifest of the same index.
 const ATTESTATION_KEY: &str = "vnd.docker.reference.type";
 
@@ -48,10 +48,17 @@ impl Default for Limits {
 pub struct PlatformImage {
     /// How the index lists the manifest.
     pub descriptor: Descriptor,
-    /// What the image runs on, by its configuration.
-    pub platform: Platform,
+    /// The manifest and the configuration.
+    pub documents: Documents,
     /// What was read.
     pub unpacked: Unpacked<Image>,
+}
+
+impl PlatformImage {
+    /// Returns what the image runs on, by its configuration.
+    pub fn platform(&self) -> Platform {
+        self.documents.config.platform()
+    }
 }
 
 /// Reads the one image of a layout; several are an error that lists their platforms.
@@ -95,78 +102,93 @@ pub(super) struct Found {
 ///
 /// What is no image is passed over, as the specification asks (image-index.md, "manifests").
 fn find(layout: &OpenLayout, index: &Index) -> Result<Vec<Found>, ReadError> {
-    let (mut found, mut passed) = (Vec::new(), Vec::new());
+    let mut search =
+        Search { layout, found: Vec::new(), passed: BTreeSet::new(), seen: BTreeSet::new() };
     for descriptor in &index.manifests {
         let names = &descriptor.annotations;
-        let (name, version) =
-            match (names.get(archive::CONTAINERD_NAME_KEY), names.get(REF_NAME_KEY)) {
-                (Some(name), _) => reference::split_qualified(name),
-                (None, Some(name)) if name.contains(['/', ':']) => reference::split_qualified(name),
-                (None, Some(tag)) => ("", tag.as_str()),
-                (None, None) => ("", ""),
-            };
-        for descriptor in manifests(layout, descriptor, &mut passed, 0)? {
-            let (name, version) = (name.to_owned(), version.to_owned());
-            found.push(Found { descriptor, name, version });
-        }
+        let full = names.get(archive::CONTAINERD_NAME_KEY);
+        let (name, version) = match (full, names.get(REF_NAME_KEY)) {
+            (Some(name), _) => reference::split_qualified(name),
+            (None, Some(name)) if name.contains(['/', ':']) => reference::split_qualified(name),
+            (None, Some(tag)) => ("", tag.as_str()),
+            (None, None) => ("", ""),
+        };
+        search.descend(descriptor, (name, version), 0)?;
     }
-    let mut seen = BTreeSet::new();
-    found.retain(|found| seen.insert(found.descriptor.digest));
+    let Search { found, passed, .. } = search;
     if found.is_empty() {
-        let reason = format!("expected an image manifest, found {}", list(&passed));
+        let passed: Vec<_> = passed.into_iter().collect();
+        let passed = if passed.is_empty() { "nothing".into() } else { passed.join(", ") };
+        let reason = format!("expected an image manifest, found {passed}");
         return Err(ReadError::invalid("image layout", reason));
     }
     Ok(found)
 }
 
-fn list(media_types: &[String]) -> String {
-    if media_types.is_empty() { "nothing".into() } else { media_types.join(", ") }
+struct Search<'a> {
+    layout: &'a OpenLayout,
+    found: Vec<Found>,
+    /// The media types of what is no image.
+    passed: BTreeSet<String>,
+    /// What was visited, so that no index is read twice.
+    seen: BTreeSet<Digest>,
 }
 
-/// Returns the image manifests that a descriptor leads to; `passed` takes what else there is.
-pub(super) fn manifests(
-    layout: &OpenLayout,
-    descriptor: &Descriptor,
-    passed: &mut Vec<String>,
-    depth: usize,
-) -> Result<Vec<Descriptor>, ReadError> {
-    let describes_another = descriptor.annotations.contains_key(ATTESTATION_KEY)
-        || descriptor.other.contains_key("artifactType");
-    match descriptor.kind() {
-        Some(Kind::Manifest) if !describes_another => Ok(vec![descriptor.clone()]),
-        Some(Kind::Index) if depth < MAX_DEPTH => {
-            let index = Index::parse(&layout.document::<Index>(descriptor)?)?;
-            let mut found = Vec::new();
-            for descriptor in &index.manifests {
-                found.extend(manifests(layout, descriptor, passed, depth + 1)?);
-                if found.len() > MAX_MANIFESTS {
-                    let reason = format!("expected at most {MAX_MANIFESTS} manifests");
-                    return Err(ReadError::invalid("image index", reason));
-                }
+impl Search<'_> {
+    fn descend(
+        &mut self,
+        descriptor: &Descriptor,
+        (name, version): (&str, &str),
+        depth: usize,
+    ) -> Result<(), ReadError> {
+        let describes_another = descriptor.annotations.contains_key(ATTESTATION_KEY)
+            || descriptor.other.contains_key("artifactType");
+        let kind = descriptor.kind().filter(|_| !describes_another);
+        if !matches!(kind, Some(Kind::Manifest | Kind::Index)) {
+            self.passed.insert(descriptor.media_type.chars().take(100).collect());
+            return Ok(());
+        }
+        if !self.seen.insert(descriptor.digest) {
+            return Ok(());
+        }
+        let invalid = |reason: String| Err(ReadError::invalid("image index", reason));
+        if kind == Some(Kind::Manifest) {
+            if self.found.len() == MAX_MANIFESTS {
+                return invalid(format!("expected at most {MAX_MANIFESTS} manifests"));
             }
-            Ok(found)
+            let (name, version) = (name.to_owned(), version.to_owned());
+            self.found.push(Found { descriptor: descriptor.clone(), name, version });
+            return Ok(());
         }
-        Some(Kind::Index) => {
-            let reason = format!("expected indexes at most {MAX_DEPTH} deep");
-            Err(ReadError::invalid("image index", reason))
+        if depth == MAX_DEPTH {
+            return invalid(format!("expected indexes at most {MAX_DEPTH} deep"));
         }
-        _ => {
-            passed.push(descriptor.media_type.clone());
-            Ok(Vec::new())
+        let index = Index::parse(&self.layout.document::<Index>(descriptor)?)?;
+        for descriptor in &index.manifests {
+            self.descend(descriptor, (name, version), depth + 1)?;
         }
+        Ok(())
     }
 }
 
-/// The two documents of one image. Their bytes are the truth; these are what they say.
-pub(super) struct Documents {
-    pub(super) manifest: Manifest,
-    pub(super) config: Config,
+/// The two documents of one image: their bytes, which are the truth, and what they say.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Documents {
+    /// The manifest's bytes, whose digest is the image's identity.
+    pub manifest_bytes: Vec<u8>,
+    /// The manifest.
+    pub manifest: Manifest,
+    /// The configuration's bytes, whose digest engines call the image ID.
+    pub config_bytes: Vec<u8>,
+    /// The configuration.
+    pub config: Config,
 }
 
 impl Documents {
     /// Reads both and checks that they go together.
     pub(super) fn read(layout: &OpenLayout, descriptor: &Descriptor) -> Result<Self, ReadError> {
-        let manifest = Manifest::parse(&layout.document::<Manifest>(descriptor)?)?;
+        let manifest_bytes = layout.document::<Manifest>(descriptor)?;
+        let manifest = Manifest::parse(&manifest_bytes)?;
         if let Some(media_type) = &manifest.media_type
             && *media_type != descriptor.media_type
         {
@@ -174,7 +196,8 @@ impl Documents {
             let reason = format!("expected the media type `{expected}`, found `{media_type}`");
             return Err(ReadError::invalid(Manifest::WHAT, reason));
         }
-        let config = Config::parse(&layout.document::<Config>(&manifest.config)?)?;
+        let config_bytes = layout.document::<Config>(&manifest.config)?;
+        let config = Config::parse(&config_bytes)?;
         let rootfs = &config.rootfs;
         if rootfs.kind != "layers" {
             let reason = format!("expected `layers`, found `{}`", rootfs.kind);
@@ -185,7 +208,7 @@ impl Documents {
             let reason = format!("expected one for each of {layers} layers, found {diff_ids}");
             return Err(ReadError::invalid("image configuration, rootfs.diff_ids", reason));
         }
-        Ok(Self { manifest, config })
+        Ok(Self { manifest_bytes, manifest, config_bytes, config })
     }
 
     /// Returns the layers with the digests they decompress to, the lowest first.
@@ -289,8 +312,7 @@ fn load(layout: &OpenLayout, found: &Found, limits: Limits) -> Result<PlatformIm
         }
     }
     let unpacked = Unpacked { model, tree, declared };
-    let (descriptor, platform) = (found.descriptor.clone(), documents.config.platform());
-    Ok(PlatformImage { descriptor, platform, unpacked })
+    Ok(PlatformImage { descriptor: found.descriptor.clone(), documents, unpacked })
 }
 
 /// Says in an error which layer it is about.
@@ -302,7 +324,7 @@ pub(super) fn in_layer(number: usize, error: ReadError) -> ReadError {
         }
         ReadError::Invalid { what, reason } => ReadError::Invalid { what: name(what), reason },
         ReadError::Io(error) => ReadError::invalid(format!("layer {number}"), error.to_string()),
-        tree @ ReadError::Tree(_) => tree,
+        ReadError::Tree(error) => ReadError::invalid(format!("layer {number}"), error.to_string()),
     }
 }
 

@@ -9,15 +9,12 @@ use super::index::Index;
 use super::json;
 use super::layout::{BlobFault, OpenLayout, REF_NAME_KEY};
 use super::manifest::Manifest;
-use super::read::{Documents, Limits, diff_id_of, entries, in_layer};
+use super::read::{Documents, Limits, MAX_DEPTH, MAX_MANIFESTS, diff_id_of, entries, in_layer};
 use super::{reference, whiteout};
 use crate::digest::Digest;
 use crate::format::{Problem, ReadError};
 use crate::input::Source;
-use crate::tree::FileTree;
-
-/// How deep indexes may list indexes.
-const MAX_DEPTH: usize = 4;
+use crate::tree::{Entry, FileTree, TreePath};
 
 /// Lists every rule that a layout breaks.
 pub(super) fn verify(source: &Source) -> Result<Vec<Problem>, ReadError> {
@@ -27,6 +24,7 @@ pub(super) fn verify(source: &Source) -> Result<Vec<Problem>, ReadError> {
         problems: Vec::new(),
         images: BTreeMap::new(),
         reached: BTreeSet::new(),
+        seen: BTreeSet::new(),
     };
     if let Err(error) = layout.check_version() {
         check.report("oci-layout-version", "oci-layout", "a layout of version 1.0.0", error);
@@ -52,6 +50,8 @@ struct Check<'a> {
     /// The manifests that were reached, by the path of their configuration.
     images: BTreeMap<String, Manifest>,
     reached: BTreeSet<Digest>,
+    /// The manifests and indexes that were visited, with the sizes they are listed by.
+    seen: BTreeSet<(Digest, u64)>,
 }
 
 impl Check<'_> {
@@ -60,9 +60,9 @@ impl Check<'_> {
         rule: &'static str,
         place: &str,
         expected: impl Into<String>,
-        found: impl ToString,
+        found: impl std::fmt::Display,
     ) {
-        self.problems.push(Problem::new(rule, place, expected, found.to_string()));
+        self.problems.push(Problem::new(rule, place, expected, format!("{found}")));
     }
 
     fn annotations(&mut self, place: &str, annotations: &StringMap) {
@@ -101,8 +101,17 @@ impl Check<'_> {
 
     /// Checks what a descriptor in an index leads to.
     fn descriptor(&mut self, place: &str, descriptor: &Descriptor, depth: usize) {
-        let what = descriptor.digest.to_string();
-        let place = format!("{place}: {what}");
+        let place = format!("{place}: {}", descriptor.digest);
+        if !self.seen.insert((descriptor.digest, descriptor.size)) {
+            return;
+        }
+        if self.seen.len() > MAX_MANIFESTS {
+            if self.seen.len() == MAX_MANIFESTS + 1 {
+                let expected = format!("at most {MAX_MANIFESTS} manifests and indexes");
+                self.report("oci-index-size", &place, expected, "more");
+            }
+            return;
+        }
         let result = match (self.blob(&place, descriptor), descriptor.kind()) {
             (Err(error), _) => Err(error),
             (Ok(false), _) => Ok(()),
@@ -170,44 +179,73 @@ impl Check<'_> {
     }
 
     fn layers(&mut self, documents: &Documents) -> Result<(), ReadError> {
-        let limits = Limits::default();
-        let mut tree = Some(FileTree::default());
+        let mut payload = FileTree::default();
+        // The payload with everything on top of it.
+        let mut whole = None;
         for (number, (layer, diff_id)) in documents.layers().enumerate() {
+            let is_payload = documents.is_payload(layer);
+            let needs_entries = is_payload || whole.is_some();
+            let result = self.layer(number, layer, diff_id, needs_entries).and_then(|entries| {
+                if is_payload {
+                    payload = whiteout::apply(&payload, entries.clone())?;
+                }
+                if needs_entries {
+                    let below = whole.take().unwrap_or_default();
+                    whole = Some(whiteout::apply(&below, entries)?);
+                }
+                Ok(())
+            });
+            if let Err(error) = result {
+                let place = format!("layer {number}");
+                let error = in_layer(number, error);
+                self.report("oci-layer", &place, "a layer that can be read", error);
+                return Ok(());
+            }
+        }
+        if let Some(declared) = documents.declared()?
+            && declared != payload.id()
+        {
+            self.report("oci-tree", "payload", declared.to_string(), payload.id());
+        }
+        self.hidden(&payload, &whole.unwrap_or_default());
+        Ok(())
+    }
+
+    /// Checks one layer's DiffID and returns its entries, if they are needed.
+    fn layer(
+        &mut self,
+        number: usize,
+        layer: &Descriptor,
+        diff_id: &Digest,
+        needs_entries: bool,
+    ) -> Result<Vec<(TreePath, Entry)>, ReadError> {
+        let limits = Limits::default();
+        let (entries, found) = if needs_entries {
+            entries(self.layout, layer, limits)?
+        } else {
+            (Vec::new(), diff_id_of(self.layout, layer, limits)?)
+        };
+        if found != *diff_id {
             let place = format!("layer {number}");
-            let found = if documents.is_payload(layer) {
-                entries(self.layout, layer, limits).map(|(entries, found)| (Some(entries), found))
-            } else {
-                diff_id_of(self.layout, layer, limits).map(|found| (None, found))
-            };
-            let (entries, found) = match found {
-                Ok(found) => found,
-                Err(error) => {
-                    let error = in_layer(number, error);
-                    self.report("oci-layer", &place, "a layer that can be read", error);
-                    tree = None;
+            self.report("oci-diff-id", &place, diff_id.to_string(), found);
+        }
+        Ok(entries)
+    }
+
+    /// Reports what a container would not see of the payload as it is.
+    fn hidden(&mut self, payload: &FileTree, whole: &FileTree) {
+        for line in payload.manifest_lines() {
+            let path = line.path();
+            let found = match (payload.get(path), whole.get(path)) {
+                (_, None) => "nothing",
+                (Some(below), Some(above)) if is_same(payload, whole, path, below, above) => {
                     continue;
                 }
+                _ => "another entry",
             };
-            if found != *diff_id {
-                self.report("oci-diff-id", &place, diff_id.to_string(), found);
-            }
-            if let (Some(lower), Some(entries)) = (&tree, entries) {
-                match whiteout::apply(lower, entries) {
-                    Ok(upper) => tree = Some(upper),
-                    Err(error) => {
-                        self.report("oci-layer", &place, "entries that make a tree", error);
-                        tree = None;
-                    }
-                }
-            }
+            let expected = "no layer above the payload to hide it";
+            self.report("oci-payload-hidden", &path.to_string(), expected, found);
         }
-        if let (Some(tree), Some(declared)) = (tree, documents.declared()?) {
-            let found = tree.id();
-            if found != declared {
-                self.report("oci-tree", "payload", declared.to_string(), found);
-            }
-        }
-        Ok(())
     }
 
     /// Reports blobs that nothing leads to, where the files can be listed.
@@ -250,4 +288,20 @@ impl Check<'_> {
         }
         Ok(())
     }
+}
+
+/// Returns whether two trees have the same entry at a path, whichever name of a file comes first.
+fn is_same(
+    payload: &FileTree,
+    whole: &FileTree,
+    path: &TreePath,
+    below: &Entry,
+    above: &Entry,
+) -> bool {
+    let same_node = match payload.content(path) {
+        Some(content) => whole.content(path) == Some(content),
+        None => below.node == above.node,
+    };
+    let same_owners = below.owner.name == above.owner.name && below.group.name == above.group.name;
+    same_node && same_owners && below.mode == above.mode && below.xattrs == above.xattrs
 }

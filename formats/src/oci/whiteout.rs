@@ -26,7 +26,7 @@ pub(super) fn apply(
     lower: &FileTree,
     layer: Vec<(TreePath, Entry)>,
 ) -> Result<FileTree, ReadError> {
-    let mut upper = Upper { lower, ..Upper::new(lower) };
+    let mut upper = Upper::new(lower);
     for (path, entry) in layer {
         upper.take(path, entry)?;
     }
@@ -114,6 +114,9 @@ impl<'a> Upper<'a> {
             if links > MAX_LINKS {
                 return Err(invalid("it leads through more than 40 symbolic links"));
             }
+            if target.len() > TreePath::MAX_LEN {
+                return Err(invalid("it leads through a symbolic link of more than 4095 bytes"));
+            }
             if target.starts_with(b"/") {
                 at = TreePath::root();
             }
@@ -193,13 +196,11 @@ mod tests {
         if let Some((name, target)) = text.split_once(" = ") {
             return (path(name), Entry::new(Node::HardLink(path(target)), Mode::PLAIN));
         }
-        match text.strip_suffix('/') {
-            Some(name) => (path(name), Entry::directory()),
-            None => {
-                let (name, bytes) = text.split_once(' ').unwrap_or((text, ""));
-                (path(name), Entry::file(Content::of(bytes.as_bytes()), Mode::PLAIN))
-            }
+        if let Some(name) = text.strip_suffix('/') {
+            return (path(name), Entry::directory());
         }
+        let (name, bytes) = text.split_once(' ').unwrap_or((text, ""));
+        (path(name), Entry::file(Content::of(bytes.as_bytes()), Mode::PLAIN))
     }
 
     fn stack(layers: &[&[&str]]) -> Result<FileTree, ReadError> {

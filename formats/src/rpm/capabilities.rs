@@ -165,7 +165,11 @@ mod tests {
     #[test]
     fn reads_the_forms_that_libcap_prints() {
         let ep = attribute([0x0200_0001, 3 << 12, 0, 0, 0]);
-        for text in ["cap_net_admin,cap_net_raw+ep", "CAP_NET_RAW,cap_net_admin=pe", "= cap_net_raw+ep cap_net_admin+ep"] {
+        for text in [
+            "cap_net_admin,cap_net_raw+ep",
+            "CAP_NET_RAW,cap_net_admin=pe",
+            "= cap_net_raw+ep cap_net_admin+ep",
+        ] {
             assert_eq!(from_text(text).as_ref(), Ok(&ep), "{text}");
         }
         let all = attribute([0x0200_0000, u32::MAX, 0, 0x1ff, 0]);

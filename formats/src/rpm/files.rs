@@ -334,11 +334,7 @@ impl FileTable {
 }
 
 /// A hard link whose file is not shipped would come back as a file of its own.
-fn refuse_link_to_ghost(
-    tree: &FileTree,
-    path: &TreePath,
-    entry: &Entry,
-) -> Result<(), WriteError> {
+fn refuse_link_to_ghost(tree: &FileTree, path: &TreePath, entry: &Entry) -> Result<(), WriteError> {
     let Node::HardLink(target) = &entry.node else { return Ok(()) };
     let ghost = |entry: &Entry| entry.mark == Mark::Ghost;
     if ghost(entry) || !tree.get(target).is_some_and(ghost) {
@@ -349,8 +345,7 @@ fn refuse_link_to_ghost(
 }
 
 fn read_paths(header: &Header) -> Result<Vec<TreePath>, ReadError> {
-    let (basenames, dirnames) =
-        (header.strings(tags::BASENAMES)?, header.strings(tags::DIRNAMES)?);
+    let (basenames, dirnames) = (header.strings(tags::BASENAMES)?, header.strings(tags::DIRNAMES)?);
     let indexes = header.int32s(tags::DIRINDEXES)?;
     let indexes = expect_count(header, tags::DIRINDEXES, indexes, basenames.len())?;
     let dirnames: Vec<&[u8]> = dirnames.iter().collect();

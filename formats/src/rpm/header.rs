@@ -20,7 +20,7 @@
 use std::collections::BTreeMap;
 
 use super::tags;
-use super::value::{Value, Strings};
+use super::value::{Strings, Value};
 use crate::format::{ReadError, WriteError};
 use crate::input::ReadAt;
 
@@ -355,11 +355,7 @@ fn expect_entry(
 }
 
 /// Parses the value of an index entry, whose data starts at or after `end`, and moves `end`.
-fn entry_value(
-    entry: IndexEntry,
-    data: &[u8],
-    end: &mut usize,
-) -> Result<Value, (String, String)> {
+fn entry_value(entry: IndexEntry, data: &[u8], end: &mut usize) -> Result<Value, (String, String)> {
     let offset = entry.offset as usize;
     if offset < *end || offset > data.len() {
         let expected = format!("an offset from {end} to {}", data.len());

@@ -58,11 +58,7 @@ impl Format for Rpm {
         format!("{name}-{version}-{release}.{arch}.rpm")
     }
 
-    fn write(
-        package: &Package,
-        tree: &FileTree,
-        cx: &WriteCx<'_>,
-    ) -> Result<Artifact, WriteError> {
+    fn write(package: &Package, tree: &FileTree, cx: &WriteCx<'_>) -> Result<Artifact, WriteError> {
         write::write(package, tree, cx)
     }
 

@@ -93,7 +93,8 @@ pub(super) fn scan(
     use md5::Digest as _;
     let wants_md5 = sections.signature.get(super::tags::signature::MD5).is_some();
     let md5 = wants_md5.then(|| md5::Md5::new_with_prefix(&sections.header_bytes));
-    let mut compressed = Tee { input: sections.payload(), hasher: Hasher::new(), md5, failed: false };
+    let mut compressed =
+        Tee { input: sections.payload(), hasher: Hasher::new(), md5, failed: false };
     let scanned = scan_stream(&mut compressed, table, codec);
     let (mut scanner, raw) = scanned.map_err(|error| {
         let at = compressed.hasher.len();

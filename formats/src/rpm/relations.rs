@@ -287,7 +287,11 @@ impl Found {
 
     /// Returns what should be provided and required because of what the package is but is not, and
     /// what is required so but should not be.
-    pub(super) fn differences(&self, package: &Package, usage: Usage) -> (Vec<String>, Vec<String>) {
+    pub(super) fn differences(
+        &self,
+        package: &Package,
+        usage: Usage,
+    ) -> (Vec<String>, Vec<String>) {
         let provides = automatic_provides(package, usage);
         let requires = automatic_requires(package, usage);
         let show = |row: &Row| format!("{} (flags {:#x})", row.dependency, row.flags);

@@ -1,8 +1,8 @@
 //! The rules that a package must keep.
 
+use super::header::Header;
 use super::read::Parsed;
 use super::{lead, tags, write};
-use super::header::Header;
 use crate::format::{Problem, ReadError};
 use crate::input::Source;
 
@@ -15,9 +15,9 @@ pub(super) fn verify(source: &Source) -> Result<Vec<Problem>, ReadError> {
         ("signature header", &sections.signature, &sections.signature_bytes),
         ("header", &sections.header, &sections.header_bytes),
     ];
-    problems.extend(headers.into_iter().filter_map(|(what, header, bytes)| {
-        canonical(what, header, bytes)
-    }));
+    problems.extend(
+        headers.into_iter().filter_map(|(what, header, bytes)| canonical(what, header, bytes)),
+    );
     problems.extend(parsed.signature_problems());
     problems.extend(constants(&sections.header));
     problems.extend(parsed.payload_problems());

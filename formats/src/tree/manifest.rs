@@ -72,7 +72,8 @@ impl FileTree {
     /// Returns the entries that the manifest lists.
     ///
     /// Left out are ghosts, which no payload holds, and directories that only lead to others
-    /// (root's, mode 0755, no attributes, not empty): a deb must list those, an rpm must not.
+    /// (root's, mode 0755, no attributes, not empty): a deb must list those, an rpm must not. A
+    /// directory is empty if it holds nothing but ghosts, because that is how it is unpacked.
     pub fn manifest_lines(&self) -> impl Iterator<Item = ManifestLine<'_>> + '_ {
         self.iter()
             .filter(|(path, entry)| entry.mark != Mark::Ghost && !self.is_structural(path, entry))
@@ -85,7 +86,16 @@ impl FileTree {
             && &*entry.owner.name == "root"
             && &*entry.group.name == "root"
             && entry.xattrs.is_empty()
-            && (path.is_root() || self.has_children(path))
+            && (path.is_root() || entry.implied || self.leads_to_payload(path))
+    }
+
+    /// Returns whether anything below a directory is in the payload for its own sake.
+    fn leads_to_payload(&self, directory: &TreePath) -> bool {
+        use std::ops::Bound::{Excluded, Unbounded};
+        self.entries
+            .range((Excluded(directory), Unbounded))
+            .take_while(|(path, _)| path.is_below(directory))
+            .any(|(_, entry)| !entry.implied && entry.mark != Mark::Ghost)
     }
 }
 
@@ -213,9 +223,38 @@ mod tests {
     }
 
     #[test]
+    fn the_identity_stays_when_ghosts_are_left_out() {
+        let path = |text: &str| TreePath::parse(text).unwrap();
+        let mut builder = TreeBuilder::new();
+        let mut ghost = Entry::file(Content::of(b""), Mode::PLAIN);
+        ghost.mark = Mark::Ghost;
+        builder.insert(path("/var/log/app"), Entry::directory()).unwrap();
+        builder.insert(path("/var/log/app/old/log"), ghost.clone()).unwrap();
+        builder.insert(path("/run/app/socket"), ghost).unwrap();
+        let tree = builder.finish().unwrap();
+        let shipped = tree.filter(|_, entry| entry.mark != Mark::Ghost).unwrap();
+        assert_eq!(shipped.id(), tree.id());
+        let lines: Vec<_> = tree.manifest_lines().map(|line| line.to_string()).collect();
+        assert_eq!(lines, ["/var/log/app directory mode=0755 owner=root group=root"]);
+    }
+
+    #[test]
     fn the_identity_is_the_digest_of_the_manifest() {
         let mut text = Vec::new();
         tree().write_manifest(&mut text).unwrap();
         assert_eq!(tree().id().digest(), &Digest::of(&text));
+    }
+
+    /// A change here is a change of every tree's identity: a new version of the manifest.
+    #[test]
+    fn golden_identities_stay() {
+        let empty = TreeBuilder::new().finish().unwrap();
+        let cases = [
+            (empty, "f6117b4f03c47e15f4d770158b5806919b4fcc51ea7d076864e53c041028ee59"),
+            (tree(), "4f4aae5d4b7ce5e27afc5e85e93fa2b10eb898af16f00961d2d25f064ae5bf9a"),
+        ];
+        for (tree, expected) in cases {
+            assert_eq!(tree.id().to_string(), format!("sha256:{expected}"));
+        }
     }
 }

@@ -19,6 +19,7 @@ pub use outputs::{
     Base, Deb, DebScripts, DiskFormat, DiskSize, MultiArch, Oci, Priority, Rpm, RpmScripts, Script,
     ScriptSource, Vm,
 };
+pub(crate) use relation::{CommonKind, CommonRelation};
 pub use relation::{DebRelation, Operator, RelationError, RpmRelation};
 pub use service::{GeneratedFile, Port, Protocol, Restart, Service, StateDirectory};
 

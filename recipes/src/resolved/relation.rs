@@ -50,7 +50,7 @@ impl Operator {
 
 /// Why text is no relation.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("`{}` is not a {what}: {reason}", .text.escape_debug())]
+#[error("`{}` is not {what}: {reason}", .text.escape_debug())]
 pub struct RelationError {
     text: String,
     what: &'static str,
@@ -92,7 +92,7 @@ impl DebRelation {
         let parts: Result<Vec<_>, _> = text.split('|').map(deb_alternative).collect();
         match parts {
             Ok(parts) => Ok(Self { text: parts.join(" | ") }),
-            Err(fault) => Err(fault.about("Debian relation", text)),
+            Err(fault) => Err(fault.about("a Debian relation", text)),
         }
     }
 
@@ -197,7 +197,7 @@ pub struct RpmRelation {
 impl RpmRelation {
     /// Parses `NAME`, `NAME OPERATOR VERSION` or a rich dependency in parentheses.
     pub fn parse(text: &str) -> Result<Self, RelationError> {
-        rpm_relation(text.trim_matches(' ')).map_err(|fault| fault.about("RPM dependency", text))
+        rpm_relation(text.trim_matches(' ')).map_err(|fault| fault.about("an RPM dependency", text))
     }
 
     /// Returns whether this is a rich (boolean) dependency.
@@ -299,7 +299,7 @@ pub(crate) enum CommonKind {
 impl CommonRelation {
     /// Parses `NAME`, `NAME >= VERSION` or `NAME < VERSION`; `NAME = VERSION` for provisions.
     pub(crate) fn parse(text: &str, kind: CommonKind) -> Result<Self, RelationError> {
-        common(text, kind).map_err(|fault| fault.about("relation", text))
+        common(text, kind).map_err(|fault| fault.about("a relation", text))
     }
 }
 

@@ -14,10 +14,12 @@ use crate::run;
 
 /// Bake all outputs of a recipe.
 #[derive(Debug, Args)]
-#[command(after_help = "Prints one line for each artifact: format, size, digest, built or cached, \
+#[command(
+    after_help = "Prints one line for each artifact: format, size, digest, built or cached, \
     path.\n\nThe date of everything in the outputs is SOURCE_DATE_EPOCH, else the recipe's \
     `source-date`, else 2020-01-01; never now.\n\nExamples:\n  bake build\n  \
-    bake build --only deb,rpm -o packages\n  bake build --platform linux/arm64 --json")]
+    bake build --only deb,rpm -o packages\n  bake build --platform linux/arm64 --json"
+)]
 pub(in crate::cli) struct Build {
     #[command(flatten)]
     recipe: RecipeArgs,

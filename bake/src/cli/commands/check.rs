@@ -1,5 +1,6 @@
 //! `bake check`: the recipe, without building.
 
+use bake_recipes::resolved::Output;
 use clap::Args;
 use serde_json::json;
 
@@ -33,7 +34,7 @@ impl Check {
             }
             Ok((recipe, scan.files.len()))
         })?;
-        let outputs: Vec<&str> = recipe.outputs().into_iter().map(|output| output.word()).collect();
+        let outputs: Vec<&str> = recipe.outputs().into_iter().map(Output::word).collect();
         if printer.is_json() {
             let data = json!({
                 "name": recipe.name.to_string(),

@@ -9,7 +9,9 @@ use crate::cli::{Exit, command};
 
 /// Print a completion script for a shell.
 #[derive(Debug, Args)]
-#[command(after_help = "Example: bake completions bash > ~/.local/share/bash-completion/completions/bake")]
+#[command(
+    after_help = "Example: bake completions bash > ~/.local/share/bash-completion/completions/bake"
+)]
 pub(in crate::cli) struct Completions {
     /// The shell
     shell: Shell,

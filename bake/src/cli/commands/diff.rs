@@ -15,8 +15,10 @@ use crate::opened::Opened;
 
 /// Show what differs between two artifacts.
 #[derive(Debug, Args)]
-#[command(after_help = "Compares trees by their manifests, so a .deb may be compared with an image. \
-    Metadata is compared too if both have one format.\n\nExit status: 0 no difference, 1 differences.")]
+#[command(
+    after_help = "Compares trees by their manifests, so a .deb may be compared with an image. \
+    Metadata is compared too if both have one format.\n\nExit status: 0 no difference, 1 differences."
+)]
 pub(in crate::cli) struct Diff {
     /// The first artifact
     a: PathBuf,
@@ -32,7 +34,8 @@ impl Diff {
         let mut report = |sign: &str, what: &str, text: &str| -> Result<(), Failure> {
             differences += 1;
             if printer.is_json() {
-                printer.event("difference", &json!({ "sign": sign, "what": what, "text": text }))?;
+                printer
+                    .event("difference", &json!({ "sign": sign, "what": what, "text": text }))?;
             } else {
                 printer.line(format_args!("{sign} {text}"))?;
             }

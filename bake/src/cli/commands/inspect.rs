@@ -13,9 +13,11 @@ use crate::opened::Opened;
 
 /// Show the metadata and the tree of an artifact.
 #[derive(Debug, Args)]
-#[command(after_help = "Reads .deb, .rpm, OCI layouts and archives, raw and qcow2 disks; the format \
+#[command(
+    after_help = "Reads .deb, .rpm, OCI layouts and archives, raw and qcow2 disks; the format \
     is found from the bytes.\n\nThe tree is printed as its canonical manifest, whose SHA-256 is \
-    the tree's identity:\n  bake inspect --tree x.deb | sha256sum")]
+    the tree's identity:\n  bake inspect --tree x.deb | sha256sum"
+)]
 pub(in crate::cli) struct Inspect {
     /// The artifact
     artifact: PathBuf,
@@ -30,9 +32,9 @@ impl Inspect {
         let inspected = opened.inspect()?;
         let tree = &inspected.tree;
         if self.tree {
-            let mut manifest = std::io::BufWriter::new(std::io::stdout().lock());
+            let mut manifest = Vec::new();
             tree.write_manifest(&mut manifest)?;
-            std::io::Write::flush(&mut manifest)?;
+            printer.bytes(&manifest)?;
             return Ok(Exit::Done);
         }
         if printer.is_json() {

@@ -13,8 +13,10 @@ use crate::opened::Opened;
 
 /// Check artifacts against every rule of their formats, and that they hold the same tree.
 #[derive(Debug, Args)]
-#[command(after_help = "The tree's identity is computed from each artifact's own bytes, and compared \
-    with what it declares and with the other artifacts.\n\nExit status: 0 all is well, 1 not.")]
+#[command(
+    after_help = "The tree's identity is computed from each artifact's own bytes, and compared \
+    with what it declares and with the other artifacts.\n\nExit status: 0 all is well, 1 not."
+)]
 pub(in crate::cli) struct Verify {
     /// The artifacts
     #[arg(required = true)]

@@ -36,7 +36,7 @@ mod read;
 mod tests;
 mod write;
 
-pub use read::{Kind, Member, TarReader, read};
+pub use read::{Contents, Kind, Member, TarReader, read};
 pub use write::{Dialect, Root, SymlinkOrder, TarOptions, TarWriter, write};
 
 /// The size of a header, and what contents are padded to.

@@ -197,6 +197,21 @@ fn rejects_what_cannot_be_taken_apart() {
         let error = Deb::verify(&deb.source()).unwrap_err().to_string();
         assert!(error.contains(reason), "{reason}: {error}");
     }
-    let result = Deb::read(&Handmade::new().replace("control", "Package: hello\n", "").source());
-    assert_eq!(result.unwrap_err().to_string(), "deb: Package: it is missing");
+}
+
+#[test]
+fn reads_what_less_strict_tools_write() {
+    let new = Handmade::new;
+    let deb =
+        new().replace("control", "A <a@example.org>", "root").replace("control", "greets", "");
+    let model = Deb::read(&deb.source()).unwrap().model;
+    assert_eq!((model.maintainer.as_str(), model.synopsis.as_str()), ("root", ""));
+    for (name, value) in [("Package", "hello"), ("Version", "1"), ("Architecture", "all")] {
+        let deb = new().replace("control", &format!("{name}: {value}\n"), "");
+        let error = Deb::read(&deb.source()).unwrap_err().to_string();
+        assert_eq!(error, format!("deb: {name}: it is missing"));
+    }
+    let deb = new().replace("control", "Version: 1", "Version: v1");
+    let error = Deb::read(&deb.source()).unwrap_err().to_string();
+    assert!(error.starts_with("deb: Version: `v1` is not a Debian version"), "{error}");
 }

@@ -1,4 +1,5 @@
 mod handmade;
+mod laws;
 
 use super::*;
 use crate::archive::ar::{ArReader, ArWriter};
@@ -207,6 +208,15 @@ fn file_names_leave_out_the_epoch() {
 }
 
 #[test]
+fn every_part_of_the_model_is_in_its_key() {
+    let (_, _, model, _) = sample();
+    let key = serde_json::to_string(&model).unwrap();
+    for part in ["1:2.10-3~rc1", "bash | dash:any", "Postinst", "old.conf", "none", "Zulu"] {
+        assert!(key.contains(part), "{part}: {key}");
+    }
+}
+
+#[test]
 fn every_flipped_bit_of_the_files_is_noticed() {
     let (_, _, _, bytes) = sample();
     let data = position(&bytes, b"data.tar  ") + 60;
@@ -221,6 +231,21 @@ fn every_flipped_bit_of_the_files_is_noticed() {
             !matches!(&result, Ok(problems) if problems.is_empty()) || is_same(),
             "byte {index}"
         );
+    }
+}
+
+#[test]
+fn every_flipped_bit_of_compressed_members_is_noticed() {
+    let (store, tree, model, _) = sample();
+    let bytes =
+        try_write(&Package { compression: Compression::XZ, ..model }, &tree, &store).unwrap();
+    let control = position(&bytes, b"control.tar.xz  ") + 60;
+    let data = position(&bytes, b"data.tar.xz ");
+    for index in (control..data).chain(data + 60..bytes.len()) {
+        let mut damaged = bytes.clone();
+        damaged[index] ^= 1 << (index % 8);
+        let problems = Deb::verify(&Source::from_bytes(damaged));
+        assert!(!matches!(&problems, Ok(problems) if problems.is_empty()), "byte {index}");
     }
 }
 

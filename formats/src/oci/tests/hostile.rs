@@ -97,7 +97,11 @@ impl Forged {
     }
 
     /// Finishes with documents changed by `change`: configuration, manifest, descriptor.
-    fn source(mut self, change: impl Fn(&mut Value, &mut Value, &mut Value)) -> Source {
+    fn source(self, change: impl Fn(&mut Value, &mut Value, &mut Value)) -> Source {
+        self.finish(change).source()
+    }
+
+    fn finish(mut self, change: impl Fn(&mut Value, &mut Value, &mut Value)) -> Files {
         let mut config = json!({
             "architecture": "amd64", "os": "linux", "config": {"Cmd": ["sh"]},
             "rootfs": {"type": "layers", "diff_ids": self.diff_ids},
@@ -112,7 +116,7 @@ impl Forged {
         merge(&mut root, &descriptor);
         let index = json!({"schemaVersion": 2, "manifests": [root]});
         self.files.0.insert("index.json".into(), index.to_string().into_bytes());
-        self.files.source()
+        self.files
     }
 }
 
@@ -121,6 +125,9 @@ fn merge(whole: &mut Value, part: &Value) {
         whole[key] = value.clone();
     }
 }
+
+/// Name, type, and contents or link target.
+type Member = (&'static str, tar::EntryType, &'static str);
 
 fn tar_of(members: &[(&str, tar::EntryType, &str)]) -> Vec<u8> {
     let mut builder = tar::Builder::new(Vec::new());
@@ -134,7 +141,10 @@ fn tar_of(members: &[(&str, tar::EntryType, &str)]) -> Vec<u8> {
             header.as_old_mut().linkname[..text.len()].copy_from_slice(text.as_bytes());
         }
         header.set_size(contents.len() as u64);
-        (header.set_uid(0), header.set_gid(0), header.set_mtime(0), header.set_cksum());
+        header.set_uid(0);
+        header.set_gid(0);
+        header.set_mtime(0);
+        header.set_cksum();
         builder.append(&header, contents).unwrap();
     }
     builder.into_inner().unwrap()
@@ -196,59 +206,46 @@ fn error_of(source: &Source) -> String {
     Layout::read(source).unwrap_err().to_string()
 }
 
+const ZEROS: &str = "sha256:0000000000000000000000000000000000000000000000000000000000000000";
+
+/// What a lie changes in the configuration, the manifest or the descriptor, what the error says
+/// (nothing if only verifying tells), and the rule that is broken.
+type Lie = (fn(&mut Value, &mut Value, &mut Value), &'static str, &'static str);
+
+const LIES: [Lie; 12] = [
+    (|_, _, d| d["size"] = 1.into(), "its descriptor says 1 bytes", "oci-blob-size"),
+    (|_, _, d| d["size"] = (5 << 20).into(), "at most 4194304 bytes", "oci-blob-size"),
+    (|_, _, d| d["digest"] = ZEROS.into(), "there is no such blob", "oci-blob-missing"),
+    (
+        |_, _, d| d["mediaType"] = "text/plain".into(),
+        "expected an image manifest, found text/plain",
+        "oci-media-type",
+    ),
+    (|_, _, d| d["platform"] = json!({"os": "linux", "architecture": "arm"}), "", "oci-platform"),
+    (
+        |_, m, _| m["mediaType"] = descriptor::media_type::DOCKER_MANIFEST.into(),
+        "expected the media type",
+        "oci-unreadable",
+    ),
+    (
+        |_, m, _| m["schemaVersion"] = 1.into(),
+        "expected schema version 2, found 1",
+        "oci-unreadable",
+    ),
+    (|_, m, _| m["annotations"] = json!({TREE_KEY: ZEROS}), "", "oci-tree"),
+    (|_, m, _| m["annotations"] = json!({TREE_KEY: "x"}), "is not a digest", "oci-unreadable"),
+    (|_, m, _| m["annotations"] = json!({"a b": ""}), "", "oci-annotation-key"),
+    (
+        |c, _, _| c["rootfs"]["diff_ids"] = json!([]),
+        "expected one for each of 1 layers, found 0",
+        "oci-unreadable",
+    ),
+    (|c, _, _| c["history"] = json!([{}, {"empty_layer": true}, {}]), "", "oci-history-count"),
+];
+
 #[test]
 fn rejects_documents_that_lie() {
-    type Change = fn(&mut Value, &mut Value, &mut Value);
-    let zeros = "sha256:0000000000000000000000000000000000000000000000000000000000000000";
-    let rows: [(Change, &str, &str); 11] = [
-        (|_, _, d| d["size"] = 1.into(), "its descriptor says 1 bytes", "oci-blob-size"),
-        (|_, _, d| d["size"] = (5 << 20).into(), "at most 4194304 bytes", "oci-blob-size"),
-        (
-            |_, _, d| {
-                d["digest"] =
-                    "sha256:0000000000000000000000000000000000000000000000000000000000000000".into()
-            },
-            "there is no such blob",
-            "oci-blob-missing",
-        ),
-        (
-            |_, _, d| d["mediaType"] = "text/plain".into(),
-            "expected an image manifest, found text/plain",
-            "oci-media-type",
-        ),
-        (
-            |_, _, d| d["platform"] = json!({"os": "linux", "architecture": "arm"}),
-            "",
-            "oci-platform",
-        ),
-        (
-            |_, m, _| m["mediaType"] = descriptor::media_type::DOCKER_MANIFEST.into(),
-            "expected the media type",
-            "oci-unreadable",
-        ),
-        (
-            |_, m, _| m["schemaVersion"] = 1.into(),
-            "expected schema version 2, found 1",
-            "oci-unreadable",
-        ),
-        (
-            |_, m, _| m["annotations"] = json!({TREE_KEY: "sha256:0000000000000000000000000000000000000000000000000000000000000000"}),
-            "",
-            "oci-tree",
-        ),
-        (|_, m, _| m["annotations"] = json!({"a b": ""}), "", "oci-annotation-key"),
-        (
-            |c, _, _| c["rootfs"]["diff_ids"] = json!([]),
-            "expected one for each of 1 layers, found 0",
-            "oci-unreadable",
-        ),
-        (
-            |c, _, _| c["history"] = json!([{"created_by": "a"}, {"created_by": "b"}]),
-            "",
-            "oci-history-count",
-        ),
-    ];
-    for (change, message, rule) in rows {
+    for (change, message, rule) in LIES {
         let source = Forged::new().tar(&[("a", FILE, "1")]).source(change);
         match Layout::read(&source) {
             Ok(_) => assert_eq!(message, "", "{rule}"),
@@ -260,11 +257,71 @@ fn rejects_documents_that_lie() {
             Layout::verify(&source).unwrap().iter().map(|problem| problem.rule).collect();
         assert_eq!(rules, [rule]);
     }
+}
+
+#[test]
+fn rejects_a_diff_id_that_lies() {
     let mut forged = Forged::new().tar(&[("a", FILE, "1")]);
-    forged.diff_ids[0] = zeros.into();
+    forged.diff_ids[0] = ZEROS.into();
     let source = forged.source(untouched);
     assert!(error_of(&source).contains("layer 0: expected the DiffID sha256:00"));
     assert_eq!(Layout::verify(&source).unwrap()[0].rule, "oci-diff-id");
+}
+
+#[test]
+fn a_layer_that_hides_the_payload_is_noticed() {
+    let rows: [(&[Member], &[&str]); 5] = [
+        (&[("new", FILE, "3"), ("d/", DIRECTORY, "")], &[]),
+        (&[(".wh.a", FILE, "")], &["/a"]),
+        (&[("a", FILE, "2")], &["/a"]),
+        (&[("a", FILE, "1")], &[]),
+        (&[(".wh.d", FILE, "")], &["/d/b"]),
+    ];
+    for (above, expected) in rows {
+        let mut forged = Forged::new().tar(&[("a", FILE, "1"), ("d/b", DIRECTORY, "")]).tar(above);
+        forged.layers[0]["annotations"] = json!({layer::LAYER_KEY: "payload"});
+        let source = forged.source(untouched);
+        assert_eq!(Layout::read(&source).unwrap().tree.len(), 4);
+        let problems = Layout::verify(&source).unwrap();
+        let places: Vec<_> = problems.iter().map(|problem| problem.place.as_str()).collect();
+        assert!(problems.iter().all(|problem| problem.rule == "oci-payload-hidden"));
+        assert_eq!(places, expected);
+    }
+}
+
+/// Puts indexes around what `index.json` lists, each with as many copies of it as asked.
+fn nest(mut files: Files, times: usize, copies: usize) -> Source {
+    for _ in 0..times {
+        let index = files.0.remove("index.json").unwrap();
+        let Blob { digest, size } = Blob::of(&index);
+        files.0.insert(descriptor::blob_path(&digest), index);
+        let media_type = descriptor::media_type::INDEX;
+        let listed = json!({"mediaType": media_type, "digest": digest, "size": size});
+        let attestation = json!({
+            "mediaType": descriptor::media_type::MANIFEST, "digest": ZEROS, "size": 1,
+            "annotations": {"vnd.docker.reference.type": "attestation-manifest"},
+        });
+        let mut manifests = vec![listed; copies];
+        manifests.push(attestation);
+        let index = json!({"schemaVersion": 2, "manifests": manifests}).to_string();
+        files.0.insert("index.json".into(), index.into_bytes());
+    }
+    files.source()
+}
+
+#[test]
+fn follows_nested_indexes_to_an_end() {
+    let image = Forged::new().tar(&[("a", FILE, "1")]).finish(untouched);
+    // Read naively, 200 copies on each of four levels would be 1.6 billion visits.
+    let nested = nest(image.clone(), 4, 200);
+    assert_eq!(Layout::read(&nested).unwrap().tree.len(), 2);
+    let rules: Vec<_> =
+        Layout::verify(&nested).unwrap().iter().map(|problem| problem.rule).collect();
+    assert_eq!(rules, ["oci-blob-missing"], "of the attestation");
+    let deeper = nest(image, 5, 1);
+    assert!(error_of(&deeper).contains("indexes at most 4 deep"));
+    let problems = Layout::verify(&deeper).unwrap();
+    assert!(problems.iter().any(|problem| problem.rule == "oci-index-depth"), "{problems:?}");
 }
 
 #[test]

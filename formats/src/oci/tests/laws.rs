@@ -30,7 +30,7 @@ fn obeys_the_laws<F: Format<Model = Image>>() {
 
         assert_eq!(F::verify(&files.source()).unwrap(), []);
         let name = F::file_name(&model);
-        assert!(!name.contains('/') && name.ends_with(".oci") != artifact.files[0].path.is_empty());
+        assert!(!name.contains('/') && name.starts_with("hello-"), "{name}");
     }
 }
 
@@ -71,7 +71,7 @@ fn bytes_do_not_move() {
 fn flipped_bytes_of_blobs_are_noticed() {
     let files = pack::<Layout>(&plain());
     for (name, bytes) in files.0.iter().filter(|(name, _)| name.starts_with("blobs/")) {
-        for at in (0..bytes.len()).step_by(5) {
+        for at in (0..bytes.len()).step_by(11) {
             let mut files = files.clone();
             files.0.get_mut(name).unwrap()[at] ^= 0x20;
             assert!(Layout::read(&files.source()).is_err(), "{name}: {at}");
@@ -100,7 +100,7 @@ fn flipped_bytes_of_an_archive_are_noticed() {
         let blob = members.keys().any(|name| name.starts_with("blobs/") && inside(name));
         header || blob || inside("oci-layout")
     };
-    for at in (0..bytes.len()).filter(|at| is_checked(*at as u64)) {
+    for at in (0..bytes.len()).step_by(7).filter(|at| is_checked(*at as u64)) {
         let mut damaged = bytes.clone();
         damaged[at] ^= 1;
         let problems = Archive::verify(&archive(damaged));
@@ -210,7 +210,7 @@ fn an_index_holds_one_image_for_each_platform() {
     assert_eq!(joined.blobs.len(), 7);
     for files in [folder, file] {
         let images = read_all(&files.source(), Limits::default()).unwrap();
-        let platforms: Vec<_> = images.iter().map(|image| image.platform.to_string()).collect();
+        let platforms: Vec<_> = images.iter().map(|image| image.platform().to_string()).collect();
         assert_eq!(platforms, ["linux/amd64", "linux/arm64"]);
         assert_eq!(images[0].unpacked.model, plain());
         assert_eq!(images[1].unpacked.tree.id(), tree(&store).id());

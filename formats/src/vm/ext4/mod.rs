@@ -18,6 +18,9 @@ mod size;
 mod walk;
 mod write;
 
+#[cfg(test)]
+mod tests;
+
 use std::collections::BTreeMap;
 
 use super::model::DiskSize;

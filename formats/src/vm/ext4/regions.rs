@@ -9,7 +9,8 @@ use mkext4::RegionSink;
 use crate::digest::Digest;
 use crate::rope::Rope;
 
-use super::BLOCK;
+/// The granularity of holes: a block.
+const BLOCK: usize = mkext4::spec::BLOCK_SIZE;
 
 /// Regions of an image by offset; what no region covers is zeros.
 #[derive(Default)]
@@ -78,7 +79,7 @@ fn part(bytes: &[u8], offset: u64, len: u64) -> Rope {
 impl RegionSink for Regions {
     fn data(&mut self, offset: u64, bytes: &[u8]) -> io::Result<()> {
         // Blocks of zeros, such as the bitmaps of empty groups, stay holes.
-        for (place, block) in (offset..).step_by(BLOCK as usize).zip(bytes.chunks(BLOCK as usize)) {
+        for (place, block) in (offset..).step_by(BLOCK).zip(bytes.chunks(BLOCK)) {
             if block.iter().any(|byte| *byte != 0) {
                 let start = self.metadata.len();
                 self.metadata.extend_from_slice(block);

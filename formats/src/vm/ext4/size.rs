@@ -65,7 +65,7 @@ impl Need {
         let mut open: Vec<(TreePath, u64, u64)> = Vec::new();
         for (path, entry) in tree.iter() {
             while open.last().is_some_and(|(directory, ..)| !path.is_below(directory)) {
-                need.close(open.pop());
+                need.close(open.pop().as_ref());
             }
             if let Some((_, bytes, longest)) = open.last_mut() {
                 let len = (8 + path.name().len() as u64).next_multiple_of(4);
@@ -79,7 +79,7 @@ impl Need {
             need.add(format, path, entry)?;
         }
         while !open.is_empty() {
-            need.close(open.pop());
+            need.close(open.pop().as_ref());
         }
         Ok(need)
     }
@@ -108,7 +108,7 @@ impl Need {
     }
 
     /// Adds a directory's own blocks: each is filled until the next entry does not fit.
-    fn close(&mut self, directory: Option<(TreePath, u64, u64)>) {
+    fn close(&mut self, directory: Option<&(TreePath, u64, u64)>) {
         let Some((_, bytes, longest)) = directory else { return };
         let leaves = bytes.div_ceil(DIRECTORY_BLOCK - (longest - 4));
         let index = if leaves > 1 { 2 + leaves / HASH_TREE_FANOUT } else { 0 };
@@ -265,7 +265,7 @@ fn required(blocks: u64, need: Need) -> Option<u64> {
         return None;
     }
     let groups = blocks.div_ceil(GROUP);
-    let tables = inodes.div_ceil(groups).next_multiple_of(INODES_PER_BLOCK) / INODES_PER_BLOCK;
+    let tables = inodes.div_ceil(groups).div_ceil(INODES_PER_BLOCK);
     let descriptors = (groups * 32).div_ceil(BLOCK);
     let own = (1 + backups(groups)) * (1 + descriptors)
         + groups * (2 + tables)

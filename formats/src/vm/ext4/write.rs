@@ -6,7 +6,7 @@ use mkext4::{FsBuilder, InodeCount, InodeHandle, Meta, Options, ROOT, SpecialKin
 
 use crate::format::{Epoch, WriteError};
 use crate::rope::Rope;
-use crate::tree::{Content, DeviceKind, Entry, FileTree, Node, TreePath};
+use crate::tree::{Content, DeviceKind, Entry, FileTree, Mode, Node, TreePath};
 
 use super::regions::Regions;
 use super::size::{Geometry, Need};
@@ -102,13 +102,12 @@ impl<'a> Namespace<'a> {
         while self.open.last().is_some_and(|(directory, _)| !path.is_below(directory)) {
             self.open.pop();
         }
-        let handle = match self.open.last() {
-            Some((_, parent)) => self.add(*parent, path, entry)?,
-            None => {
-                let meta = self.meta(entry);
-                self.builder.set_meta(ROOT, meta).map_err(|error| self.refused(path, &error))?;
-                ROOT
-            }
+        let handle = if let Some((_, parent)) = self.open.last() {
+            self.add(*parent, path, entry)?
+        } else {
+            let meta = self.meta(entry);
+            self.builder.set_meta(ROOT, meta).map_err(|error| self.refused(path, &error))?;
+            ROOT
         };
         if entry.is_directory() {
             self.open.push((path.clone(), handle));
@@ -202,7 +201,7 @@ impl<'a> Namespace<'a> {
     }
 
     fn meta(&self, entry: &Entry) -> Meta {
-        let mode = entry.st_mode() as u16 & 0o7777;
+        let mode = Mode::from_st_mode(entry.st_mode()).bits();
         Meta::new(mode, entry.owner.id, entry.group.id, (i64::from(self.epoch.0), 0))
     }
 

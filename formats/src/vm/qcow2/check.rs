@@ -1,5 +1,7 @@
 //! Checking a file's structure: each cluster is used as often as its refcount says, which is once.
 
+use std::fmt::Display;
+
 use super::header::Header;
 use super::{COMPRESSED, COPIED, OFFSET, ZERO};
 use crate::format::{Problem, ReadError};
@@ -55,7 +57,7 @@ impl Check<'_> {
         rule: &'static str,
         place: impl Into<String>,
         expected: &str,
-        found: impl ToString,
+        found: impl Display + Copy,
     ) {
         if self.problems.len() < PROBLEMS {
             self.problems.push(Problem::new(rule, place, expected, found.to_string()));
@@ -128,7 +130,7 @@ impl Check<'_> {
             let place = format!("L1 entry {index}");
             let offset = entry & OFFSET;
             if entry & !(OFFSET | COPIED) != 0 {
-                self.problem("qcow2-reserved-bits", &place, "zeros", format!("{entry:#x}"));
+                self.problem("qcow2-reserved-bits", &place, "zeros", format_args!("{entry:#x}"));
             }
             if offset == 0 || !self.is_aligned(&place, offset) {
                 continue;
@@ -158,7 +160,7 @@ impl Check<'_> {
             return;
         }
         if entry & !(OFFSET | COPIED | ZERO) != 0 {
-            self.problem("qcow2-reserved-bits", place, "zeros", format!("{entry:#x}"));
+            self.problem("qcow2-reserved-bits", place, "zeros", format_args!("{entry:#x}"));
         }
         let offset = entry & OFFSET;
         if offset != 0 && self.is_aligned(place, offset) {
@@ -176,7 +178,7 @@ impl Check<'_> {
     /// Compares uses with refcounts.
     fn compare(&mut self) -> Result<(), ReadError> {
         let header = self.header;
-        let per_block = header.cluster() * 8 >> header.refcount_order;
+        let per_block = (header.cluster() * 8) >> header.refcount_order;
         let blocks = (u64::from(header.refcount_clusters) << header.cluster_bits) / 8;
         let mut block = vec![0; 1 << header.cluster_bits];
         let uses = std::mem::take(&mut self.uses);

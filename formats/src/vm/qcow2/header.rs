@@ -1,5 +1,7 @@
 //! The header: what a file says about itself, checked.
 
+use std::fmt::Display;
+
 use crate::format::ReadError;
 use crate::input::ReadAt;
 
@@ -67,7 +69,7 @@ impl Header {
         let mut fields = Fields([0; V3 as usize]);
         file.read_exact_at(0, &mut fields.0[..V2])?;
         if fields.0[..4] != MAGIC {
-            return Err(malformed(0, "QFI\\xfb", format!("{:02x?}", &fields.0[..4])));
+            return Err(malformed(0, "QFI\\xfb", format_args!("{:02x?}", &fields.0[..4])));
         }
         let version = fields.u32(4);
         let mut length = V3;
@@ -174,10 +176,10 @@ fn method(file: &dyn ReadAt, features: u64, length: u32) -> Result<Method, ReadE
     match kind {
         [0] => Ok(Method::Zlib),
         [1] => Ok(Method::Zstd),
-        _ => Err(malformed(V3.into(), "compression zlib or zstd", format!("{kind:?}"))),
+        _ => Err(malformed(V3.into(), "compression zlib or zstd", format_args!("{kind:?}"))),
     }
 }
 
-fn malformed(offset: u64, expected: impl Into<String>, found: impl ToString) -> ReadError {
+fn malformed(offset: u64, expected: impl Into<String>, found: impl Display + Copy) -> ReadError {
     ReadError::malformed("qcow2 header", offset, expected, found.to_string())
 }

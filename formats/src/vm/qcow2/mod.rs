@@ -26,6 +26,9 @@ mod header;
 mod read;
 mod write;
 
+#[cfg(test)]
+mod tests;
+
 pub(super) use check::check;
 pub use read::Qcow2Reader;
 pub use write::write;

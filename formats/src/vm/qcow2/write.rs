@@ -151,7 +151,7 @@ impl Plan {
         let mut next = 0;
         for (place, index) in (self.first_l2()..).zip(&self.l2) {
             file.push_zeros((index - next) * 8);
-            file.push_bytes(&(place * CLUSTER | COPIED).to_be_bytes());
+            file.push_bytes(&((place * CLUSTER) | COPIED).to_be_bytes());
             next = index + 1;
         }
         file.push_zeros((self.l1 * ENTRIES - next) * 8);
@@ -170,7 +170,7 @@ impl Plan {
                 let entry = table * ENTRIES + (clusters.start - reach.start);
                 file.push_zeros(start + entry * 8 - file.len());
                 for _ in clusters {
-                    file.push_bytes(&(place * CLUSTER | COPIED).to_be_bytes());
+                    file.push_bytes(&((place * CLUSTER) | COPIED).to_be_bytes());
                     place += 1;
                 }
             }

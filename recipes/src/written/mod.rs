@@ -1,0 +1,136 @@
+//! The recipe as it was typed: every key that the file may have, each value with its place.
+
+mod config;
+mod files;
+mod outputs;
+mod service;
+mod value;
+
+use std::ops::Range;
+use std::sync::Arc;
+
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+pub use config::{
+    Config, ConfigDelivery, ConfigDeprecation, ConfigDocument, ConfigFile, ConfigKey, ConfigReload,
+    ConfigSyntax, ConfigType, ConfigUnknown,
+};
+pub use files::{FileFormat, FileRule, FileType};
+pub use outputs::{
+    Deb, DebMultiArch, DebPriority, DebScripts, Oci, Rpm, RpmScripts, ScriptFile, Vm, VmFormat,
+};
+pub use service::{Account, RestartWhen, Service, StateTable};
+pub use value::{At, Described, ListChanges, ListEdit, Scalar, TextOr, TextOrInteger};
+
+use crate::error::Place;
+
+/// A recipe file that was read: its keys and its text.
+#[derive(Debug, Clone)]
+pub struct Recipe {
+    /// The file's path as it was given.
+    pub file: Arc<str>,
+    /// The file's text, which places are shown in.
+    pub text: Arc<str>,
+    /// The keys.
+    pub keys: Keys,
+}
+
+impl Recipe {
+    /// Returns the place of some bytes of the file.
+    pub fn place(&self, span: &Range<usize>) -> Place {
+        Place::of(&self.file, &self.text, span)
+    }
+}
+
+/// The keys of a recipe.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+#[schemars(title = "bake recipe", rename = "Recipe")]
+pub struct Keys {
+    /// The name of the package in every format: `a-z`, `0-9`, `+`, `-` and `.`.
+    pub name: At<String>,
+    /// The version, or where it comes from.
+    pub version: At<TextOr<VersionSource>>,
+    /// The packaging revision, "1" if absent.
+    pub release: Option<At<String>>,
+    /// What outranks the version in deb and rpm.
+    pub epoch: Option<At<i64>>,
+    /// One line about the package.
+    pub summary: At<String>,
+    /// More lines about the package.
+    pub description: Option<At<String>>,
+    /// An SPDX licence expression.
+    pub license: Option<At<String>>,
+    /// `Name <mail>`; a deb needs one.
+    pub maintainer: Option<At<String>>,
+    /// Who distributes the package.
+    pub vendor: Option<At<String>>,
+    /// The project's web address.
+    pub homepage: Option<At<String>>,
+    /// The address of the source repository.
+    pub vcs: Option<At<String>>,
+    /// The recipe's revision time: seconds since 1970 or a date.
+    pub source_date: Option<At<Scalar>>,
+    /// The platforms to bake for, e.g. `linux/arm64`; the host's if absent.
+    pub platforms: Option<Vec<At<String>>>,
+    /// Whether packages are for one platform or for all.
+    pub architecture: Option<At<PackageArchitecture>>,
+    /// What must be installed: `name`, `name >= 1.2` or `name < 2`.
+    #[serde(default)]
+    pub depends: Vec<At<String>>,
+    /// What should be installed.
+    #[serde(default)]
+    pub recommends: Vec<At<String>>,
+    /// What may be useful.
+    #[serde(default)]
+    pub suggests: Vec<At<String>>,
+    /// What cannot be installed at the same time.
+    #[serde(default)]
+    pub conflicts: Vec<At<String>>,
+    /// What the package stands in for: `name` or `name = 1.2`.
+    #[serde(default)]
+    pub provides: Vec<At<String>>,
+    /// What the package takes the place of.
+    #[serde(default)]
+    pub replaces: Vec<At<String>>,
+    /// What goes where.
+    #[serde(default)]
+    pub files: Vec<At<FileRule>>,
+    /// The service that the outputs run.
+    pub service: Option<At<Service>>,
+    /// What differs between environments.
+    pub config: Option<At<Config>>,
+    /// The Debian package.
+    pub deb: Option<At<Deb>>,
+    /// The RPM package.
+    pub rpm: Option<At<Rpm>>,
+    /// The OCI image.
+    pub oci: Option<At<Oci>>,
+    /// The disk image.
+    pub vm: Option<At<Vm>>,
+}
+
+/// Where a version comes from.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct VersionSource {
+    /// `Cargo.toml`, `package.json`, `pom.xml`, `git`, or a file whose first line it is.
+    pub from: Option<At<String>>,
+    /// A variable of the build's identity, e.g. a tag that CI sets.
+    pub env: Option<At<String>>,
+}
+
+impl Described for VersionSource {
+    const EXPECTED: &'static str = "a version or a table with `from` or `env`";
+}
+
+/// Whether packages are for one platform or for all.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum PackageArchitecture {
+    /// For the platform they were baked for.
+    Native,
+    /// For every platform.
+    All,
+}

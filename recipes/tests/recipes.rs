@@ -1,0 +1,185 @@
+//! Every recipe in `testdata/recipes`: the valid ones resolve, the invalid ones say why not.
+
+use std::path::{Path, PathBuf};
+
+use bake_recipes::resolved::{DebRelation, Output, Recipe};
+use bake_recipes::{Look, RecipeErrors, ResolveCx, load, resolve};
+
+/// Anything that goes wrong here is the test's own fault.
+type Outcome<T> = Result<T, Box<dyn std::error::Error>>;
+
+fn folder(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../testdata/recipes").join(name)
+}
+
+/// Returns the recipes of a folder in the order of their names.
+fn recipes(name: &str) -> Outcome<Vec<PathBuf>> {
+    let mut all = Vec::new();
+    for file in fs_err::read_dir(folder(name))? {
+        let path = file?.path();
+        if path.extension().is_some_and(|extension| extension == "toml") {
+            all.push(path);
+        }
+    }
+    all.sort();
+    Ok(all)
+}
+
+/// Resolves the text of a recipe in the folder of the project that the versions come from.
+fn resolved(path: &Path) -> Outcome<Result<Recipe, RecipeErrors>> {
+    let text = fs_err::read_to_string(path)?;
+    let written = match load::parse("bake.toml", &text) {
+        Ok(written) => written,
+        Err(errors) => return Ok(Err(errors)),
+    };
+    let env = |name: &str| (name == "BUILD_VERSION").then(|| "v2.0.0".to_owned());
+    let base = folder("project");
+    let cx = ResolveCx { platform: "linux/amd64".parse()?, env: &env, base: &base };
+    Ok(resolve(&written, cx))
+}
+
+#[test]
+fn valid_recipes_resolve() -> Outcome<()> {
+    let all = recipes("valid")?;
+    assert!(all.len() >= 5, "found only {}", all.len());
+    for path in all {
+        if let Err(errors) = resolved(&path)? {
+            panic!("{}\n{}", path.display(), errors.render(Look::Plain));
+        }
+    }
+    Ok(())
+}
+
+/// With `BAKE_BLESS=1` the messages are written instead of compared.
+#[test]
+#[expect(clippy::disallowed_methods, reason = "a test that rewrites its expectations on demand")]
+fn invalid_recipes_say_what_is_wrong() -> Outcome<()> {
+    let bless = std::env::var("BAKE_BLESS").is_ok_and(|value| value == "1");
+    let all = recipes("invalid")?;
+    assert!(all.len() >= 60, "found only {}", all.len());
+    let mut wrong = Vec::new();
+    for path in all {
+        let name = path.display();
+        let Err(errors) = resolved(&path)? else {
+            wrong.push(format!("{name} is accepted"));
+            continue;
+        };
+        let found = errors.render(Look::Plain) + "\n";
+        let message = path.with_extension("txt");
+        if bless {
+            fs_err::write(&message, &found)?;
+        }
+        let expected = fs_err::read_to_string(&message).unwrap_or_else(|error| error.to_string());
+        if expected != found {
+            wrong.push(format!("{name}\nexpected:\n{expected}\nfound:\n{found}"));
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    Ok(())
+}
+
+#[test]
+fn every_message_has_its_recipe() -> Outcome<()> {
+    for file in fs_err::read_dir(folder("invalid"))? {
+        let path = file?.path();
+        assert!(path.with_extension("toml").exists(), "{} is alone", path.display());
+    }
+    Ok(())
+}
+
+/// Every key that the JSON Schema knows is used in the recipe that uses every key.
+#[test]
+fn the_full_recipe_has_every_key() -> Outcome<()> {
+    let text = fs_err::read_to_string(folder("valid").join("full.toml"))?;
+    let schema = bake_recipes::json_schema();
+    let mut tables = vec![&schema];
+    tables.extend(schema["$defs"].as_object().into_iter().flat_map(|tables| tables.values()));
+    let words: Vec<&str> =
+        text.split(|c: char| !c.is_ascii_alphanumeric() && c != '-' && c != '_').collect();
+    let alternatives = ["content", "symlink", "directory", "from", "env"];
+    for table in tables {
+        for key in table["properties"].as_object().into_iter().flat_map(|keys| keys.keys()) {
+            let there = words.contains(&key.as_str()) || alternatives.contains(&key.as_str());
+            assert!(there, "`{key}` is not in full.toml");
+        }
+    }
+    Ok(())
+}
+
+#[test]
+fn a_recipe_means_what_it_says() -> Outcome<()> {
+    let recipe = resolved(&folder("valid").join("full.toml"))??;
+    let deb = recipe.deb.ok_or("no deb")?;
+    assert_eq!(deb.version, "1:1.4.0~rc1+git.4-2~bpo12");
+    let texts = |list: &[DebRelation]| list.iter().map(ToString::to_string).collect::<Vec<_>>();
+    assert_eq!(texts(&deb.depends), ["openssl (>= 3.0)", "tzdata", "libc6 (>= 2.31)"]);
+    assert_eq!(texts(&deb.recommends), [""; 0]);
+    assert_eq!(texts(&deb.conflicts), ["catalog-ng (<< 2)", "old-catalog", "catalogue"]);
+    let rpm = recipe.rpm.ok_or("no rpm")?;
+    assert_eq!((&*rpm.version, &*rpm.release), ("1.4.0~rc1+git.4", "2.el9"));
+    let requires: Vec<_> = rpm.requires.iter().map(ToString::to_string).collect();
+    let expected =
+        ["openssl >= 3.0", "tzdata", "ca-certificates", "glibc >= 2.28", "(systemd or openrc)"];
+    assert_eq!(requires, expected);
+    let oci = recipe.oci.ok_or("no image")?;
+    let ports: Vec<_> = oci.ports.iter().map(ToString::to_string).collect();
+    assert_eq!(ports, ["8080/tcp", "9090/tcp"]);
+    assert_eq!(oci.env, [("MODE".to_owned(), "image".to_owned())]);
+    assert_eq!(oci.platforms.len(), 2);
+    assert_eq!(recipe.source_date.map(|date| date.0), Some(1_769_860_800));
+    // One rule for arm is left out; two for amd64 are for different outputs.
+    assert_eq!(recipe.files.len(), 8);
+    let first = recipe.files.first().ok_or("no files")?;
+    assert_eq!(first.place.to_string(), "bake.toml:27:8");
+    assert_eq!(first.formats, [Output::Rpm, Output::Oci, Output::Vm]);
+    Ok(())
+}
+
+#[test]
+fn without_output_tables_all_outputs_are_baked() -> Outcome<()> {
+    let recipe = resolved(&folder("valid").join("version-from-file.toml"))??;
+    assert_eq!(recipe.outputs(), Output::ALL);
+    assert_eq!(recipe.version.plain(), "5.6.7");
+    let recipe = resolved(&folder("valid").join("image-only-without-maintainer.toml"))??;
+    assert_eq!(recipe.outputs(), [Output::Oci]);
+    Ok(())
+}
+
+#[test]
+fn versions_are_found_where_the_recipe_points() -> Outcome<()> {
+    let cases = [
+        ("cargo", "1.4.0"),
+        ("package-json", "2.0.0-rc.1"),
+        ("pom", "3.1-SNAPSHOT"),
+        ("file", "5.6.7"),
+        ("variable", "2.0.0"),
+    ];
+    for (source, expected) in cases {
+        let recipe = resolved(&folder("valid").join(format!("version-from-{source}.toml")))??;
+        assert_eq!(recipe.version.plain(), expected, "{source}");
+    }
+    Ok(())
+}
+
+#[test]
+fn the_reference_names_every_key_and_its_example_resolves() -> Outcome<()> {
+    let page = folder("../../docs/recipe.md");
+    let text = fs_err::read_to_string(page)?;
+    let example = text.split("```toml\n").nth(1).and_then(|rest| rest.split("```").next());
+    let written = load::parse("docs/recipe.md", example.ok_or("no example")?)?;
+    let base = folder("project");
+    let cx = ResolveCx { platform: "linux/arm64".parse()?, env: &|_| None, base: &base };
+    assert_eq!(resolve(&written, cx)?.outputs(), [Output::Deb, Output::Oci]);
+
+    let words: Vec<&str> =
+        text.split(|c: char| !c.is_ascii_alphanumeric() && c != '-' && c != '_').collect();
+    let schema = bake_recipes::json_schema();
+    let mut tables = vec![&schema];
+    tables.extend(schema["$defs"].as_object().into_iter().flat_map(|tables| tables.values()));
+    for table in tables {
+        for key in table["properties"].as_object().into_iter().flat_map(|keys| keys.keys()) {
+            assert!(words.contains(&key.as_str()), "`{key}` is not in docs/recipe.md");
+        }
+    }
+    Ok(())
+}
