@@ -39,7 +39,9 @@ use crate::tree::escape;
 
 const NEWC: &[u8; 6] = b"070701";
 const STRIPPED: &[u8; 6] = b"07070X";
-const TRAILER: &[u8] = b"TRAILER!!!";
+const TRAILER: &[u8; 10] = b"TRAILER!!!";
+/// The size of the trailer's name, its NUL byte included.
+const TRAILER_NAME: u32 = 11;
 
 /// The longest name of a member, in bytes, its NUL byte included: the limit of rpm and of Linux.
 pub const MAX_NAME: u64 = 4096;
@@ -131,7 +133,7 @@ impl Writer {
     /// Appends the trailer and returns the archive.
     pub fn finish(mut self) -> Rope {
         let trailer = Member { name: TRAILER.to_vec(), links: 1, ..Member::default() };
-        self.push_header(&trailer, 0, TRAILER.len() as u32 + 1);
+        self.push_header(&trailer, 0, TRAILER_NAME);
         self.rope
     }
 
@@ -409,7 +411,7 @@ mod tests {
         writer.push_stripped(3, Body::Bytes(b"abc"));
         writer.push_stripped(0, Body::Empty);
         let bytes = writer.finish().to_vec(&store).unwrap();
-        assert!(bytes.starts_with(b"07070X00000003\0\0abc\007070X00000000\0\0070701"));
+        assert!(bytes.starts_with(b"07070X00000003\x00\x00abc\x0007070X00000000\x00\x00070701"));
         let expected = [(Found::Stripped(3), b"abc".to_vec()), (Found::Stripped(0), Vec::new())];
         assert_eq!(read_all(&bytes).unwrap(), expected);
     }

@@ -9,7 +9,6 @@
 
 use std::collections::BTreeMap;
 
-use super::capabilities;
 use super::directories::is_unowned;
 use super::header::Header;
 use super::relations::Usage;
@@ -18,7 +17,7 @@ use super::value::{Strings, Value};
 use crate::archive::cpio;
 use crate::digest::Digest;
 use crate::format::{ReadError, WriteError};
-use crate::tree::{DeviceKind, Entry, FileTree, Mark, Node, Owner, TreePath, escape};
+use crate::tree::{DeviceKind, Entry, FileTree, Mark, Node, Owner, TreePath, capabilities, escape};
 
 const FLAG_CONFIG: u32 = 1 << 0;
 const FLAG_DOC: u32 = 1 << 1;
@@ -304,16 +303,17 @@ impl FileTable {
         let mut indexes: BTreeMap<Vec<u8>, u32> = BTreeMap::new();
         let (mut basenames, mut dirnames) = (Strings::default(), Strings::default());
         let mut dirindexes = Vec::new();
+        let mut next = 0;
         for file in &self.rows {
             let mut path = file.path.absolute();
             let directory = path.len() - file.path.name().len();
             basenames.push(&path[directory..]);
             path.truncate(directory);
-            let next = indexes.len() as u32;
             let index = *indexes.entry(path).or_insert_with_key(|directory| {
                 dirnames.push(directory);
                 next
             });
+            next = next.max(index + 1);
             dirindexes.push(index);
         }
         header.put(tags::BASENAMES, Value::StringArray(basenames));

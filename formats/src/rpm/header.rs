@@ -27,6 +27,7 @@ use crate::input::ReadAt;
 const MAGIC: [u8; 8] = [0x8e, 0xad, 0xe8, 0x01, 0, 0, 0, 0];
 const INTRO: usize = 16;
 const ENTRY: usize = 16;
+const ENTRY_COUNT: u32 = 16;
 
 /// Which of a package's two headers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -103,9 +104,14 @@ impl IndexEntry {
 
     /// Returns the region's trailer for an index of so many entries.
     fn trailer(region: Region, entries: u32) -> Self {
-        let offset = (entries * ENTRY as u32).wrapping_neg();
-        Self { tag: region.tag(), kind: super::value::BIN, offset, count: ENTRY as u32 }
+        let offset = (entries * ENTRY_COUNT).wrapping_neg();
+        Self { tag: region.tag(), kind: super::value::BIN, offset, count: ENTRY_COUNT }
     }
+}
+
+/// Returns a length as a header has it; what does not fit is far over every limit.
+fn number(len: usize) -> u32 {
+    u32::try_from(len).unwrap_or(u32::MAX)
 }
 
 /// Returns the number in the first four bytes.
@@ -153,26 +159,26 @@ impl Header {
         for (tag, value) in &self.entries {
             self.limit(*tag, value.count() as u64, value.max_count())?;
             value.align(&mut data);
-            let (kind, offset, count) = (value.kind(), data.len() as u32, value.count() as u32);
+            let (kind, offset, count) = (value.kind(), number(data.len()), number(value.count()));
             index.push(IndexEntry { tag: *tag, kind, offset, count });
             value.write(&mut data);
         }
         let (max_entries, max_data) = self.region.limits();
-        let size = (data.len() + ENTRY) as u64;
-        if size > u64::from(max_data) {
-            let what = format!("the data of the {}", self.region.what());
-            let limit = u64::from(max_data);
-            return Err(WriteError::Limit { format: "rpm", what, limit, found: size });
+        let (count, size) = (number(index.len() + 1), number(data.len() + ENTRY));
+        for (what, found, limit) in [("entries", count, max_entries), ("data", size, max_data)] {
+            if found > limit {
+                let what = format!("the {what} of the {}", self.region.what());
+                let (limit, found) = (u64::from(limit), u64::from(found));
+                return Err(WriteError::Limit { format: "rpm", what, limit, found });
+            }
         }
-        let count = index.len() as u32 + 1;
-        debug_assert!(count <= max_entries, "the writer knows a fixed set of tags");
 
-        let (tag, kind, offset) = (self.region.tag(), super::value::BIN, data.len() as u32);
+        let (tag, kind, offset) = (self.region.tag(), super::value::BIN, number(data.len()));
         let mut bytes = Vec::with_capacity(INTRO + ENTRY * (index.len() + 1) + data.len() + ENTRY);
         bytes.extend_from_slice(&MAGIC);
         bytes.extend_from_slice(&count.to_be_bytes());
-        bytes.extend_from_slice(&(size as u32).to_be_bytes());
-        let region = IndexEntry { tag, kind, offset, count: ENTRY as u32 };
+        bytes.extend_from_slice(&size.to_be_bytes());
+        let region = IndexEntry { tag, kind, offset, count: ENTRY_COUNT };
         for entry in std::iter::once(region).chain(index) {
             bytes.extend_from_slice(&entry.to_bytes());
         }
@@ -214,7 +220,7 @@ impl Header {
         if entries == 0 || entries > max_entries {
             return fail(offset + 8, format!("1 to {max_entries} entries"), entries.to_string());
         }
-        if size < ENTRY as u32 || size > max_data {
+        if size < ENTRY_COUNT || size > max_data {
             let expected = format!("{ENTRY} to {max_data} bytes of data");
             return fail(offset + 12, expected, size.to_string());
         }
@@ -235,8 +241,8 @@ impl Header {
         let (data, trailer) = data.split_at(data.len().saturating_sub(ENTRY));
         let mut index = index.chunks_exact(ENTRY).map(IndexEntry::parse);
 
-        let offset = data.len() as u32;
-        let (kind, count) = (super::value::BIN, ENTRY as u32);
+        let offset = number(data.len());
+        let (kind, count) = (super::value::BIN, ENTRY_COUNT);
         let expected = IndexEntry { tag: region.tag(), kind, offset, count };
         let found = index.next().unwrap_or(IndexEntry { tag: 0, ..expected });
         expect_entry(region, start + INTRO as u64, expected, found)?;
@@ -364,4 +370,88 @@ fn entry_value(entry: IndexEntry, data: &[u8], end: &mut usize) -> Result<Value,
     let (value, size) = Value::parse(entry.kind, offset, entry.count, &data[offset..])?;
     *end = offset + size;
     Ok(value)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn sample() -> Header {
+        let mut header = Header::new(Region::Immutable);
+        header.put_string(tags::NAME, "hello");
+        header.put_int32(tags::EPOCH, 7);
+        header.put_i18n(tags::SUMMARY, "x");
+        header.put(tags::LONGSIZE, Value::Int64(vec![1 << 40]));
+        header.put(tags::FILEMODES, Value::Int16(vec![1, 2, 3]));
+        header.put(
+            tags::BASENAMES,
+            Value::StringArray([&b"a"[..], b"", b"bc"].into_iter().collect()),
+        );
+        header.put(tags::DIRNAMES, Value::StringArray(Strings::default()));
+        header
+    }
+
+    fn read(bytes: &[u8]) -> Result<Header, ReadError> {
+        Header::read(&bytes.to_vec(), 0, Region::Immutable).map(|(header, _)| header)
+    }
+
+    #[test]
+    fn reads_what_it_writes() {
+        let header = sample();
+        assert_eq!(header.get(tags::DIRNAMES), None, "nothing is written with a count of 0");
+        let bytes = header.to_bytes().unwrap();
+        assert_eq!(read(&bytes).unwrap(), header);
+    }
+
+    #[test]
+    fn draws_the_bytes_of_the_specification() {
+        let mut header = Header::new(Region::Signature);
+        header.put_string(1004, "ab");
+        header.put_int32(1000, 5);
+        let expected = "8eade80100000000\
+                        0000000300000017\
+                        0000003e000000070000000700000010\
+                        000003e8000000040000000000000001\
+                        000003ec000000060000000400000001\
+                        00000005616200\
+                        0000003e00000007ffffffd000000010";
+        assert_eq!(crate::digest::hex(&header.to_bytes().unwrap()), expected);
+    }
+
+    #[test]
+    fn rejects_hostile_headers() {
+        let good = sample().to_bytes().unwrap();
+        let patch = |at: usize, with: &[u8]| {
+            let mut bad = good.clone();
+            bad[at..at + with.len()].copy_from_slice(with);
+            bad
+        };
+        let huge = [0xff; 4];
+        // The first entry after the region starts at 32: tag, type, offset, count.
+        let cases = [
+            ("magic", patch(0, &[0])),
+            ("no entries", patch(8, &[0; 4])),
+            ("too many entries", patch(8, &huge)),
+            ("more entries than bytes", patch(8, &[0, 0, 0xff, 0])),
+            ("no data", patch(12, &[0; 4])),
+            ("too much data", patch(12, &huge)),
+            ("more data than bytes", patch(12, &[0, 0xff, 0, 0])),
+            ("region tag", patch(19, &[62])),
+            ("region offset", patch(24, &huge)),
+            ("trailer", patch(good.len() - 8, &[0])),
+            ("type", patch(36, &[0, 0, 0, 10])),
+            ("offset past the data", patch(40, &huge)),
+            ("two strings as one", patch(44, &[0, 0, 0, 2])),
+            ("count of 0", patch(44, &[0; 4])),
+            ("unaligned number", patch(32 + 16 + 8, &[0, 0, 0, 7])),
+            ("huge count", patch(32 + 16 + 12, &huge)),
+            ("same tag twice", patch(32 + 16, &good[32..36])),
+        ];
+        for (what, bad) in cases {
+            assert!(matches!(read(&bad), Err(ReadError::Malformed { .. })), "{what}");
+        }
+        for len in 0..good.len() {
+            assert!(read(&good[..len]).is_err(), "{len} bytes");
+        }
+    }
 }

@@ -18,7 +18,6 @@
 //! a signature has its place in the reserved space of the signature header.
 
 mod architecture;
-mod capabilities;
 mod dependency;
 mod directories;
 mod files;

@@ -7,11 +7,11 @@ use super::payload::{Scan, scan};
 use super::relations::Found;
 use super::sections::Sections;
 use super::signature::{self, Signed};
-use super::{capabilities, tags, write};
+use super::{tags, write};
 use crate::encode::{Codec, Compression, sniff};
 use crate::format::{Problem, ReadError, Unpacked};
 use crate::input::Source;
-use crate::tree::{Content, Entry, FileTree, Mode, Node, TreeBuilder};
+use crate::tree::{Content, Entry, FileTree, Mode, Node, TreeBuilder, capabilities};
 
 /// A package that was read whole.
 pub(super) struct Parsed {

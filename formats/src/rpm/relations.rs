@@ -20,6 +20,8 @@ use super::value::{Strings, Value};
 use crate::encode::Codec;
 use crate::format::ReadError;
 
+/// The bits of the operator.
+const SENSE: u32 = 0xf;
 const POSTTRANS: u32 = 1 << 5;
 const PRETRANS: u32 = 1 << 7;
 const INTERP: u32 = 1 << 8;
@@ -66,6 +68,7 @@ const ENHANCES: Kind =
 
 /// What of rpm's features the file table and the payload use.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[expect(clippy::struct_excessive_bools, reason = "independent facts, each with its own effect")]
 pub(super) struct Usage {
     /// There are files at all.
     pub(super) files: bool,
@@ -316,7 +319,7 @@ fn read_kind(header: &Header, kind: Kind) -> Result<Vec<Row>, ReadError> {
     let row = |((name, version), flags): ((String, String), &u32)| {
         let version = match Operator::from_sense(*flags) {
             Some(operator) => Some((operator, version)),
-            None if flags & 0xf == 0 && version.is_empty() => None,
+            None if flags & SENSE == 0 && version.is_empty() => None,
             None => {
                 let reason = format!("`{name}` has the version `{version}` and flags {flags:#x}");
                 return Err(header.invalid(kind.flags, reason));

@@ -88,7 +88,7 @@ pub(super) fn verify(found: &Header, signed: &Signed<'_>, digests: &Digests) -> 
             tags::DSA | tags::RSA | tags::PGP | tags::GPG => bytes(value),
             tags::OPENPGP | tags::FILESIGNATURES | tags::VERITYSIGNATURES => strings(value),
             tags::FILESIGNATURELENGTH | tags::VERITYSIGNATUREALGO => numbers(value),
-            tags::RESERVEDSPACE => bytes(value).map(zeros),
+            tags::RESERVEDSPACE => bytes(value).map(|value| zeros(&value)),
             _ if sizes.contains(&tag) => expected.get(tag).cloned(),
             _ => None,
         };
@@ -127,7 +127,7 @@ fn numbers(value: &Value) -> Option<Value> {
     matches!(value, Value::Int32(_)).then(|| value.clone())
 }
 
-fn zeros(value: Value) -> Value {
+fn zeros(value: &Value) -> Value {
     Value::Bin(vec![0; value.count()])
 }
 

@@ -118,13 +118,13 @@ impl Value {
         match self {
             Self::Int8(bytes) | Self::Bin(bytes) => data.extend_from_slice(bytes),
             Self::Int16(numbers) => {
-                numbers.iter().for_each(|number| data.extend_from_slice(&number.to_be_bytes()));
+                data.extend(numbers.iter().flat_map(|number| number.to_be_bytes()));
             }
             Self::Int32(numbers) => {
-                numbers.iter().for_each(|number| data.extend_from_slice(&number.to_be_bytes()));
+                data.extend(numbers.iter().flat_map(|number| number.to_be_bytes()));
             }
             Self::Int64(numbers) => {
-                numbers.iter().for_each(|number| data.extend_from_slice(&number.to_be_bytes()));
+                data.extend(numbers.iter().flat_map(|number| number.to_be_bytes()));
             }
             Self::String(bytes) => {
                 data.extend_from_slice(bytes);
@@ -147,7 +147,7 @@ impl Value {
         if !(1..=9).contains(&kind) {
             return Err(("a type from 1 to 9".into(), kind.to_string()));
         }
-        if offset % alignment(kind) != 0 {
+        if !offset.is_multiple_of(alignment(kind)) {
             let expected = format!("an offset that is a multiple of {}", alignment(kind));
             return Err((expected, offset.to_string()));
         }

@@ -31,10 +31,18 @@ pub(super) fn write(
     cx: &WriteCx<'_>,
 ) -> Result<Artifact, WriteError> {
     package.validate()?;
-    let table = FileTable::from_tree(tree)?;
-    let archive = payload::write(&table, cx.epoch.0)?;
+    assemble(package, &FileTable::from_tree(tree)?, cx)
+}
+
+/// Describes a package of a valid model and a file table.
+pub(super) fn assemble(
+    package: &Package,
+    table: &FileTable,
+    cx: &WriteCx<'_>,
+) -> Result<Artifact, WriteError> {
+    let archive = payload::write(table, cx.epoch.0)?;
     let encoded = cx.encoder.encode(&archive, package.compression)?;
-    let header = header(package, &table, &encoded, cx.epoch).to_bytes()?;
+    let header = header(package, table, &encoded, cx.epoch).to_bytes()?;
     let (payload, raw) = (encoded.blob.size, encoded.raw.size);
     let signed = signature::Signed { header: &header, payload, raw };
     let signature = signature::build(&signed).to_bytes()?;

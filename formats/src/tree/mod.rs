@@ -1,6 +1,7 @@
 //! The payload: a file tree that is sorted and normalised once, before any writer sees it.
 
 mod build;
+pub mod capabilities;
 mod entry;
 mod manifest;
 mod path;

@@ -1,4 +1,4 @@
-//! File capabilities: the extended attribute `security.capability` and RPM's text for it.
+//! File capabilities: the extended attribute `security.capability` and the text for it.
 //!
 //! The attribute is little-endian (Linux's `include/uapi/linux/capability.h`, `vfs_cap_data`):
 //!
@@ -11,19 +11,19 @@
 //!     16      4  inheritable set, capabilities 32 to 63
 //! ```
 //!
-//! `FILECAPS` has the text of cap_from_text(3): clauses `NAME,NAME=FLAGS` separated by blanks, with
+//! The text is that of cap_from_text(3), as recipes and RPM's `FILECAPS` have it: clauses `NAME,NAME=FLAGS` separated by blanks, with
 //! the flags `e`, `i` and `p`. Revision 3 adds the number of a namespace's root, which the text
 //! cannot say.
 
 /// The extended attribute's name.
-pub(super) const XATTR: &str = "security.capability";
+pub const XATTR: &str = "security.capability";
 
 const REVISION_2: u32 = 0x0200_0000;
 const EFFECTIVE: u32 = 1;
 const SIZE: usize = 20;
 
-/// By number.
-const NAMES: [&str; 41] = [
+/// The names of all capabilities, by number.
+pub const NAMES: [&str; 41] = [
     "cap_chown",
     "cap_dac_override",
     "cap_dac_read_search",
@@ -70,7 +70,7 @@ const NAMES: [&str; 41] = [
 /// Returns the text for an attribute, or why there is none.
 ///
 /// Only attributes that [`from_text`] gives back bit for bit have a text.
-pub(super) fn to_text(attribute: &[u8]) -> Result<String, String> {
+pub fn to_text(attribute: &[u8]) -> Result<String, String> {
     let words: Vec<u32> =
         attribute.as_chunks().0.iter().map(|word| u32::from_le_bytes(*word)).collect();
     let (&[magic, permitted, inheritable, permitted_high, inheritable_high], SIZE) =
@@ -97,7 +97,7 @@ pub(super) fn to_text(attribute: &[u8]) -> Result<String, String> {
 }
 
 /// Returns the attribute for a text, or why there is none.
-pub(super) fn from_text(text: &str) -> Result<Vec<u8>, String> {
+pub fn from_text(text: &str) -> Result<Vec<u8>, String> {
     let (mut effective, mut permitted, mut inheritable) = (0_u64, 0_u64, 0_u64);
     for clause in text.split_ascii_whitespace() {
         let Some(at) = clause.find(['=', '+', '-']) else {
