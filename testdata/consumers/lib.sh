@@ -30,6 +30,8 @@ FAILED=0
 rm -rf "$WORK"
 mkdir -p "$WORK" "$SCRATCH/dist" "$SCRATCH/store"
 cd "$WORK" || exit 1
+# Build scripts may need the user's own settings, e.g. of npm; nothing else may.
+USERS_HOME=${HOME:-/}
 export BAKE_STORE=$SCRATCH/store LC_ALL=C.UTF-8 TZ=UTC HOME=$WORK
 unset SOURCE_DATE_EPOCH XDG_CACHE_HOME
 umask 022
@@ -120,7 +122,7 @@ prepare() {
         script=$folder/build
         # The script of bake itself also calls cargo and bake.
         [ ! -x "$folder/make-output" ] || script=$folder/make-output
-        if ! "$script" >"$OUTPUT" 2>&1; then
+        if ! HOME=$USERS_HOME "$script" >"$OUTPUT" 2>&1; then
             fail "build script of $(basename "$folder")"
             tail -n 15 "$OUTPUT" | sed 's/^/    /'
             finish
