@@ -10,6 +10,8 @@
 //!
 //! Modules stand in dependency order: each uses only those above it.
 
+mod suggestion;
+
 pub mod error;
 
 pub mod name;

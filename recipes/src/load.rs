@@ -86,17 +86,7 @@ fn explain(file: &Arc<str>, text: &str, span: &Range<usize>, message: &str) -> R
 
 /// Returns the key or word that was probably meant.
 fn nearest_key<'a>(found: &str, allowed: &[&'a str]) -> Option<&'a str> {
-    nearest(&found.to_lowercase().replace('_', "-"), allowed)
-}
-
-/// Returns the word that was probably meant.
-pub(crate) fn nearest<'a>(found: &str, allowed: &[&'a str]) -> Option<&'a str> {
-    allowed
-        .iter()
-        .map(|word| (strsim::damerau_levenshtein(found, word), *word))
-        .min()
-        .filter(|(distance, word)| *distance <= 1 + word.len() / 4)
-        .map(|(_, word)| word)
+    crate::suggestion::nearest(&found.to_lowercase().replace('_', "-"), allowed)
 }
 
 #[cfg(test)]

@@ -17,7 +17,7 @@ pub(super) fn encode(text: &str) -> Result<Vec<u8>, CapabilityError> {
     };
     for name in names.split(',') {
         if !NAMES.contains(&name) {
-            let near = crate::load::nearest(name, &NAMES);
+            let near = crate::suggestion::nearest(name, &NAMES);
             let hint = near.map(|near| format!("did you mean `{near}`?"));
             return Err(fail(format!("unknown capability `{}`", name.escape_debug()), hint));
         }

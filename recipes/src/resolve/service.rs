@@ -255,7 +255,7 @@ impl Resolver<'_> {
         }
         let wanted = format!("SIG{}", at.value.to_uppercase().trim_start_matches("SIG"));
         let message = format!("`{}` is not the name of a signal", at.value.escape_debug());
-        match crate::load::nearest(&wanted, &SIGNALS) {
+        match crate::suggestion::nearest(&wanted, &SIGNALS) {
             Some(near) => self.advise(at, message, format!("did you mean `{near}`?")),
             None => self.advise(at, message, format!("expected one of {}", SIGNALS.join(", "))),
         }

@@ -63,7 +63,7 @@ impl ConfigWord {
     fn is_meant_as_key(name: &str, words: &[&str]) -> bool {
         let capital = name.to_ascii_uppercase().replace('-', "_");
         crate::resolved::ConfigName::parse(&capital).is_some()
-            && crate::load::nearest(name, words).is_none()
+            && crate::suggestion::nearest(name, words).is_none()
     }
 }
 

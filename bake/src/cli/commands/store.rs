@@ -35,7 +35,7 @@ struct Gc {
     /// Forget results that were not used for so many days
     #[arg(long, value_name = "DAYS", default_value_t = 30)]
     older_than: u32,
-    /// Keep at most so many MiB, the most recently used
+    /// Keep at most so many MiB, of the most recently used
     #[arg(long, value_name = "MIB")]
     max_size: Option<u64>,
     /// Only say what would be removed
