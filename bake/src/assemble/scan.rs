@@ -280,18 +280,13 @@ fn unreadable(rule: &FileRule, path: &Path, error: &io::Error) -> RecipeError {
     if is_loop(error) {
         return rule.place.error(format!("`{}` is a loop of symbolic links", path.display()));
     }
-    let reason = rustix::io::Errno::from_io_error(error)
-        .map_or_else(|| error.to_string(), |errno| io::Error::from(errno).kind().to_string());
-    rule.place.error(format!("cannot read `{}`: {reason}", path.display()))
+    // The kind alone: the message has the path already.
+    rule.place.error(format!("cannot read `{}`: {}", path.display(), error.kind()))
 }
 
+/// Whatever wraps an error of the system keeps its kind, but this kind has no stable name.
 fn is_loop(error: &io::Error) -> bool {
-    let errno = |error: &io::Error| rustix::io::Errno::from_io_error(error);
-    errno(error) == Some(rustix::io::Errno::LOOP)
-        || std::error::Error::source(error)
-            .and_then(|source| source.downcast_ref::<io::Error>())
-            .is_some_and(|source| errno(source) == Some(rustix::io::Errno::LOOP))
-        || error.to_string().contains("Too many levels of symbolic links")
+    error.kind() == io::Error::from(rustix::io::Errno::LOOP).kind()
 }
 
 /// Returns whether a relative path leads above where it starts.
