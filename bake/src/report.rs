@@ -1,14 +1,11 @@
 //! What a bake tells those who watch it. Libraries never print; they report here.
 
-use std::path::Path;
+use bake_formats::digest::Digest;
 
 /// Watches a bake. Every method has a default that does nothing.
 pub trait Reporter: Sync {
     /// The source is being read: so many files, of which so many bytes must be hashed.
     fn scanning(&self, _files: usize, _bytes: u64) {}
-
-    /// The source has been read.
-    fn scanned(&self, _files: usize, _hashed: u64) {}
 
     /// An output is being made from this many bytes of content.
     fn output_started(&self, _name: &str, _content: u64) {}
@@ -16,14 +13,8 @@ pub trait Reporter: Sync {
     /// More bytes of content were read.
     fn advanced(&self, _bytes: u64) {}
 
-    /// An output is done.
-    fn output_finished(&self, _name: &str, _cached: bool) {}
-
-    /// Something is worth a person's attention.
-    fn warning(&self, _message: &str) {}
-
     /// A damaged blob was found and will be made again.
-    fn healed(&self, _path: &Path) {}
+    fn healed(&self, _blob: &Digest) {}
 }
 
 /// Tells nobody.

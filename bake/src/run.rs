@@ -1,7 +1,7 @@
 //! Doing what a plan says: make what is missing, let everything appear together.
 
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use bake_formats::blob::Blob;
 use bake_formats::encode::Encoder;
@@ -43,7 +43,6 @@ pub fn run(
         let name = step.product.file_name();
         reporter.output_started(&name, content_size(&step.tree));
         let (result, cached) = runner.step(step, &name)?;
-        reporter.output_finished(&name, cached);
         store.put_note(&step.subject, &step.parts.summary())?;
         for file in &result.files {
             outputs.push((join(&name, &file.path), file.blob));
@@ -97,7 +96,7 @@ impl Runner<'_> {
             };
             let Some(digest) = store::is_damage(&error) else { return Err(error) };
             self.store.discard(&digest)?;
-            self.reporter.healed(&PathBuf::from(digest.to_string()));
+            self.reporter.healed(&digest);
         }
         Err(Error::Store {
             path: self.store.root().into(),

@@ -35,7 +35,6 @@ pub fn hash_files(
     let found: Vec<(Stamp, Content)> =
         files.iter().map(|file| file.stamp).zip(contents.iter().copied()).collect();
     store.save_stat_index(folder, &index, &found).map_err(fail)?;
-    reporter.scanned(files.len(), unknown.len() as u64);
     Ok(contents)
 }
 

@@ -1,6 +1,7 @@
 //! All output of the program: data to stdout, everything for people to stderr.
 
 use std::io::{self, IsTerminal, Write};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use bake_recipes::Look;
 use serde::Serialize;
@@ -19,7 +20,7 @@ pub(super) struct Printer {
     json: bool,
     quiet: bool,
     look: Look,
-    greeted: std::cell::Cell<bool>,
+    greeted: AtomicBool,
 }
 
 impl Printer {
@@ -65,7 +66,7 @@ impl Printer {
     /// Prints one JSON event; the first is preceded by the version of the schema.
     pub(super) fn event(&self, kind: &str, data: &impl Serialize) -> io::Result<()> {
         let mut out = self.out.lock();
-        if !self.greeted.replace(true) {
+        if !self.greeted.swap(true, Ordering::Relaxed) {
             let version = json!({ "schema": JSON_SCHEMA, "bake": env!("CARGO_PKG_VERSION") });
             writeln!(out, "{}", json!({ "type": "bake", "data": version }))?;
         }

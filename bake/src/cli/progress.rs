@@ -2,19 +2,23 @@
 
 use std::time::Duration;
 
+use bake_formats::digest::Digest;
 use indicatif::{ProgressBar, ProgressStyle};
 
+use super::printer::Printer;
 use crate::report::Reporter;
 
-/// Draws progress on stderr.
+/// Draws progress on stderr, and prints warnings whether or not it is drawn.
 #[derive(Debug)]
-pub(super) struct Progress {
+pub(super) struct Progress<'a> {
     bar: ProgressBar,
+    printer: &'a Printer,
 }
 
-impl Progress {
-    /// Returns a bar that is drawn only if `visible`.
-    pub(super) fn new(visible: bool) -> Self {
+impl<'a> Progress<'a> {
+    /// Returns a bar that is drawn only where the printer may draw.
+    pub(super) fn new(printer: &'a Printer) -> Self {
+        let visible = printer.may_draw();
         let bar = if visible { ProgressBar::no_length() } else { ProgressBar::hidden() };
         let template = "{spinner} {msg} {bar:30} {bytes}/{total_bytes} {bytes_per_sec}";
         if let Ok(style) = ProgressStyle::with_template(template) {
@@ -23,7 +27,7 @@ impl Progress {
         if visible {
             bar.enable_steady_tick(Duration::from_millis(100));
         }
-        Self { bar }
+        Self { bar, printer }
     }
 
     /// Removes the bar.
@@ -32,7 +36,7 @@ impl Progress {
     }
 }
 
-impl Reporter for Progress {
+impl Reporter for Progress<'_> {
     fn scanning(&self, files: usize, bytes: u64) {
         self.bar.reset();
         self.bar.set_message(format!("reading {files} files"));
@@ -49,11 +53,8 @@ impl Reporter for Progress {
         self.bar.inc(bytes);
     }
 
-    fn warning(&self, message: &str) {
-        self.bar.println(format!("warning: {message}"));
-    }
-
-    fn healed(&self, path: &std::path::Path) {
-        self.warning(&format!("`{}` was damaged in the store and is made again", path.display()));
+    fn healed(&self, blob: &Digest) {
+        let text = format!("warning: blob {blob} in the store was damaged and is made again");
+        self.bar.suspend(|| self.printer.note(text));
     }
 }

@@ -38,7 +38,7 @@ impl Build {
         let threads = threads(self.jobs);
         let resolved = Resolved::new(&self.recipe, threads)?;
         let store = self.store.open()?;
-        let progress = Progress::new(printer.may_draw());
+        let progress = Progress::new(printer);
         let outcome = resolved.request(|request| {
             let plan = plan::plan(request, &store, &progress)?;
             Ok(run::run(&plan, &store, &self.output, threads, &progress)?)

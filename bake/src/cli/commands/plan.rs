@@ -29,7 +29,7 @@ impl Plan {
     pub(in crate::cli) fn run(&self, printer: &Printer) -> Result<Exit, Failure> {
         let resolved = Resolved::new(&self.recipe, threads(self.jobs))?;
         let store = self.store.open()?;
-        let progress = Progress::new(printer.may_draw());
+        let progress = Progress::new(printer);
         let plan = resolved.request(|request| plan::plan(request, &store, &progress));
         progress.finish();
         for step in plan?.steps {
