@@ -73,8 +73,14 @@ fn compare(readable: usize, trees: &BTreeSet<TreeId>, printer: &Printer) -> Resu
 /// Prints what is wrong with one artifact; returns its tree and whether nothing is.
 fn verify(path: &Path, printer: &Printer) -> Result<(TreeId, bool), Failure> {
     let opened = Opened::open(path)?;
-    let found = opened.verify()?;
-    let tree = opened.inspect()?.tree.id();
+    // Two readers side by side: what verify finds, and the tree by a reader that knows no rules.
+    let (found, inspected) = std::thread::scope(|scope| {
+        let verifier = scope.spawn(|| opened.verify());
+        let inspected = opened.inspect();
+        (verifier.join(), inspected)
+    });
+    let found = found.unwrap_or_else(|panic| std::panic::resume_unwind(panic))?;
+    let tree = inspected?.tree.id();
     let format = opened.kind.name();
     if printer.is_json() {
         let data = json!({ "format": format, "path": path, "tree": tree, "problems": found });
