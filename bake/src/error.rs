@@ -6,6 +6,8 @@ use std::path::PathBuf;
 use bake_formats::format::{ReadError, WriteError};
 use bake_recipes::RecipeError;
 
+use crate::sign::SignError;
+
 /// Why the engine could not do what it was asked.
 #[derive(Debug, thiserror::Error)]
 #[must_use]
@@ -59,6 +61,9 @@ pub enum Error {
         /// Why.
         source: io::Error,
     },
+    /// A signature could not be made.
+    #[error("cannot sign")]
+    Sign(#[from] SignError),
     /// A value given to the program is not usable.
     #[error("{what}: {reason}")]
     Input {

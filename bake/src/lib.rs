@@ -6,6 +6,8 @@
 //!
 //! Modules stand in dependency order: each uses only those above it.
 
+pub mod sign;
+
 pub mod error;
 
 pub mod failures;

@@ -118,6 +118,7 @@ impl Composer<'_> {
             if matches!(entry.node, Node::File(_) | Node::HardLink(_)) && entry.mark != Mark::Ghost
             {
                 entry.mark = rule.mark;
+                entry.language = rule.language.as_deref().map(Arc::from);
                 entry.xattrs = rule.xattrs.clone();
             }
             self.insert(&item.to, entry, Some(&rule.place))?;

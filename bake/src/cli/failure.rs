@@ -108,6 +108,10 @@ fn hint(error: &Error) -> Option<String> {
             "bake reads .deb, .rpm, OCI layouts and archives, and raw or qcow2 disks with ext4"
                 .to_owned(),
         ),
-        Error::Recipe(_) | Error::Write { .. } | Error::Read { .. } | Error::Input { .. } => None,
+        Error::Recipe(_)
+        | Error::Write { .. }
+        | Error::Read { .. }
+        | Error::Sign(_)
+        | Error::Input { .. } => None,
     }
 }

@@ -21,10 +21,12 @@ use crate::tree::{DeviceKind, Entry, FileTree, Mark, Node, Owner, TreePath, capa
 
 const FLAG_CONFIG: u32 = 1 << 0;
 const FLAG_DOC: u32 = 1 << 1;
+const FLAG_MISSINGOK: u32 = 1 << 3;
 const FLAG_NOREPLACE: u32 = 1 << 4;
 const FLAG_GHOST: u32 = 1 << 6;
 const FLAG_LICENSE: u32 = 1 << 7;
 const FLAG_README: u32 = 1 << 8;
+const FLAG_ARTIFACT: u32 = 1 << 12;
 
 /// Verify everything; of ghosts neither digest, size, link target nor modification time.
 const VERIFY_ALL: u32 = u32::MAX;
@@ -103,14 +105,21 @@ impl File {
         let has = |flag| self.flags & flag != 0;
         if has(FLAG_GHOST) {
             Mark::Ghost
-        } else if has(FLAG_CONFIG) && has(FLAG_NOREPLACE) {
-            Mark::ConfigNoReplace
         } else if has(FLAG_CONFIG) {
-            Mark::Config
+            match (has(FLAG_NOREPLACE), has(FLAG_MISSINGOK)) {
+                (false, false) => Mark::Config,
+                (true, false) => Mark::ConfigNoReplace,
+                (false, true) => Mark::ConfigMissingOk,
+                (true, true) => Mark::ConfigNoReplaceMissingOk,
+            }
         } else if has(FLAG_LICENSE) {
             Mark::License
-        } else if has(FLAG_DOC) || has(FLAG_README) {
+        } else if has(FLAG_README) {
+            Mark::Readme
+        } else if has(FLAG_DOC) {
             Mark::Doc
+        } else if has(FLAG_ARTIFACT) {
+            Mark::Artifact
         } else {
             Mark::Plain
         }
@@ -148,8 +157,12 @@ fn flags(entry: &Entry) -> u32 {
         Mark::Plain => 0,
         Mark::Config => FLAG_CONFIG,
         Mark::ConfigNoReplace => FLAG_CONFIG | FLAG_NOREPLACE,
+        Mark::ConfigMissingOk => FLAG_CONFIG | FLAG_MISSINGOK,
+        Mark::ConfigNoReplaceMissingOk => FLAG_CONFIG | FLAG_NOREPLACE | FLAG_MISSINGOK,
         Mark::Doc => FLAG_DOC,
         Mark::License => FLAG_LICENSE,
+        Mark::Readme => FLAG_README,
+        Mark::Artifact => FLAG_ARTIFACT,
     }
 }
 

@@ -22,6 +22,8 @@ pub struct Entry {
     pub xattrs: BTreeMap<XattrName, Vec<u8>>,
     /// What package managers should treat the entry as.
     pub mark: Mark,
+    /// The language of the file, e.g. `de`: rpm `%lang`, which other formats leave out.
+    pub language: Option<Arc<str>>,
     /// Whether the entry is a parent directory that nobody asked for by name.
     pub implied: bool,
 }
@@ -184,10 +186,18 @@ pub enum Mark {
     Config,
     /// A configuration file whose local edits always win: deb conffile, rpm `%config(noreplace)`.
     ConfigNoReplace,
+    /// A configuration file that may be absent: deb conffile, rpm `%config(missingok)`.
+    ConfigMissingOk,
+    /// Both of the above: rpm `%config(noreplace,missingok)`.
+    ConfigNoReplaceMissingOk,
     /// Documentation: rpm `%doc`.
     Doc,
     /// A licence text: rpm `%license`.
     License,
+    /// A text to be read first: rpm `%readme`.
+    Readme,
+    /// A file that was made on the way, e.g. a build id link: rpm `%artifact`.
+    Artifact,
     /// Owned by the package but not shipped: rpm `%ghost`; other formats leave it out.
     Ghost,
 }
@@ -195,7 +205,18 @@ pub enum Mark {
 impl Mark {
     /// Returns whether local edits to the file must survive an upgrade.
     pub fn is_config(self) -> bool {
-        matches!(self, Self::Config | Self::ConfigNoReplace)
+        match self {
+            Self::Config
+            | Self::ConfigNoReplace
+            | Self::ConfigMissingOk
+            | Self::ConfigNoReplaceMissingOk => true,
+            Self::Plain
+            | Self::Doc
+            | Self::License
+            | Self::Readme
+            | Self::Artifact
+            | Self::Ghost => false,
+        }
     }
 
     /// Returns the word that recipes and listings use.
@@ -204,8 +225,12 @@ impl Mark {
             Self::Plain => "plain",
             Self::Config => "config",
             Self::ConfigNoReplace => "config-noreplace",
+            Self::ConfigMissingOk => "config-missingok",
+            Self::ConfigNoReplaceMissingOk => "config-noreplace-missingok",
             Self::Doc => "doc",
             Self::License => "license",
+            Self::Readme => "readme",
+            Self::Artifact => "artifact",
             Self::Ghost => "ghost",
         }
     }
@@ -221,6 +246,7 @@ impl Entry {
             group: Owner::root(),
             xattrs: BTreeMap::new(),
             mark: Mark::Plain,
+            language: None,
             implied: false,
         }
     }

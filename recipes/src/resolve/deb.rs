@@ -1,6 +1,6 @@
 //! `[deb]`.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use bake_formats::encode::{Codec, Compression};
 
@@ -8,7 +8,7 @@ use super::list::Element;
 use super::{Common, Resolver};
 use crate::resolved::{
     CommonKind, CommonRelation, Deb, DebRelation, DebScripts, FileRule, MultiArch, Output,
-    Priority, Script, ScriptSource,
+    Priority, Script, ScriptFlags, ScriptSource,
 };
 use crate::version::Release;
 use crate::written::{self, At, DebMultiArch, DebPriority, ListEdit, ScriptFile, TextOr};
@@ -120,6 +120,21 @@ impl Resolver<'_> {
             provides: self.edited(provided, table.provides.as_ref(), |at| self.provision(at)),
             priority: priority(table.priority.as_ref().map(|at| at.value)),
             multi_arch: table.multi_arch.as_ref().map(|at| multi_arch(at.value)),
+            source: None,
+            essential: false,
+            protected: false,
+            built_using: Vec::new(),
+            static_built_using: Vec::new(),
+            origin: None,
+            bugs: None,
+            tags: Vec::new(),
+            remove_conffiles: BTreeSet::new(),
+            triggers: Vec::new(),
+            templates: None,
+            shlibs: None,
+            symbols: None,
+            library_data: Vec::new(),
+            lintian_overrides: Vec::new(),
             version: version?,
             section: section?,
             fields: fields?,
@@ -223,7 +238,7 @@ impl Resolver<'_> {
         let script = |at: &Option<At<TextOr<ScriptFile>>>| {
             let script = super::settled(at.as_ref().map(|at| self.script(at)))?;
             match &script {
-                Some(Script { source: ScriptSource::Inline(text), place })
+                Some(Script { source: ScriptSource::Inline(text), place, .. })
                     if !text.starts_with("#!") =>
                 {
                     let error = place.error("a maintainer script must start with `#!`");
@@ -235,7 +250,13 @@ impl Resolver<'_> {
         };
         let (preinst, postinst) = (script(&scripts.preinst), script(&scripts.postinst));
         let (prerm, postrm) = (script(&scripts.prerm), script(&scripts.postrm));
-        Some(DebScripts { preinst: preinst?, postinst: postinst?, prerm: prerm?, postrm: postrm? })
+        Some(DebScripts {
+            preinst: preinst?,
+            postinst: postinst?,
+            prerm: prerm?,
+            postrm: postrm?,
+            config: None,
+        })
     }
 
     pub(super) fn script(&self, at: &At<TextOr<ScriptFile>>) -> Option<Script> {
@@ -251,7 +272,12 @@ impl Resolver<'_> {
             }
             TextOr::Table(table) => ScriptSource::File(table.file.value.clone()),
         };
-        Some(Script { source, place: self.place(at) })
+        Some(Script {
+            source,
+            interpreter: None,
+            flags: ScriptFlags::default(),
+            place: self.place(at),
+        })
     }
 }
 

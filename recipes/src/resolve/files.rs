@@ -62,6 +62,7 @@ impl Resolver<'_> {
             owner: owner?,
             group: group?,
             mark,
+            language: None,
             exclude: exclude?,
             formats: formats?,
             xattrs: xattrs?,

@@ -172,10 +172,6 @@ impl Resolver<'_> {
         let service = service?;
         let oci = (all || keys.oci.is_some())
             .then(|| self.oci(keys.oci.as_ref(), here, &common, service.as_ref()));
-        let architecture = match keys.architecture.as_ref().map(|at| at.value) {
-            None | Some(PackageArchitecture::Native) => resolved::Architecture::Native,
-            Some(PackageArchitecture::All) => resolved::Architecture::All,
-        };
         Some(resolved::Recipe {
             description: settled(description)?,
             license: settled(license)?,
@@ -184,10 +180,16 @@ impl Resolver<'_> {
             vcs: settled(vcs)?,
             source_date: settled(source_date)?,
             platform: self.cx.platform,
-            architecture,
+            architecture: architecture(keys.architecture.as_ref().map(|at| at.value)),
             files,
             service,
             config: config?,
+            units: Vec::new(),
+            alternatives: Vec::new(),
+            hooks: resolved::Hooks::default(),
+            auto_depends: resolved::AutoDepends::default(),
+            changelog: Vec::new(),
+            copyright: None,
             deb: settled(deb)?,
             rpm: settled(rpm)?,
             oci: settled(oci)?.flatten(),
@@ -265,6 +267,13 @@ impl Resolver<'_> {
             return None;
         }
         self.parsed(at, TreePath::parse(text))
+    }
+}
+
+fn architecture(written: Option<PackageArchitecture>) -> resolved::Architecture {
+    match written {
+        None | Some(PackageArchitecture::Native) => resolved::Architecture::Native,
+        Some(PackageArchitecture::All) => resolved::Architecture::All,
     }
 }
 

@@ -5,7 +5,7 @@ use bake_formats::encode::Compression;
 use super::deb::PACKAGE_CODECS;
 use super::list::Element;
 use super::{Common, Resolver, settled};
-use crate::resolved::{CommonKind, Operator, Rpm, RpmRelation, RpmScripts};
+use crate::resolved::{CommonKind, Operator, Rpm, RpmFormat, RpmRelation, RpmScripts};
 use crate::written::{self, At, ListEdit};
 
 impl Element for RpmRelation {
@@ -44,6 +44,8 @@ impl Resolver<'_> {
             requires: edited(wanted(&keys.depends), &table.requires),
             recommends: edited(wanted(&keys.recommends), &table.recommends),
             suggests: edited(wanted(&keys.suggests), &table.suggests),
+            scriptlet_requires: Vec::new(),
+            order_with_requires: Vec::new(),
             supplements: relations(&table.supplements),
             enhances: relations(&table.enhances),
             conflicts: edited(wanted(&keys.conflicts), &table.conflicts),
@@ -64,6 +66,12 @@ impl Resolver<'_> {
             release: release?.as_str().to_owned(),
             group: settled(group)?,
             packager: settled(packager)?,
+            distribution: None,
+            bug_url: None,
+            prefixes: Vec::new(),
+            version_of_format: RpmFormat::default(),
+            triggers: Vec::new(),
+            file_triggers: Vec::new(),
             compression: compression?,
             scripts: scripts?,
             place,
@@ -98,6 +106,9 @@ impl Resolver<'_> {
             postun: postun?,
             pretrans: pretrans?,
             posttrans: posttrans?,
+            preuntrans: None,
+            postuntrans: None,
+            verify: None,
         })
     }
 }

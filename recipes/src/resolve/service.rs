@@ -6,7 +6,7 @@ use bake_formats::tree::{Mode, Owner, TreePath};
 
 use super::{Common, Resolver};
 use crate::name::{AccountName, ServiceName};
-use crate::resolved::{Port, Protocol, Restart, Service, StateDirectory};
+use crate::resolved::{Port, Protocol, Restart, Service, StateDirectory, UnitHandling};
 use crate::written::{self, At, RestartWhen, Scalar, TextOr, TextOrInteger};
 
 /// The mode of a directory that only a service and its group may look into.
@@ -78,6 +78,7 @@ impl Resolver<'_> {
             },
             working_directory: super::settled(working_directory)?,
             stop_signal: super::settled(stop_signal)?,
+            handling: UnitHandling::default(),
             systemd: systemd?,
             place: self.place(at),
         })

@@ -26,6 +26,8 @@ pub struct FileRule {
     pub group: Owner,
     /// What package managers treat the files as.
     pub mark: Mark,
+    /// The language of the files, e.g. `de`, which rpm can leave out.
+    pub language: Option<String>,
     /// What is left out of a directory or a glob.
     pub exclude: Vec<Glob>,
     /// The outputs that get the files, in order; never empty.

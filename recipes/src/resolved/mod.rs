@@ -1,10 +1,13 @@
 //! The recipe, concrete for one platform: every value is valid, every default is filled in.
 
 mod config;
+mod documents;
 mod files;
 mod outputs;
 mod relation;
+mod scripts;
 mod service;
+mod system;
 
 use std::fmt;
 
@@ -14,14 +17,17 @@ pub use config::{
     ConfigDocument, ConfigFile, ConfigKey, ConfigKind, ConfigName, ConfigValue, Delivery,
     Deprecation, DocumentFormat, ReloadAction, Schema, UnknownKeys,
 };
+pub use documents::{Change, Copyright, CopyrightRule, LicenseText};
 pub use files::{Destination, FileRule, FileSource, Glob, GlobError};
 pub use outputs::{
-    Base, Deb, DebScripts, DiskFormat, DiskSize, MultiArch, Oci, Priority, Rpm, RpmScripts, Script,
-    ScriptSource, Vm,
+    Base, Deb, DiskFormat, DiskSize, LintianOverride, MultiArch, Oci, Priority, Rpm,
+    RpmFileTrigger, RpmFormat, RpmMoment, RpmTrigger, Trigger, TriggerMoment, Vm,
 };
 pub(crate) use relation::{CommonKind, CommonRelation};
 pub use relation::{DebRelation, Operator, RelationError, RpmRelation};
+pub use scripts::{DebScripts, Hooks, RpmScripts, Script, ScriptFlags, ScriptSource};
 pub use service::{GeneratedFile, Port, Protocol, Restart, Service, StateDirectory};
+pub use system::{Alternative, AutoDepends, Follower, OnUpgrade, Unit, UnitHandling};
 
 use crate::name::PackageName;
 use crate::platform::Platform;
@@ -64,6 +70,18 @@ pub struct Recipe {
     pub service: Option<Service>,
     /// What differs between environments.
     pub config: Schema,
+    /// Units among the files that packages manage, besides the service's own.
+    pub units: Vec<Unit>,
+    /// Choices for generic names.
+    pub alternatives: Vec<Alternative>,
+    /// Scripts that deb and rpm run at the same moments.
+    pub hooks: Hooks,
+    /// What is done with dependencies that follow from the files.
+    pub auto_depends: AutoDepends,
+    /// The package's history, the newest first.
+    pub changelog: Vec<Change>,
+    /// Who holds the rights, if it is written.
+    pub copyright: Option<Copyright>,
     /// Set if a deb is baked.
     pub deb: Option<Deb>,
     /// Set if an rpm is baked.

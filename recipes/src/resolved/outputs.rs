@@ -1,11 +1,12 @@
 //! What each output needs besides the files.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use bake_formats::encode::Compression;
 use bake_formats::tree::TreePath;
 
 use super::relation::{DebRelation, RpmRelation};
+use super::scripts::{DebScripts, RpmScripts, Script, ScriptSource};
 use super::service::Port;
 use crate::error::Place;
 use crate::platform::Platform;
@@ -39,6 +40,37 @@ pub struct Deb {
     pub priority: Priority,
     /// `Multi-Arch`.
     pub multi_arch: Option<MultiArch>,
+    /// `Source`: the source package's name, perhaps with ` (version)`.
+    pub source: Option<String>,
+    /// `Essential`.
+    pub essential: bool,
+    /// `Protected`.
+    pub protected: bool,
+    /// `Built-Using`.
+    pub built_using: Vec<DebRelation>,
+    /// `Static-Built-Using`.
+    pub static_built_using: Vec<DebRelation>,
+    /// `Origin`.
+    pub origin: Option<String>,
+    /// `Bugs`.
+    pub bugs: Option<String>,
+    /// `Tag`.
+    pub tags: Vec<String>,
+    /// Configuration files of earlier versions that an upgrade to this one removes.
+    pub remove_conffiles: BTreeSet<TreePath>,
+    /// Lines of the control file `triggers`.
+    pub triggers: Vec<Trigger>,
+    /// debconf's questions.
+    pub templates: Option<ScriptSource>,
+    /// The control file `shlibs`.
+    pub shlibs: Option<ScriptSource>,
+    /// The control file `symbols`.
+    pub symbols: Option<ScriptSource>,
+    /// Folders and files with the distribution's `*.shlibs` and `*.symbols`, which library
+    /// dependencies are looked up in.
+    pub library_data: Vec<String>,
+    /// What lintian finds and is to leave alone.
+    pub lintian_overrides: Vec<LintianOverride>,
     /// Further control fields, none of which bake writes itself.
     pub fields: BTreeMap<String, String>,
     /// How control.tar and data.tar are compressed.
@@ -47,6 +79,26 @@ pub struct Deb {
     pub scripts: DebScripts,
     /// The place of the `[deb]` table, or of the name if there is none.
     pub place: Place,
+}
+
+/// A trigger that a package listens to or sets off (deb-triggers(5)).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Trigger {
+    /// The directive, e.g. `interest-noawait`.
+    pub directive: String,
+    /// The trigger's name or path.
+    pub name: String,
+}
+
+/// A finding of lintian that is known and right as it is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LintianOverride {
+    /// The tag.
+    pub tag: String,
+    /// What the finding says besides the tag; all findings of the tag if absent.
+    pub context: Option<String>,
+    /// Why it is right.
+    pub reason: String,
 }
 
 /// How much a Debian package matters (Debian policy 2.5).
@@ -107,19 +159,6 @@ impl MultiArch {
     }
 }
 
-/// Debian maintainer scripts (Debian policy 6).
-#[derive(Debug, Clone, PartialEq, Default)]
-pub struct DebScripts {
-    /// Before unpacking.
-    pub preinst: Option<Script>,
-    /// After unpacking.
-    pub postinst: Option<Script>,
-    /// Before removal.
-    pub prerm: Option<Script>,
-    /// After removal.
-    pub postrm: Option<Script>,
-}
-
 /// An RPM package.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Rpm {
@@ -133,6 +172,10 @@ pub struct Rpm {
     pub recommends: Vec<RpmRelation>,
     /// `Suggests`.
     pub suggests: Vec<RpmRelation>,
+    /// `Requires` of one moment each, e.g. `Requires(post)`.
+    pub scriptlet_requires: Vec<(RpmMoment, RpmRelation)>,
+    /// `OrderWithRequires`.
+    pub order_with_requires: Vec<RpmRelation>,
     /// `Supplements`.
     pub supplements: Vec<RpmRelation>,
     /// `Enhances`.
@@ -147,6 +190,18 @@ pub struct Rpm {
     pub group: Option<String>,
     /// `Packager`; the maintainer unless written.
     pub packager: Option<String>,
+    /// `Distribution`.
+    pub distribution: Option<String>,
+    /// `BugURL`.
+    pub bug_url: Option<String>,
+    /// Where files may be relocated from.
+    pub prefixes: Vec<TreePath>,
+    /// The version of the package format.
+    pub version_of_format: RpmFormat,
+    /// Triggers on other packages.
+    pub triggers: Vec<RpmTrigger>,
+    /// Triggers on files of other packages.
+    pub file_triggers: Vec<RpmFileTrigger>,
     /// How the payload is compressed.
     pub compression: Compression,
     /// Scriptlets.
@@ -155,39 +210,80 @@ pub struct Rpm {
     pub place: Place,
 }
 
-/// RPM scriptlets.
-#[derive(Debug, Clone, PartialEq, Default)]
-pub struct RpmScripts {
-    /// `%pre`
-    pub pre: Option<Script>,
-    /// `%post`
-    pub post: Option<Script>,
-    /// `%preun`
-    pub preun: Option<Script>,
-    /// `%postun`
-    pub postun: Option<Script>,
-    /// `%pretrans`
-    pub pretrans: Option<Script>,
-    /// `%posttrans`
-    pub posttrans: Option<Script>,
+/// The version of the rpm package format.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum RpmFormat {
+    /// What every rpm since 4.6 reads.
+    #[default]
+    V4,
+    /// What rpm since 4.20 reads and rpm 6 writes by default.
+    V6,
 }
 
-/// A script that a package manager runs.
+/// When a requirement must be there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum RpmMoment {
+    /// `Requires(pre)`
+    Pre,
+    /// `Requires(post)`
+    Post,
+    /// `Requires(preun)`
+    Preun,
+    /// `Requires(postun)`
+    Postun,
+    /// `Requires(pretrans)`
+    Pretrans,
+    /// `Requires(posttrans)`
+    Posttrans,
+    /// `Requires(preuntrans)`
+    Preuntrans,
+    /// `Requires(postuntrans)`
+    Postuntrans,
+    /// `Requires(verify)`
+    Verify,
+    /// `Requires(interp)`
+    Interp,
+    /// `Requires(meta)`: not for ordering.
+    Meta,
+}
+
+/// When a trigger runs, seen from the package or file that sets it off.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum TriggerMoment {
+    /// Before it is installed; not for files.
+    Prein,
+    /// After it was installed.
+    In,
+    /// Before it is removed.
+    Un,
+    /// After it was removed.
+    Postun,
+}
+
+/// A script that another package's coming or going runs.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Script {
-    /// Where its text is.
-    pub source: ScriptSource,
-    /// The script's place.
-    pub place: Place,
+pub struct RpmTrigger {
+    /// When.
+    pub moment: TriggerMoment,
+    /// The packages; never empty.
+    pub on: Vec<RpmRelation>,
+    /// What runs.
+    pub script: Script,
 }
 
-/// Where a script's text is.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum ScriptSource {
-    /// In the recipe.
-    Inline(String),
-    /// In a file, relative to the recipe's folder or absolute.
-    File(String),
+/// A script that the coming or going of files runs.
+#[derive(Debug, Clone, PartialEq)]
+pub struct RpmFileTrigger {
+    /// When; never [`TriggerMoment::Prein`].
+    pub moment: TriggerMoment,
+    /// What the paths of the files begin with; never empty.
+    pub prefixes: Vec<TreePath>,
+    /// Whether it runs once for a transaction rather than once for a package.
+    pub transaction: bool,
+    /// Higher runs first.
+    pub priority: u32,
+    /// What runs; it reads the paths from its standard input.
+    pub script: Script,
 }
 
 /// An OCI image.

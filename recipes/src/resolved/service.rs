@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use bake_formats::tree::{Mode, Owner, TreePath};
 
+use super::system::UnitHandling;
 use crate::error::Place;
 use crate::name::ServiceName;
 
@@ -36,6 +37,8 @@ pub struct Service {
     pub working_directory: Option<TreePath>,
     /// What ends it, e.g. `SIGTERM`.
     pub stop_signal: Option<String>,
+    /// What packages do with its unit.
+    pub handling: UnitHandling,
     /// Further unit settings by section and name, each with its values.
     pub systemd: BTreeMap<String, BTreeMap<String, Vec<String>>>,
     /// The place of the `[service]` table.

@@ -22,6 +22,7 @@ fn plain(command: &[&str]) -> Service {
         restart: Restart::OnFailure,
         working_directory: None,
         stop_signal: None,
+        handling: crate::resolved::UnitHandling::default(),
         systemd: BTreeMap::new(),
         place: Place::of(&Arc::from("bake.toml"), "", &(0..0)),
     }

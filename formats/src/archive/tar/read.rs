@@ -78,6 +78,7 @@ impl Member {
             group: self.group,
             xattrs: self.xattrs,
             mark: Mark::Plain,
+            language: None,
             implied: false,
         }
     }
