@@ -155,9 +155,13 @@ fn heading(line: Line<'_>) -> Result<Entry, Fault> {
 fn change(line: Line<'_>, entry: &mut Entry) -> Result<(), Fault> {
     let text = line.text;
     if !text.starts_with("  ") && !text.starts_with('\t') {
-        let close = text.starts_with(" --");
-        let message = if close { "this is not the end of an entry" } else { "expected a change" };
-        return Err(line.fault(message, if close { TRAILER } else { CHANGE }));
+        return Err(if text.starts_with(" --") {
+            line.fault("this is not the end of an entry", TRAILER)
+        } else if heading(line).is_ok() {
+            line.fault("the entry above this one has no end", TRAILER)
+        } else {
+            line.fault("expected a change", CHANGE)
+        });
     }
     let inner = text.trim_start();
     let depth = text.len() - inner.len();
@@ -247,6 +251,7 @@ anything
             (format!("a1 (1); urgency=low\n{item}{end}"), 0, "distribution"),
             (format!("a1 (1) x; low\n{item}{end}"), 0, "urgency="),
             (format!("{head} * y\n{end}"), 23, "expected a change"),
+            (format!("{head}{item}{head}"), 30, "above this one has no end"),
             (format!("{head}{item} --A <a@b>  x\n"), 30, "not the end"),
             (format!("{head}{item} -- A <a@b> x\n"), 30, "two spaces"),
             (format!("{head}{item} -- A <a@b>  x\n"), 43, "not a date"),
