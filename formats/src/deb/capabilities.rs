@@ -102,10 +102,7 @@ fn unescape(text: &str) -> Option<Vec<u8>> {
 }
 
 /// Returns a tree with capabilities; those of paths that are no files are left out.
-pub(super) fn give(
-    tree: FileTree,
-    capabilities: &Capabilities,
-) -> Result<FileTree, TreeError> {
+pub(super) fn give(tree: FileTree, capabilities: &Capabilities) -> Result<FileTree, TreeError> {
     if capabilities.is_empty() {
         return Ok(tree);
     }

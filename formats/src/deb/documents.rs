@@ -63,12 +63,7 @@ pub(super) fn add(
     Ok((builder.finish()?, Some(listed.join(" "))))
 }
 
-fn check(
-    model: &Package,
-    tree: &FileTree,
-    name: &str,
-    text: &str,
-) -> Result<TreePath, WriteError> {
+fn check(model: &Package, tree: &FileTree, name: &str, text: &str) -> Result<TreePath, WriteError> {
     let fail = |reason: String| FieldError::new(DOCUMENTS, reason);
     let path = TreePath::parse(name).map_err(|error| fail(error.to_string()))?;
     if path.absolute() != name.as_bytes() || !is_document(&model.name, &path) {
@@ -100,9 +95,8 @@ fn encode(name: &str, text: &str) -> io::Result<Vec<u8>> {
 fn gzip(raw: &[u8]) -> io::Result<Vec<u8>> {
     let mut deflate = Compress::new(flate2::Compression::best(), false);
     let mut packed = Vec::with_capacity(raw.len() + raw.len() / 8 + 1024);
-    let status = deflate
-        .compress_vec(raw, &mut packed, FlushCompress::Finish)
-        .map_err(io::Error::other)?;
+    let status =
+        deflate.compress_vec(raw, &mut packed, FlushCompress::Finish).map_err(io::Error::other)?;
     if status != Status::StreamEnd {
         return Err(io::Error::other("deflate needs more room than stored blocks would"));
     }
@@ -148,8 +142,9 @@ impl Listed {
 pub(super) fn parse(package: &str, value: &str) -> Result<Listed, FieldError> {
     let mut listed = Listed::default();
     for word in value.split_ascii_whitespace() {
-        let fail =
-            |reason: &str| FieldError::new(DOCUMENTS, format!("`{}`: {reason}", word.escape_debug()));
+        let fail = |reason: &str| {
+            FieldError::new(DOCUMENTS, format!("`{}`: {reason}", word.escape_debug()))
+        };
         let path = TreePath::parse(word).map_err(|error| fail(&error.to_string()))?;
         if word.ends_with('/') {
             listed.directories.insert(path);
@@ -159,8 +154,7 @@ pub(super) fn parse(package: &str, value: &str) -> Result<Listed, FieldError> {
             return Err(fail("it is not the path of a document"));
         }
     }
-    let is_needed =
-        |directory: &TreePath| listed.files.iter().any(|file| file.is_below(directory));
+    let is_needed = |directory: &TreePath| listed.files.iter().any(|file| file.is_below(directory));
     match listed.directories.iter().find(|directory| !is_needed(directory)) {
         Some(path) => {
             Err(FieldError::new(DOCUMENTS, format!("`{path}/`: no document lies below it")))

@@ -107,7 +107,9 @@ fn check_documents(parts: &Parts, problems: &mut Vec<Problem>) {
     };
     for path in &parts.listed.files {
         let plain = |entry: &Entry| {
-            entry.mode == Mode::PLAIN && entry.owner == Owner::root() && entry.group == Owner::root()
+            entry.mode == Mode::PLAIN
+                && entry.owner == Owner::root()
+                && entry.group == Owner::root()
         };
         let expected = "a regular file, 0644, owned by root";
         match parts.files.get(path).map(|entry| (&entry.node, plain(entry))) {
