@@ -25,17 +25,18 @@ debian_root() {
     rm -rf "$1"
     mkdir -p "$1"
     tar -xf "$SCRATCH/debian.tar" -C "$1" --xattrs-include='*' --numeric-owner
-    # What maintainer scripts may write to, without any mount.
+    # The options of bootstrapping are not for what is installed later.
+    rm -f "$1"/etc/dpkg/dpkg.cfg.d/99mmdebstrap "$1"/etc/apt/apt.conf.d/99mmdebstrap
+    # What maintainer scripts may write to.
     [ -c "$1/dev/null" ] || mknod -m 666 "$1/dev/null" c 1 3
     echo force-unsafe-io >"$1/etc/dpkg/dpkg.cfg.d/scratch"
     printf '#!/bin/sh\nexit 101\n' >"$1/usr/sbin/policy-rc.d"
     chmod 755 "$1/usr/sbin/policy-rc.d"
 }
 
-# in_debian ROOT COMMAND...: runs a command in it, with nothing of this environment.
+# in_debian ROOT COMMAND...: runs a command in it, with nothing of this environment. systemd-tmpfiles needs /proc; the mount
+# is in a namespace of its own and ends with the command.
 in_debian() {
-    local root=$1
-    shift
-    env -i PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin HOME=/root LC_ALL=C.UTF-8 \
-        DEBIAN_FRONTEND=noninteractive chroot "$root" "$@"
+    env -i PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin HOME=/root LC_ALL=C.UTF-8 DEBIAN_FRONTEND=noninteractive \
+        unshare --mount --propagation private sh -c 'mount -t proc proc "$1/proc" || mount --bind /proc "$1/proc"; exec chroot "$@"' sh "$@"
 }
