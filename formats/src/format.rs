@@ -28,6 +28,34 @@ use crate::tree::{FileTree, TreeError, TreePath};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Epoch(pub u32);
 
+impl Epoch {
+    /// Returns year, month and day of the Gregorian calendar in UTC.
+    pub fn date(self) -> (u32, u32, u32) {
+        let leap = |year: u32| {
+            year.is_multiple_of(4) && (!year.is_multiple_of(100) || year.is_multiple_of(400))
+        };
+        let (mut year, mut left) = (1970, self.0 / 86_400);
+        loop {
+            let length = if leap(year) { 366 } else { 365 };
+            if left < length {
+                break;
+            }
+            left -= length;
+            year += 1;
+        }
+        let february = if leap(year) { 29 } else { 28 };
+        let mut month = 1;
+        for length in [31, february, 31, 30, 31, 30, 31, 31, 30, 31, 30] {
+            if left < length {
+                break;
+            }
+            left -= length;
+            month += 1;
+        }
+        (year, month, left + 1)
+    }
+}
+
 /// One output format.
 pub trait Format {
     /// What the format stores besides the tree, e.g. a deb's control fields.

@@ -30,8 +30,8 @@ pub fn lower(
     match output {
         Output::Deb => {
             if let Some(table) = &recipe.deb {
-                products
-                    .push(Product::Deb(Box::new(deb::package(recipe, table, tree_id, folder)?)));
+                let package = deb::package(recipe, table, (tree, tree_id), folder)?;
+                products.push(Product::Deb(Box::new(package)));
             }
         }
         Output::Rpm => {

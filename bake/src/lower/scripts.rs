@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use bake_recipes::Place;
 use bake_recipes::resolved::{Script, ScriptSource};
 
 use crate::error::Error;
@@ -11,11 +12,29 @@ const LIMIT: u64 = 1 << 20;
 
 /// Returns a script's text, from the recipe or from the file it names.
 pub(super) fn text(script: &Script, folder: &Path) -> Result<String, Error> {
-    let name = match &script.source {
-        ScriptSource::Inline(text) => return Ok(text.clone()),
-        ScriptSource::File(name) => name,
-    };
-    let fail = |reason: String| script.place.error(format!("script `{name}`: {reason}"));
+    source_text(&script.source, &script.place, folder)
+}
+
+/// Returns a text of the recipe, or that of the file it names.
+pub(super) fn source_text(
+    source: &ScriptSource,
+    place: &Place,
+    folder: &Path,
+) -> Result<String, Error> {
+    match source {
+        ScriptSource::Inline(text) => Ok(text.clone()),
+        ScriptSource::File(name) => file_text("script", name, place, folder),
+    }
+}
+
+/// Returns the text of a file that a recipe names; `what` is how errors call it.
+pub(super) fn file_text(
+    what: &str,
+    name: &str,
+    place: &Place,
+    folder: &Path,
+) -> Result<String, Error> {
+    let fail = |reason: String| place.error(format!("{what} `{name}`: {reason}"));
     let path = folder.join(name);
     let size = fs_err::metadata(&path).map_err(|_| fail("it is not there".into()))?.len();
     if size > LIMIT {

@@ -3,11 +3,13 @@
 use std::collections::BTreeMap;
 use std::fmt::Display;
 
-use super::NAME;
 use super::control::{Paragraph, check_name};
 use super::model::{MultiArch, Package, RelationField};
-use super::relation::{Operator, Relations, check_architecture, check_package_name};
+use super::relation::{
+    Operator, Relation, RelationError, Relations, check_architecture, check_package_name,
+};
 use super::version::Version;
+use super::{NAME, capabilities};
 use crate::format::WriteError;
 use crate::tree::TreeId;
 
@@ -65,6 +67,12 @@ const MODELLED: [&str; 11] = [
 ];
 /// The field that holds the tree's identity.
 pub(super) const TREE_ID: &str = "Bake-Tree";
+/// The field that lists files that are not of the tree.
+pub(super) const DOCUMENTS: &str = "Bake-Documents";
+/// The field that lists what `postinst` gives to files.
+pub(super) const CAPABILITIES: &str = "Bake-Capabilities";
+/// The fields that only packages of ours have.
+const OWN: [&str; 3] = [TREE_ID, DOCUMENTS, CAPABILITIES];
 
 /// The priorities of Debian Policy 2.5.
 const PRIORITIES: [&str; 5] = ["required", "important", "standard", "optional", "extra"];
@@ -88,8 +96,13 @@ impl From<FieldError> for WriteError {
     }
 }
 
-/// Returns the control paragraph of a package whose files take `installed_size` KiB.
-pub(super) fn to_paragraph(model: &Package, installed_size: u64) -> Result<Paragraph, FieldError> {
+/// Returns the control paragraph of a package whose files take `installed_size` KiB, with fields
+/// that follow from the files.
+pub(super) fn to_paragraph(
+    model: &Package,
+    installed_size: u64,
+    added: [(&'static str, Option<String>); 2],
+) -> Result<Paragraph, FieldError> {
     let mut values: BTreeMap<(usize, &str), String> = BTreeMap::new();
     let mut put = |name, value: String| values.insert((rank(name), name), value);
     put("Package", model.name.clone());
@@ -115,8 +128,10 @@ pub(super) fn to_paragraph(model: &Package, installed_size: u64) -> Result<Parag
     if let Some(multi_arch) = model.multi_arch {
         put("Multi-Arch", multi_arch.word().into());
     }
-    if let Some(id) = model.tree_id {
-        put(TREE_ID, id.to_string());
+    let added = added.into_iter().filter_map(|(name, value)| Some((name, value?)));
+    let tree_id = model.tree_id.map(|id| (TREE_ID, id.to_string()));
+    for (name, value) in added.chain(tree_id) {
+        put(name, value);
     }
     for (name, value) in &model.fields {
         if is_modelled(name) {
@@ -142,7 +157,7 @@ fn rank(name: &str) -> usize {
 /// Returns whether a field has a place of its own, so that it cannot be among the others.
 fn is_modelled(name: &str) -> bool {
     let relations = RelationField::ALL.map(RelationField::name);
-    let mut known = MODELLED.iter().chain(&relations).chain(&[TREE_ID]);
+    let mut known = MODELLED.iter().chain(&relations).chain(&OWN);
     known.any(|known| is(name, known))
 }
 
@@ -155,7 +170,7 @@ pub(super) fn check(name: &str, value: &str) -> Result<(), FieldError> {
     if value.is_empty() {
         return fail(&"it is empty");
     }
-    let is_folded = !is_modelled(name) || name.eq_ignore_ascii_case("Description");
+    let is_folded = !is_modelled(name) || is(name, "Description") || is(name, CAPABILITIES);
     if value.contains(|c: char| c.is_control() && !(is_folded && matches!(c, '\n' | '\t'))) {
         return fail(&"it has a control character");
     }
@@ -177,6 +192,9 @@ pub(super) fn check(name: &str, value: &str) -> Result<(), FieldError> {
         "Multi-Arch" => parse_multi_arch(value).map(drop),
         "Homepage" => check_homepage(value).map_err(Into::into),
         "Description" => unfold_description(value).map(drop).map_err(|error| error.reason),
+        "Bugs" => check_bugs(value).map_err(Into::into),
+        "Built-Using" | "Static-Built-Using" => check_built_using(value),
+        CAPABILITIES => capabilities::parse(value).map(drop).map_err(|error| error.reason),
         TREE_ID => value.parse::<TreeId>().map(drop).map_err(|error| error.to_string()),
         "Essential" | "Protected" | "Build-Essential" if !["yes", "no"].contains(&value) => {
             Err("expected yes or no".into())
@@ -192,7 +210,7 @@ fn is(name: &str, known: &str) -> bool {
 
 /// Returns the known spelling of a field's name, else the name itself.
 fn canonical(name: &str) -> &str {
-    ORDER.iter().chain(&[TREE_ID]).find(|known| is(name, known)).map_or(name, |known| known)
+    ORDER.iter().chain(&OWN).find(|known| is(name, known)).map_or(name, |known| known)
 }
 
 fn check_relations(field: RelationField, value: &str) -> Result<(), FieldError> {
@@ -256,6 +274,26 @@ fn check_homepage(value: &str) -> Result<(), &'static str> {
         return Ok(());
     }
     Err("expected a URL")
+}
+
+/// deb-control(5): `bts-type://bts-address`.
+fn check_bugs(value: &str) -> Result<(), &'static str> {
+    let is_mail = value.strip_prefix("mailto:").is_some_and(|mail| mail.contains('@'));
+    if is_mail { Ok(()) } else { check_homepage(value) }
+}
+
+/// Debian Policy 7.8: sources, each with the one version that was used.
+fn check_built_using(value: &str) -> Result<(), String> {
+    let relations: Relations = value.parse().map_err(|error: RelationError| error.to_string())?;
+    for source in relations.iter() {
+        let is_exact = |relation: &Relation| {
+            relation.version.as_ref().is_some_and(|(operator, _)| *operator == Operator::Equal)
+        };
+        if source.len() != 1 || !source.iter().all(is_exact) {
+            return Err(format!("`{source}`: expected one source and `(= version)`"));
+        }
+    }
+    Ok(())
 }
 
 fn parse_multi_arch(value: &str) -> Result<MultiArch, String> {

@@ -29,7 +29,9 @@
 //! unnoticed if the result is valid and the compression has no checksum of its own. That is what
 //! signatures are for.
 
+mod capabilities;
 mod control;
+mod documents;
 mod fields;
 mod listing;
 mod model;

@@ -11,8 +11,8 @@ use crate::tree::TreeId;
 
 /// A binary package: its control fields and control files.
 ///
-/// Not part of it is what follows from the tree: `Installed-Size`, `md5sums`, and `conffiles`,
-/// which are the regular files that the tree marks as configuration.
+/// Not part of it is what follows from the tree: `Installed-Size`, `md5sums`, `conffiles`, which
+/// are the regular files that the tree marks as configuration, and `Bake-Capabilities`.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Package {
     /// `Package`
@@ -46,6 +46,11 @@ pub struct Package {
     pub control_files: BTreeMap<ControlFile, String>,
     /// Absolute paths of configuration files that an upgrade to this version removes.
     pub removed_conffiles: BTreeSet<String>,
+    /// Texts of packaging documents by their absolute paths, of which only these are allowed:
+    /// `copyright`, `changelog.gz`, `changelog.Debian.gz` and `NEWS.Debian.gz` in
+    /// `/usr/share/doc/PACKAGE`, and `/usr/share/lintian/overrides/PACKAGE`. They are files of the
+    /// package and not of the tree; those that end in `.gz` are compressed in it.
+    pub documents: BTreeMap<String, String>,
     /// How both archives are compressed. A package does not tell the level: one that was read has
     /// the codec's default.
     pub compression: Compression,
@@ -72,6 +77,7 @@ impl Package {
             fields: BTreeMap::new(),
             control_files: BTreeMap::new(),
             removed_conffiles: BTreeSet::new(),
+            documents: BTreeMap::new(),
             compression: Compression::XZ,
             tree_id: None,
         }

@@ -3,10 +3,11 @@
 use std::collections::BTreeMap;
 
 use super::control::Paragraph;
-use super::fields::{FieldError, from_paragraph};
+use super::documents::Listed;
+use super::fields::{CAPABILITIES, DOCUMENTS, FieldError, from_paragraph};
 use super::listing::{Conffiles, parse_conffiles};
 use super::model::{ControlFile, Package};
-use super::{CODECS, FORMAT_VERSION};
+use super::{CODECS, FORMAT_VERSION, capabilities, documents};
 use crate::archive::ar::{ArMember, ArReader};
 use crate::archive::tar::{Kind, Member, TarReader};
 use crate::encode::{Codec, Compression, decoder};
@@ -26,8 +27,12 @@ const DATA: &str = "data.tar";
 pub(super) struct Parts {
     /// The control files by name.
     pub(super) control: BTreeMap<String, ControlMember>,
-    /// The files, unmarked.
-    pub(super) tree: FileTree,
+    /// All files, unmarked, documents among them and capabilities not.
+    pub(super) files: FileTree,
+    /// What is not of the tree.
+    pub(super) listed: Listed,
+    /// The bytes of documents.
+    pub(super) documents: BTreeMap<TreePath, Vec<u8>>,
     /// How data.tar is compressed.
     pub(super) codec: Codec,
 }
@@ -53,6 +58,23 @@ impl Parts {
         let text = std::str::from_utf8(self.control_file("control"))
             .map_err(|error| FieldError::new("control", error))?;
         Paragraph::parse(text).map_err(|error| FieldError::new("control", error))
+    }
+
+    /// Returns what the package says is not of the tree; nothing if its fields cannot be read.
+    fn listed(&self) -> Result<Listed, FieldError> {
+        let Ok(paragraph) = self.paragraph() else { return Ok(Listed::default()) };
+        let package = paragraph.get("Package").unwrap_or_default();
+        documents::parse(package, paragraph.get(DOCUMENTS).unwrap_or_default())
+    }
+}
+
+impl Parts {
+    /// Returns the tree: the files without documents, with capabilities.
+    pub(super) fn tree(&self) -> Result<FileTree, ReadError> {
+        let tree = self.files.filter(|path, _| !self.listed.contains(path))?;
+        let paragraph = self.paragraph()?;
+        let capabilities = capabilities::parse(paragraph.get(CAPABILITIES).unwrap_or_default())?;
+        Ok(capabilities::give(tree, &capabilities)?)
     }
 }
 
@@ -80,7 +102,8 @@ pub(super) fn read(source: &Source) -> Result<Unpacked<Package>, ReadError> {
     let (level, _) = parts.codec.levels();
     model.compression = Compression { codec: parts.codec, level };
     model.removed_conffiles.clone_from(&conffiles.removed);
-    let tree = mark(&parts.tree, &conffiles)?;
+    model.documents = documents::texts(&parts.documents)?;
+    let tree = mark(&parts.tree()?, &conffiles)?;
     let declared = model.tree_id;
     Ok(Unpacked { model, tree, declared })
 }
@@ -106,11 +129,24 @@ pub(super) fn unpack(source: &Source, problems: &mut Vec<Problem>) -> Result<Par
     let member = expect_member(&mut archive, DATA, problems)?;
     let codec = codec(&member, DATA)?;
     let input = decoder(codec, archive.open(&member))?;
-    let tree = read_data(TarReader::new(input, DATA), problems)?;
+    let mut parts = Parts {
+        control,
+        files: FileTree::default(),
+        listed: Listed::default(),
+        documents: BTreeMap::new(),
+        codec,
+    };
+    match parts.listed() {
+        Ok(listed) => parts.listed = listed,
+        Err(FieldError { field, reason }) => {
+            problems.push(Problem::new("deb-document", field, "paths of documents", reason));
+        }
+    }
+    read_data(TarReader::new(input, DATA), &mut parts, problems)?;
     while let Some(member) = archive.next_member()? {
         check_extra(&member, problems);
     }
-    Ok(Parts { control, tree, codec })
+    Ok(parts)
 }
 
 /// Moves to the member of a name, over those that every reader is to ignore.
@@ -191,8 +227,9 @@ fn read_control(
 
 fn read_data(
     mut archive: TarReader<impl std::io::Read>,
+    parts: &mut Parts,
     problems: &mut Vec<Problem>,
-) -> Result<FileTree, ReadError> {
+) -> Result<(), ReadError> {
     let mut builder = TreeBuilder::new();
     let mut is_first = true;
     while let Some(member) = archive.next_member()? {
@@ -201,12 +238,19 @@ fn read_data(
         check_order(&member, &builder, problems);
         is_first = false;
         let content = match member.kind {
+            Kind::File if parts.listed.files.contains(&member.path) => {
+                let bytes = archive.contents_to_vec(documents::LIMIT)?;
+                let content = Content::of(&bytes);
+                parts.documents.insert(member.path.clone(), bytes);
+                content
+            }
             Kind::File => Content::of_reader(archive.contents())?,
             _ => Content::of(b""),
         };
         builder.insert(member.path.clone(), member.into_entry(content))?;
     }
-    Ok(builder.finish()?)
+    parts.files = builder.finish()?;
+    Ok(())
 }
 
 fn check_dialect(archive: &str, member: &Member, problems: &mut Vec<Problem>) {

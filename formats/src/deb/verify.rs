@@ -3,15 +3,16 @@
 use std::collections::BTreeSet;
 
 use super::control::Paragraph;
-use super::fields::{self, TREE_ID};
+use super::fields::{self, CAPABILITIES, TREE_ID};
 use super::listing::{self, Conffiles};
 use super::model::ControlFile;
 use super::read::{ControlMember, Parts, unpack};
 use super::write::has_interpreter;
+use super::{capabilities, documents};
 use crate::digest::hex;
 use crate::format::{Problem, ReadError};
 use crate::input::Source;
-use crate::tree::{FileTree, Mode, Node, TreeId, TreePath};
+use crate::tree::{Entry, FileTree, Mode, Node, Owner, TreeId, TreePath};
 
 /// Fields without which dpkg refuses the package, or Debian Policy does.
 const REQUIRED: [&str; 5] = ["Package", "Version", "Architecture", "Maintainer", "Description"];
@@ -45,7 +46,7 @@ pub(super) fn verify(source: &Source) -> Result<Vec<Problem>, ReadError> {
             Conffiles::default()
         }
     };
-    check_conffiles(&conffiles, &parts.tree, &mut problems);
+    check_conffiles(&conffiles, &parts.files, &mut problems);
     check_md5sums(&parts, &conffiles, &mut problems);
     Ok(problems)
 }
@@ -82,11 +83,71 @@ fn check_paragraph(paragraph: &Paragraph, parts: &Parts, problems: &mut Vec<Prob
         }
     }
     check_installed_size(paragraph, parts, problems);
+    check_documents(parts, problems);
+    check_capabilities(paragraph, parts, problems);
     let declared = paragraph.get(TREE_ID).and_then(|text| text.parse::<TreeId>().ok());
-    let found = parts.tree.id();
-    if let Some(declared) = declared.filter(|declared| *declared != found) {
-        let (expected, found) = (declared.to_string(), found.to_string());
-        problems.push(Problem::new("deb-tree-id", TREE_ID, expected, found));
+    let Some(declared) = declared else { return };
+    match parts.tree().map(|tree| tree.id()) {
+        Ok(found) if found == declared => {}
+        Ok(found) => {
+            let (expected, found) = (declared.to_string(), found.to_string());
+            problems.push(Problem::new("deb-tree-id", TREE_ID, expected, found));
+        }
+        Err(error) => {
+            let expected = declared.to_string();
+            problems.push(Problem::new("deb-tree-id", TREE_ID, expected, error.to_string()));
+        }
+    }
+}
+
+/// Documents are plain files that root owns, and text; no directory that is listed has other files.
+fn check_documents(parts: &Parts, problems: &mut Vec<Problem>) {
+    let mut report = |path: &TreePath, expected: &str, found: String| {
+        problems.push(Problem::new("deb-document", path.to_string(), expected, found));
+    };
+    for path in &parts.listed.files {
+        let plain = |entry: &Entry| {
+            entry.mode == Mode::PLAIN
+                && entry.owner == Owner::root()
+                && entry.group == Owner::root()
+        };
+        let expected = "a regular file, 0644, owned by root";
+        match parts.files.get(path).map(|entry| (&entry.node, plain(entry))) {
+            Some((Node::File(_), true)) => {}
+            Some(_) => report(path, expected, "something else".into()),
+            None => report(path, expected, "nothing".into()),
+        }
+        if let Some(Err(error)) =
+            parts.documents.get(path).map(|bytes| documents::decode(path, bytes))
+        {
+            report(path, "text", error.reason);
+        }
+    }
+    for directory in &parts.listed.directories {
+        let is_other = |path: &TreePath| path.is_below(directory) && !parts.listed.contains(path);
+        if let Some((other, _)) = parts.files.iter().find(|(path, _)| is_other(path)) {
+            report(directory, "nothing but documents in it", other.to_string());
+        }
+    }
+}
+
+/// Capabilities are given to regular files, and by `postinst`.
+fn check_capabilities(paragraph: &Paragraph, parts: &Parts, problems: &mut Vec<Problem>) {
+    let Some(value) = paragraph.get(CAPABILITIES) else { return };
+    // What cannot be parsed is reported with the field.
+    let Ok(capabilities) = capabilities::parse(value) else { return };
+    let rule = "deb-capabilities";
+    for path in capabilities.keys() {
+        let entry = parts.files.get(path).filter(|_| !parts.listed.contains(path));
+        if !matches!(entry.map(|entry| &entry.node), Some(Node::File(_))) {
+            let place = path.to_string();
+            problems.push(Problem::new(rule, place, "a regular file of the tree", "none"));
+        }
+    }
+    let script = String::from_utf8_lossy(parts.control_file(ControlFile::Postinst.name()));
+    if let Some(path) = capabilities::unset(&script, &capabilities) {
+        let expected = format!("setcap for {path}");
+        problems.push(Problem::new(rule, ControlFile::Postinst.name(), expected, "nothing"));
     }
 }
 
@@ -94,7 +155,7 @@ fn check_paragraph(paragraph: &Paragraph, parts: &Parts, problems: &mut Vec<Prob
 fn check_installed_size(paragraph: &Paragraph, parts: &Parts, problems: &mut Vec<Problem>) {
     let Some(value) = paragraph.get("Installed-Size") else { return };
     let Ok(found) = value.parse::<u64>() else { return };
-    let least = listing::installed_size(&parts.tree);
+    let least = listing::installed_size(&parts.files);
     let mut most = least;
     if paragraph.get(TREE_ID).is_none() {
         let size = |file: &ControlMember| (file.text.len() as u64).div_ceil(1024);
@@ -125,7 +186,7 @@ fn check_conffiles(conffiles: &Conffiles, tree: &FileTree, problems: &mut Vec<Pr
 }
 
 fn check_md5sums(parts: &Parts, conffiles: &Conffiles, problems: &mut Vec<Problem>) {
-    let tree = &parts.tree;
+    let tree = &parts.files;
     let is_file = |path: &TreePath| tree.content(path).is_some();
     let is_covered = |path: &TreePath| is_file(path) && !conffiles.kept.contains(path);
     let mut unlisted: BTreeSet<&TreePath> =

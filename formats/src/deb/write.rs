@@ -1,8 +1,8 @@
 //! Writing a package.
 
-use super::fields::{FieldError, to_paragraph};
+use super::fields::{CAPABILITIES, DOCUMENTS, FieldError, to_paragraph};
 use super::model::{ControlFile, Package};
-use super::{CODECS, FORMAT_VERSION, NAME, listing};
+use super::{CODECS, FORMAT_VERSION, NAME, capabilities, documents, listing};
 use crate::archive::ar::ArWriter;
 use crate::archive::tar::{self, Dialect, Root, SymlinkOrder, TarOptions, TarWriter};
 use crate::encode::Compression;
@@ -19,7 +19,11 @@ pub(super) fn write(
     let tree = tree.filter(|_, entry| entry.mark != Mark::Ghost)?;
     check_names(&tree)?;
     check_tree_id(model, &tree)?;
-    let control = control_tar(model, &tree, cx.epoch)?;
+    let (tree, listed) = documents::add(model, tree, cx.blobs)?;
+    let (tree, capabilities) = capabilities::take(tree)?;
+    capabilities::check(model, &capabilities)?;
+    let added = [(DOCUMENTS, listed), (CAPABILITIES, capabilities::to_field(&capabilities))];
+    let control = control_tar(model, &tree, added, cx.epoch)?;
     let data = tar::write(&tree, options(cx.epoch))?;
     let mut archive = ArWriter::new(NAME, cx.epoch);
     archive.append("debian-binary", &Rope::from(FORMAT_VERSION.to_vec()))?;
@@ -71,8 +75,14 @@ fn check_tree_id(model: &Package, tree: &FileTree) -> Result<(), WriteError> {
     }
 }
 
-fn control_tar(model: &Package, tree: &FileTree, epoch: Epoch) -> Result<Rope, WriteError> {
-    let paragraph = to_paragraph(model, listing::installed_size(tree))?;
+/// `added` are the fields that tell how the files differ from the tree.
+fn control_tar(
+    model: &Package,
+    tree: &FileTree,
+    added: [(&'static str, Option<String>); 2],
+    epoch: Epoch,
+) -> Result<Rope, WriteError> {
+    let paragraph = to_paragraph(model, listing::installed_size(tree), added)?;
     let mut files = vec![
         ("conffiles", Mode::PLAIN, listing::conffiles(tree, &model.removed_conffiles)?),
         ("control", Mode::PLAIN, paragraph.to_string().into_bytes()),

@@ -128,36 +128,10 @@ pub struct History {
 
 /// Returns a time as RFC 3339 in UTC, e.g. `1970-01-01T00:00:00Z`.
 pub fn rfc3339(epoch: Epoch) -> String {
-    let (days, seconds) = (epoch.0 / 86_400, epoch.0 % 86_400);
-    let (year, month, day) = civil(days);
+    let (year, month, day) = epoch.date();
+    let seconds = epoch.0 % 86_400;
     let (hour, minute, second) = (seconds / 3600, seconds / 60 % 60, seconds % 60);
     format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}Z")
-}
-
-/// Returns year, month and day of the Gregorian calendar, counting days from 1970-01-01.
-fn civil(days: u32) -> (u32, u32, u32) {
-    let leap = |year: u32| {
-        year.is_multiple_of(4) && (!year.is_multiple_of(100) || year.is_multiple_of(400))
-    };
-    let (mut year, mut left) = (1970, days);
-    loop {
-        let length = if leap(year) { 366 } else { 365 };
-        if left < length {
-            break;
-        }
-        left -= length;
-        year += 1;
-    }
-    let february = if leap(year) { 29 } else { 28 };
-    let mut month = 1;
-    for length in [31, february, 31, 30, 31, 30, 31, 31, 30, 31, 30] {
-        if left < length {
-            break;
-        }
-        left -= length;
-        month += 1;
-    }
-    (year, month, left + 1)
 }
 
 #[cfg(test)]

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use bake_formats::encode::{Codec, Compression};
-use bake_formats::tree::TreePath;
+use bake_formats::tree::{TreePath, capabilities};
 
 use super::{Common, Resolver, settled};
 use crate::resolved::{
@@ -172,12 +172,13 @@ impl Resolver<'_> {
         }
     }
 
-    /// dpkg refuses the PAX headers that extended attributes need, and a file that is both shipped
-    /// and to be removed.
+    /// dpkg refuses the PAX headers that extended attributes need, but a script can set
+    /// capabilities; and a file cannot be both shipped and to be removed.
     pub(super) fn check_deb_files(&self, files: &[FileRule]) {
         let rules = files.iter().filter(|rule| rule.is_for(Output::Deb));
-        for rule in rules.clone().filter(|rule| !rule.xattrs.is_empty()) {
-            let message = "a deb cannot carry capabilities or extended attributes";
+        let other = |rule: &&FileRule| rule.xattrs.keys().any(|name| name != capabilities::XATTR);
+        for rule in rules.clone().filter(other) {
+            let message = "a deb can carry no extended attributes but capabilities";
             let hint = "leave `deb` out of the rule's `formats`, or bake no deb";
             self.report(rule.place.error(message).hint(hint));
         }

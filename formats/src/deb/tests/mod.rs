@@ -1,5 +1,6 @@
 mod handmade;
 mod laws;
+mod outside;
 
 use super::*;
 use crate::archive::ar::{ArReader, ArWriter};
@@ -327,6 +328,13 @@ fn rejects_fields_that_dpkg_or_policy_reject() {
     all.other("Depends", "foo");
     all.other("bake-tree", "x");
     all.other("Essential", "maybe");
+    all.other("bake-documents", "/usr/share/doc/hello/copyright");
+    all.other("Bake-Capabilities", "/a cap_kill=ep");
+    all.other("Bugs", "bugs");
+    for sources in ["a1", "a1 (>= 1)", "a1 (= 1) | b1 (= 1)", "a1 (= v)"] {
+        all.other("Built-Using", sources);
+        all.other("Static-Built-Using", sources);
+    }
     all.other("X Y", "1");
     all.other("X:", "1");
     all.other("X", "");

@@ -1,0 +1,159 @@
+//! Units of systemd, by the helpers that respect what the administrator has chosen
+//! (deb-systemd-helper(1p), deb-systemd-invoke(1p)).
+
+use std::collections::BTreeMap;
+
+use bake_formats::deb::ControlFile;
+use bake_formats::tree::{FileTree, TreePath};
+use bake_recipes::resolved::{OnUpgrade, UnitHandling};
+
+use super::super::{DebCx, has_file};
+use super::Parts;
+use super::shell::{self, CONFIGURE};
+use crate::error::Error;
+
+/// Where units are.
+const FOLDERS: [&str; 3] =
+    ["/usr/lib/systemd/system", "/lib/systemd/system", "/etc/systemd/system"];
+/// Whether systemd runs, and the package is being installed for it.
+const RUNNING: &str = "[ -z \"${DPKG_ROOT:-}\" ] && [ -d /run/systemd/system ]";
+
+/// The units that the package manages by name, sorted.
+pub(super) type Units = BTreeMap<String, UnitHandling>;
+
+/// Returns the service's unit and those that the recipe names. A template cannot be started.
+pub(super) fn units(cx: DebCx<'_>) -> Result<Units, Error> {
+    let mut units = Units::new();
+    for unit in &cx.recipe.units {
+        if unit.name.contains("@.") {
+            continue;
+        }
+        if !has_unit(cx.tree, &unit.name) {
+            let message = format!("the unit `{}` is not among the deb's files", unit.name);
+            let hint = format!("it belongs in `{}/`", FOLDERS[0]);
+            return Err(unit.place.error(message).hint(hint).into());
+        }
+        units.insert(unit.name.clone(), unit.handling);
+    }
+    if let Some(service) = &cx.recipe.service {
+        units.insert(format!("{}.service", service.name), service.handling);
+    }
+    Ok(units)
+}
+
+/// Returns whether a unit, or the template of an instance, is in the tree.
+fn has_unit(tree: &FileTree, name: &str) -> bool {
+    let template = name.split_once('@').and_then(|(prefix, rest)| {
+        let (_, suffix) = rest.rsplit_once('.')?;
+        Some(format!("{prefix}@.{suffix}"))
+    });
+    let is_there = |name: &str| {
+        let mut paths = FOLDERS.iter().map(|folder| TreePath::parse(format!("{folder}/{name}")));
+        paths.any(|path| path.is_ok_and(|path| has_file(tree, &path)))
+    };
+    is_there(name) || template.is_some_and(|template| is_there(&template))
+}
+
+/// Returns the names of those that a rule is for, as words; empty if there are none.
+fn chosen(units: &Units, wanted: impl Fn(&UnitHandling) -> bool) -> String {
+    shell::words(units.iter().filter(|(_, unit)| wanted(unit)).map(|(name, _)| name.as_str()))
+}
+
+/// Stops what must not run while its files are exchanged.
+pub(super) fn before_unpacking(parts: &mut Parts, units: &Units) {
+    let stopped = chosen(units, |unit| unit.on_upgrade == OnUpgrade::Stop);
+    if !stopped.is_empty() {
+        let lines = format!(
+            "if [ \"$1\" = upgrade ] && {RUNNING}; then\n\
+             \tdeb-systemd-invoke stop {stopped} >/dev/null || true\nfi\n"
+        );
+        parts.add(ControlFile::Preinst, "units", &lines);
+    }
+}
+
+pub(super) fn after_unpacking(parts: &mut Parts, units: &Units) {
+    if units.is_empty() {
+        return;
+    }
+    let mut lines = CONFIGURE.to_owned();
+    for (name, handling) in units {
+        lines.push_str(&enabling(&shell::quote(name), handling.enable));
+    }
+    lines.push_str(&format!("\tif {RUNNING}; then\n"));
+    lines.push_str("\t\tsystemctl --system daemon-reload >/dev/null || true\n");
+    lines.push_str(&starting(units));
+    lines.push_str("\tfi\n\t;;\nesac\n");
+    parts.add(ControlFile::Postinst, "units", &lines);
+}
+
+/// Enables a unit when it is first installed, and later only if it was enabled then; in every case
+/// the links that it has are recorded, for purging.
+fn enabling(unit: &str, enable: bool) -> String {
+    let helper = |verb: &str| format!("deb-systemd-helper {verb} {unit} >/dev/null || true\n");
+    let (unmask, enabling, update) = (helper("unmask"), helper("enable"), helper("update-state"));
+    if enable {
+        return format!(
+            "\t{unmask}\tif deb-systemd-helper --quiet was-enabled {unit}; then\n\
+             \t\t{enabling}\telse\n\t\t{update}\tfi\n"
+        );
+    }
+    format!(
+        "\tif deb-systemd-helper debian-installed {unit}; then\n\t\t{unmask}\
+         \t\tif deb-systemd-helper --quiet was-enabled {unit}; then\n\
+         \t\t\t{enabling}\t\tfi\n\tfi\n\t{update}"
+    )
+}
+
+/// Starts units after the first installation, and what an upgrade is to do with them.
+fn starting(units: &Units) -> String {
+    let invoke =
+        |verb: &str, units: &str| format!("deb-systemd-invoke {verb} {units} >/dev/null || true\n");
+    let mut lines = String::new();
+    let restarted = chosen(units, |unit| unit.start && unit.on_upgrade == OnUpgrade::Restart);
+    if !restarted.is_empty() {
+        lines.push_str(&format!(
+            "\t\tif [ -n \"${{2:-}}\" ]; then\n\t\t\t{}\t\telse\n\t\t\t{}\t\tfi\n",
+            invoke("restart", &restarted),
+            invoke("start", &restarted)
+        ));
+    }
+    let started = chosen(units, |unit| unit.start && unit.on_upgrade != OnUpgrade::Restart);
+    if !started.is_empty() {
+        lines.push_str(&format!("\t\t{}", invoke("start", &started)));
+    }
+    let tried = chosen(units, |unit| !unit.start && unit.on_upgrade == OnUpgrade::Restart);
+    if !tried.is_empty() {
+        lines.push_str(&format!(
+            "\t\tif [ -n \"${{2:-}}\" ]; then\n\t\t\t{}\t\tfi\n",
+            invoke("try-restart", &tried)
+        ));
+    }
+    lines
+}
+
+/// Stops all units: a program whose files are gone must not run on.
+pub(super) fn before_removal(parts: &mut Parts, units: &Units) {
+    if units.is_empty() {
+        return;
+    }
+    let all = chosen(units, |_| true);
+    let lines = format!(
+        "if [ \"$1\" = remove ] && {RUNNING}; then\n\
+         \tdeb-systemd-invoke stop {all} >/dev/null || true\nfi\n"
+    );
+    parts.add(ControlFile::Prerm, "units", &lines);
+}
+
+pub(super) fn after_removal(parts: &mut Parts, units: &Units) {
+    if units.is_empty() {
+        return;
+    }
+    let all = chosen(units, |_| true);
+    let lines = format!(
+        "if [ \"$1\" = remove ] && {RUNNING}; then\n\
+         \tsystemctl --system daemon-reload >/dev/null || true\nfi\n\
+         if [ \"$1\" = purge ] && [ -x \"$(command -v deb-systemd-helper)\" ]; then\n\
+         \tdeb-systemd-helper purge {all} >/dev/null || true\nfi\n"
+    );
+    parts.add(ControlFile::Postrm, "units", &lines);
+}
