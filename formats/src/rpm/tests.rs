@@ -28,6 +28,7 @@ fn full_package(tree: &FileTree) -> Package {
         interpreter: "/usr/bin/python3".into(),
         arguments: vec!["-s".into()],
         body: "print(2)\n".into(),
+        flags: ScriptFlags { expand: true, qformat: true, critical: true },
     };
     let change = Change { time: 1, author: "Jo <jo@example.com> - 1.0-1".into(), text: "x".into() };
     Package {
@@ -39,8 +40,13 @@ fn full_package(tree: &FileTree) -> Package {
         group: Some("Unspecified".into()),
         bug_url: Some("https://example.com/bugs".into()),
         relations: Relations {
-            requires: dependencies(&["glibc >= 2.28", "/bin/sh", "(a or b >= 1)", "a"]),
-            provides: dependencies(&["hi = 3", "hello = 2:1.0~rc1^git2-1"]),
+            requires: dependencies(&["(a or b >= 1)", "/bin/sh", "a", "glibc >= 2.28"]),
+            scriptlet_requires: vec![
+                (Moment::Pre, Dependency::on("useradd")),
+                (Moment::Meta, Dependency::on("zsh")),
+            ],
+            order: dependencies(&["h > 1"]),
+            provides: dependencies(&["hi = 3"]),
             conflicts: dependencies(&["bye"]),
             obsoletes: dependencies(&["hallo < 2:1"]),
             recommends: dependencies(&["c"]),
@@ -55,7 +61,27 @@ fn full_package(tree: &FileTree) -> Package {
             postun: Some(python),
             pretrans: Some(lua),
             posttrans: Some(Script::shell("")),
+            preuntrans: Some(Script::shell("echo preuntrans\n")),
+            postuntrans: Some(Script::shell("echo postuntrans\n")),
+            verify: Some(Script::shell("echo verify\n")),
         },
+        triggers: Triggers {
+            packages: vec![Trigger {
+                moment: TriggerMoment::Postun,
+                on: dependencies(&["i < 2~x", "j"]),
+                script: Script::shell("echo trigger\n"),
+            }],
+            files: Vec::new(),
+            transaction_files: vec![FileTrigger {
+                moment: TriggerMoment::In,
+                prefixes: vec!["/usr/lib".into(), "/usr/share".into()],
+                priority: 5,
+                script: Script { interpreter: "/bin/cat".into(), ..Script::shell("") },
+            }],
+        },
+        vcs: Some("https://example.com/hello.git".into()),
+        distribution: Some("Example".into()),
+        prefixes: vec!["/opt/hello".into()],
         changelog: vec![change.clone(), Change { time: 0, ..change }],
         tree_id: Some(tree.id()),
         ..package()
@@ -158,7 +184,8 @@ fn a_package_of_large_files_has_a_stripped_payload() {
     let encoder = Encoder::new(&store, &NoCache, 1);
     let cx = WriteCx { blobs: &store, encoder: &encoder, epoch: EPOCH };
     // The form that a file of 4 GiB asks for, with files of a few bytes.
-    let table = files::FileTable { large: true, ..files::FileTable::from_tree(&tree).unwrap() };
+    let table = files::FileTable::from_tree(&tree, RpmFormat::V4).unwrap();
+    let table = files::FileTable { large: true, ..table };
     let artifact = write::assemble(&package, &table, &cx).unwrap();
     let bytes = artifact.files[0].rope.to_vec(&store).unwrap();
     let source = Source::from_bytes(bytes.clone());
@@ -176,7 +203,7 @@ fn a_file_that_newc_cannot_say_makes_the_payload_stripped() {
     for (size, large) in [(u64::from(u32::MAX) - 1, false), (u64::from(u32::MAX), true)] {
         let mut builder = TreeBuilder::new();
         builder.insert(path("/a"), Entry::file(content(size), Mode::PLAIN)).unwrap();
-        let table = files::FileTable::from_tree(&builder.finish().unwrap()).unwrap();
+        let table = files::FileTable::from_tree(&builder.finish().unwrap(), RpmFormat::V4).unwrap();
         assert_eq!((table.large, table.usage().large_files), (large, large), "{size}");
     }
 }
@@ -303,7 +330,7 @@ fn an_independent_reader_agrees() {
         provides.iter().map(|one| (one.name.as_str(), one.version.as_str())).collect();
     let evr = "2:1.0~rc1^git2-1";
     let own = [("config(hello)", evr), ("hello", evr), ("hello(x86-64)", evr)];
-    assert_eq!(provides, [[("hi", "3"), ("hello", evr)].as_slice(), &own].concat());
+    assert_eq!(provides, [own.as_slice(), &[("hi", "3")]].concat());
     assert_eq!(metadata.get_pre_install_script().unwrap().script, "echo pre\n");
 
     let files = metadata.get_file_entries().unwrap();
