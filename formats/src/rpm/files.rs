@@ -15,7 +15,7 @@ use super::automatic::Usage;
 use super::checksum::Checksum;
 use super::directories::is_unowned;
 use super::header::Header;
-use super::model::RpmFormat;
+use super::model::{Package, RpmFormat};
 use super::relations::Row;
 use super::value::{Strings, Value};
 use super::{columns, tags};
@@ -219,11 +219,11 @@ fn capabilities(path: &TreePath, entry: &Entry) -> Result<String, WriteError> {
 
 impl FileTable {
     /// Returns the table of everything in a tree that the package lists.
-    pub(super) fn from_tree(tree: &FileTree, format: RpmFormat) -> Result<Self, WriteError> {
+    pub(super) fn from_tree(tree: &FileTree, package: &Package) -> Result<Self, WriteError> {
         let mut rows = Vec::new();
         for (path, entry) in tree.iter() {
             refuse_link_to_ghost(tree, path, entry)?;
-            if !is_unowned(tree, path, entry) {
+            if !is_unowned(tree, path, entry, &package.name) {
                 rows.push((entry, File::from_entry(tree, path, entry)?));
             }
         }
@@ -238,7 +238,8 @@ impl FileTable {
             file.inode = *inodes.entry(identity).or_insert(number);
         }
         let rows: Vec<File> = rows.into_iter().map(|(_, file)| file).collect();
-        let large = format == RpmFormat::V6 || rows.iter().any(|file| file.size > cpio::MAX_BODY);
+        let large =
+            package.format == RpmFormat::V6 || rows.iter().any(|file| file.size > cpio::MAX_BODY);
         Ok(Self { rows, large, checksum: Checksum::Sha256, accounts: Vec::new() })
     }
 

@@ -184,7 +184,7 @@ fn a_package_of_large_files_has_a_stripped_payload() {
     let encoder = Encoder::new(&store, &NoCache, 1);
     let cx = WriteCx { blobs: &store, encoder: &encoder, epoch: EPOCH };
     // The form that a file of 4 GiB asks for, with files of a few bytes.
-    let table = files::FileTable::from_tree(&tree, RpmFormat::V4).unwrap();
+    let table = files::FileTable::from_tree(&tree, &package).unwrap();
     let table = files::FileTable { large: true, ..table };
     let artifact = write::assemble(&package, &table, &cx).unwrap();
     let bytes = artifact.files[0].rope.to_vec(&store).unwrap();
@@ -203,7 +203,7 @@ fn a_file_that_newc_cannot_say_makes_the_payload_stripped() {
     for (size, large) in [(u64::from(u32::MAX) - 1, false), (u64::from(u32::MAX), true)] {
         let mut builder = TreeBuilder::new();
         builder.insert(path("/a"), Entry::file(content(size), Mode::PLAIN)).unwrap();
-        let table = files::FileTable::from_tree(&builder.finish().unwrap(), RpmFormat::V4).unwrap();
+        let table = files::FileTable::from_tree(&builder.finish().unwrap(), &package()).unwrap();
         assert_eq!((table.large, table.usage().large_files), (large, large), "{size}");
     }
 }
@@ -344,13 +344,105 @@ fn an_independent_reader_agrees() {
         "/usr/bin/hello",
         "/usr/bin/hi",
         "/usr/bin/ping",
+        "/usr/share/doc/hello",
         "/usr/share/doc/hello/README",
         "/usr/share/hello",
         "/usr/share/hello/empty",
         "/usr/share/hello/link",
+        "/usr/share/licenses/hello",
         "/usr/share/licenses/hello/MIT",
         "/var/lib/hello",
         "/var/log/hello.log",
     ];
     assert_eq!(found, expected);
+}
+
+/// Everything but names that are not UTF-8, which version 6 refuses, and numbers of accounts, which
+/// it does not hold.
+fn tree_for_version_6(store: &MemoryStore) -> FileTree {
+    full_tree(store).filter(|path, _| path.relative_str().is_some()).unwrap()
+}
+
+#[test]
+fn version_6_reads_as_it_was_written_and_an_independent_reader_agrees() {
+    let store = MemoryStore::new();
+    let tree = tree_for_version_6(&store);
+    for compression in [Compression::NONE, Compression::ZSTD] {
+        let package = Package { format: RpmFormat::V6, compression, ..full_package(&tree) };
+        let bytes = bytes(&store, &package, &tree);
+        let source = Source::from_bytes(bytes.clone());
+        assert_eq!(Rpm::verify(&source).unwrap(), [], "{compression}");
+        let unpacked = Rpm::read(&source).unwrap();
+        assert_eq!(unpacked.model, package);
+        assert_eq!(unpacked.tree.id(), tree.id());
+
+        let parsed = ::rpm::Package::parse(&mut bytes.as_slice()).unwrap();
+        parsed.verify_digests().unwrap();
+        let files = parsed.metadata.get_file_entries().unwrap();
+        assert!(files.iter().any(|file| file.path().ends_with("usr/bin/hello")));
+        let requires = parsed.metadata.get_requires().unwrap();
+        let requires: Vec<&str> = requires.iter().map(|one| one.name.as_str()).collect();
+        for name in ["user(hello)", "group(www)", "rpmlib(LargeFiles)"] {
+            assert!(requires.contains(&name), "{name} in {requires:?}");
+        }
+        assert!(!requires.contains(&"rpmlib(CompressedFileNames)"));
+    }
+}
+
+#[test]
+fn every_flipped_byte_of_version_6_is_noticed() {
+    let store = MemoryStore::new();
+    let tree = small_tree(&store);
+    let package = Package { format: RpmFormat::V6, ..package() };
+    let good = bytes(&store, &package, &tree);
+    for at in (0..good.len()).step_by(3) {
+        if good[at] == 0 && (400..4400).contains(&at) {
+            continue;
+        }
+        let mut bad = good.clone();
+        bad[at] ^= 1 << (at % 8);
+        let verified = Rpm::verify(&Source::from_bytes(bad));
+        assert!(verified.is_err() || verified.is_ok_and(|found| !found.is_empty()), "byte {at}");
+    }
+}
+
+#[test]
+fn version_6_refuses_names_that_are_not_utf_8() {
+    let store = MemoryStore::new();
+    let encoder = Encoder::new(&store, &NoCache, 1);
+    let cx = WriteCx { blobs: &store, encoder: &encoder, epoch: EPOCH };
+    let package = Package { format: RpmFormat::V6, ..package() };
+    let refused = Rpm::write(&package, &full_tree(&store), &cx);
+    assert!(matches!(refused, Err(WriteError::Field { field, .. }) if field == "format"));
+}
+
+#[test]
+fn accounts_of_sysusers_files_are_provided() {
+    let store = MemoryStore::new();
+    let mut builder = TreeBuilder::new();
+    let text = b"# accounts\nu svc 970 \"svc service\" /var/lib/svc\n";
+    store.put(text).unwrap();
+    let file = Entry::file(Content::of(text), Mode::PLAIN);
+    builder.insert(path("/usr/lib/sysusers.d/svc.conf"), file).unwrap();
+    let mut state = Entry::new(Node::Directory, Mode::new(0o750).unwrap());
+    state.owner = Owner::new("svc", 970);
+    builder.insert(path("/var/lib/svc"), state).unwrap();
+    let tree = builder.finish().unwrap();
+    for format in [RpmFormat::V4, RpmFormat::V6] {
+        let package = Package { format, ..package() };
+        let bytes = bytes(&store, &package, &tree);
+        let source = Source::from_bytes(bytes.clone());
+        assert_eq!(Rpm::verify(&source).unwrap(), []);
+        assert_eq!(Rpm::read(&source).unwrap().model, package);
+        let parsed = ::rpm::Package::parse(&mut bytes.as_slice()).unwrap();
+        let provides = parsed.metadata.get_provides().unwrap();
+        let version = "dSBzdmMgOTcwICJzdmMgc2VydmljZSIgL3Zhci9saWIvc3Zj";
+        let user = |one: &::rpm::Dependency| one.name == "user(svc)" && one.version == version;
+        assert!(provides.iter().any(user));
+        let names =
+            |rows: Vec<::rpm::Dependency>| rows.into_iter().any(|one| one.name == "user(svc)");
+        let required = names(parsed.metadata.get_requires().unwrap());
+        let recommended = names(parsed.metadata.get_recommends().unwrap());
+        assert_eq!((required, recommended), (format == RpmFormat::V6, format == RpmFormat::V4));
+    }
 }

@@ -35,7 +35,7 @@ pub(super) fn write(
     cx: &WriteCx<'_>,
 ) -> Result<Artifact, WriteError> {
     package.validate()?;
-    let mut table = FileTable::from_tree(tree, package.format)?;
+    let mut table = FileTable::from_tree(tree, package)?;
     table.accounts = accounts(&table, cx)?;
     assemble(package, &table, cx)
 }
