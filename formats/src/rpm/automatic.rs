@@ -22,8 +22,6 @@ use crate::encode::Codec;
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 #[expect(clippy::struct_excessive_bools, reason = "independent facts, each with its own effect")]
 pub(super) struct Usage {
-    /// There are files at all.
-    pub(super) files: bool,
     /// There are configuration files.
     pub(super) config: bool,
     /// There are file capabilities.
@@ -142,7 +140,7 @@ pub(super) fn features(package: &Package, usage: &Usage) -> Vec<Row> {
         ("CaretInVersions", "4.15.0-1", in_versions('^')),
         ("CompressedFileNames", "3.0.4-1", old),
         ("FileCaps", "4.6.1-1", usage.capabilities),
-        ("FileDigests", "4.6.0-1", old && usage.files),
+        ("FileDigests", "4.6.0-1", old),
         ("LargeFiles", "4.12.0-1", usage.large_files),
         ("PartialHardlinkSets", "4.0.4-1", old && usage.hard_links),
         ("PayloadFilesHavePrefix", "4.0-1", old),

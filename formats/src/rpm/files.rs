@@ -97,6 +97,8 @@ pub(super) struct FileTable {
     pub(super) checksum: Checksum,
     /// What sysusers.d files among the rows make the package provide.
     pub(super) accounts: Vec<Row>,
+    /// `FILECOLORS`, of all rows; empty if nobody has looked.
+    pub(super) colors: Vec<u32>,
 }
 
 impl File {
@@ -123,10 +125,10 @@ impl File {
             Mark::License
         } else if has(FLAG_README) {
             Mark::Readme
-        } else if has(FLAG_DOC) {
-            Mark::Doc
         } else if has(FLAG_ARTIFACT) {
             Mark::Artifact
+        } else if has(FLAG_DOC) {
+            Mark::Doc
         } else {
             Mark::Plain
         }
@@ -148,7 +150,7 @@ impl File {
             digest: content.map(|content| content.digest),
             checksum: String::new(),
             link_to,
-            flags: flags(entry),
+            flags: flags(path, entry),
             owner: account(path, &entry.owner, "owner")?,
             group: account(path, &entry.group, "group")?,
             inode: 0,
@@ -158,7 +160,23 @@ impl File {
     }
 }
 
-fn flags(entry: &Entry) -> u32 {
+/// Where everything is a document: rpm's `%__docdir_path`, as far as it is in use.
+const DOCUMENTS: &[&str] = &[
+    "usr/share/doc/",
+    "usr/share/gnome/help/",
+    "usr/share/gtk-doc/html/",
+    "usr/share/info/",
+    "usr/share/javadoc/",
+    "usr/share/man/",
+];
+
+fn flags(path: &TreePath, entry: &Entry) -> u32 {
+    let below = |root: &&str| path.relative().starts_with(root.as_bytes());
+    let document = !entry.is_directory() && DOCUMENTS.iter().any(below);
+    mark_flags(entry) | if document { FLAG_DOC } else { 0 }
+}
+
+fn mark_flags(entry: &Entry) -> u32 {
     match entry.mark {
         Mark::Ghost => FLAG_GHOST,
         // As rpmbuild has it: a directory is no document.
@@ -240,7 +258,7 @@ impl FileTable {
         let rows: Vec<File> = rows.into_iter().map(|(_, file)| file).collect();
         let large =
             package.format == RpmFormat::V6 || rows.iter().any(|file| file.size > cpio::MAX_BODY);
-        Ok(Self { rows, large, checksum: Checksum::Sha256, accounts: Vec::new() })
+        Ok(Self { rows, large, ..Self::default() })
     }
 
     /// Returns what the table uses of rpm's features.
@@ -250,7 +268,6 @@ impl FileTable {
             names.filter(|name| name != "root").collect()
         };
         Usage {
-            files: !self.rows.is_empty(),
             config: self.rows.iter().any(|file| file.mark().is_config()),
             capabilities: self.rows.iter().any(|file| !file.capabilities.is_empty()),
             hard_links: self.links().iter().any(|links| links.count > 1),
@@ -294,6 +311,7 @@ impl FileTable {
             Ok(total) if total < u32::MAX && !self.large => header.put_int32(tags::SIZE, total),
             _ => header.put(tags::LONGSIZE, Value::Int64(vec![total])),
         }
+        header.put_int32(tags::FILEDIGESTALGO, Checksum::Sha256.number());
         if self.rows.is_empty() {
             return;
         }
@@ -312,7 +330,6 @@ impl FileTable {
             digests.push(file.digest.map(|digest| digest.hex()).unwrap_or_default().as_bytes());
         }
         header.put(tags::FILEDIGESTS, Value::StringArray(digests));
-        header.put_int32(tags::FILEDIGESTALGO, Checksum::Sha256.number());
         let strings = |of: fn(&File) -> &[u8]| Value::StringArray(rows().map(of).collect());
         header.put(tags::FILELINKTOS, strings(|file| &file.link_to));
         header.put(tags::FILEUSERNAME, strings(|file| file.owner.name.as_bytes()));
@@ -329,6 +346,7 @@ impl FileTable {
         header.put(tags::FILEVERIFYFLAGS, Value::Int32(verify.collect()));
         header.put(tags::FILEDEVICES, Value::Int32(vec![1; self.rows.len()]));
         header.put(tags::FILEINODES, Value::Int32(rows().map(|file| file.inode).collect()));
+        header.put(tags::FILECOLORS, Value::Int32(self.colors.clone()));
         self.put_paths(header);
     }
 
@@ -358,7 +376,7 @@ impl FileTable {
     pub(super) fn read(header: &Header) -> Result<Self, ReadError> {
         let (rows, checksum) = columns::read(header)?;
         let large = header.get(tags::LONGFILESIZES).is_some();
-        Ok(Self { rows, large, checksum, accounts: Vec::new() })
+        Ok(Self { rows, large, checksum, ..Self::default() })
     }
 }
 

@@ -22,6 +22,7 @@ mod architecture;
 mod automatic;
 mod checksum;
 mod columns;
+mod contents;
 mod dependency;
 mod directories;
 mod files;

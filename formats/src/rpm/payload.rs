@@ -1,6 +1,7 @@
 //! The payload: a cpio archive of the file table's rows, compressed as one stream.
 //!
-//! Names have the prefix `./`. Ghosts are not in it. If any file has 4 GiB or more, all members are
+//! Names have the prefix `./`. Files of several names come last, the names of each one together, as
+//! rpmbuild has it. Ghosts are not in it. If any file has 4 GiB or more, all members are
 //! of the stripped form, which refers to the file table by index.
 
 use std::collections::BTreeMap;
@@ -21,10 +22,10 @@ use crate::tree::{Content, TreePath, escape};
 /// Describes the archive of everything that the table lists.
 pub(super) fn write(table: &FileTable, mtime: u32) -> Result<Rope, WriteError> {
     let mut writer = Writer::new();
-    for ((index, file), links) in (0..).zip(&table.rows).zip(table.links()) {
-        if file.is_ghost() {
-            continue;
-        }
+    let rows = (0_u32..).zip(&table.rows).zip(table.links());
+    let mut rows: Vec<_> = rows.filter(|((_, file), _)| !file.is_ghost()).collect();
+    rows.sort_by_key(|(_, links)| (links.count > 1).then_some(links.first));
+    for ((index, file), links) in rows {
         let carries = links.last == index as usize;
         let body = match file.digest {
             Some(digest) if carries => Body::Blob(Blob { digest, size: file.size }),

@@ -163,7 +163,7 @@ fn identity(header: &Header) -> Result<Package, ReadError> {
         url: header.string(tags::URL)?,
         vendor: header.string(tags::VENDOR)?,
         packager: header.string(tags::PACKAGER)?,
-        group: header.string(tags::GROUP)?,
+        group: header.string(tags::GROUP)?.filter(|group| group != write::NO_GROUP),
         bug_url: header.string(tags::BUGURL)?,
         vcs: header.string(tags::VCS)?,
         distribution: header.string(tags::DISTRIBUTION)?,

@@ -284,8 +284,8 @@ impl Table {
         let programs = header.texts(self.programs)?;
         let count = scripts.len();
         expect_count(header, self.programs, programs.len(), count)?;
-        let flags = self.optional(header, Some(self.script_flags), count, 0)?;
-        let priorities = self.optional(header, self.priorities, count, DEFAULT_PRIORITY)?;
+        let flags = optional(header, Some(self.script_flags), count, 0)?;
+        let priorities = optional(header, self.priorities, count, DEFAULT_PRIORITY)?;
         let mut rows: Vec<(Option<TriggerMoment>, Row)> = Vec::new();
         for (number, (body, interpreter)) in scripts.into_iter().zip(programs).enumerate() {
             let flags = ScriptFlags::from_bits(flags[number]);
@@ -333,22 +333,21 @@ impl Table {
         }
         Ok(())
     }
+}
 
-    /// Returns the numbers of a tag that need not be there.
-    fn optional(
-        self,
-        header: &Header,
-        tag: Option<u32>,
-        count: usize,
-        default: u32,
-    ) -> Result<Vec<u32>, ReadError> {
-        let Some(tag) = tag.filter(|tag| header.get(*tag).is_some()) else {
-            return Ok(vec![default; count]);
-        };
-        let numbers = header.int32s(tag)?;
-        expect_count(header, tag, numbers.len(), count)?;
-        Ok(numbers.to_vec())
-    }
+/// Returns the numbers of a tag that need not be there.
+fn optional(
+    header: &Header,
+    tag: Option<u32>,
+    count: usize,
+    default: u32,
+) -> Result<Vec<u32>, ReadError> {
+    let Some(tag) = tag.filter(|tag| header.get(*tag).is_some()) else {
+        return Ok(vec![default; count]);
+    };
+    let numbers = header.int32s(tag)?;
+    expect_count(header, tag, numbers.len(), count)?;
+    Ok(numbers.to_vec())
 }
 
 fn expect_count(header: &Header, tag: u32, found: usize, expected: usize) -> Result<(), ReadError> {

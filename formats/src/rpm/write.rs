@@ -1,16 +1,13 @@
 //! From a model and a tree to a package.
 
-use std::io::Read as _;
-
 use super::checksum::Checksum;
 use super::files::FileTable;
 use super::header::{Header, Region};
 use super::model::{Package, RpmFormat};
-use super::relations::Row;
 use super::sections::ALIGNMENT;
 use super::strong::Strong;
 use super::value::{Strings, Value};
-use super::{architecture, automatic, lead, payload, relations, signature, tags};
+use super::{architecture, contents, lead, payload, relations, signature, tags};
 use crate::encode::{Codec, Encoded};
 use crate::format::{Artifact, Epoch, Format, WriteCx, WriteError};
 use crate::rope::Rope;
@@ -25,6 +22,9 @@ pub(super) const WRITER: &str = "bake";
 /// What stands before the tree's identity in `COOKIE`.
 const COOKIE: &str = "bake tree ";
 
+/// `GROUP` of a package without one, as rpmbuild has it.
+pub(super) const NO_GROUP: &str = "Unspecified";
+
 /// The locale of untranslated text.
 const LOCALE: &[u8] = b"C";
 
@@ -36,32 +36,8 @@ pub(super) fn write(
 ) -> Result<Artifact, WriteError> {
     package.validate()?;
     let mut table = FileTable::from_tree(tree, package)?;
-    table.accounts = accounts(&table, cx)?;
+    contents::look_into(&mut table, cx.blobs)?;
     assemble(package, &table, cx)
-}
-
-/// Where systemd-sysusers finds accounts.
-const SYSUSERS: &[u8] = b"usr/lib/sysusers.d";
-
-/// How much of a sysusers.d file is read.
-const SYSUSERS_LIMIT: u64 = 1 << 20;
-
-/// Returns what the sysusers.d files of a table make the package provide.
-fn accounts(table: &FileTable, cx: &WriteCx<'_>) -> Result<Vec<Row>, WriteError> {
-    let mut rows = Vec::new();
-    for file in &table.rows {
-        let parent = file.path.parent();
-        let listed = parent.is_some_and(|parent| parent.relative() == SYSUSERS)
-            && file.path.name().ends_with(b".conf");
-        let Some(digest) = file.digest.filter(|_| listed && file.size <= SYSUSERS_LIMIT) else {
-            continue;
-        };
-        let mut bytes = Vec::new();
-        cx.blobs.open(&digest, 0)?.take(SYSUSERS_LIMIT).read_to_end(&mut bytes)?;
-        let text = String::from_utf8_lossy(&bytes);
-        rows.extend(text.lines().flat_map(automatic::account_rows));
-    }
-    Ok(rows)
 }
 
 /// Describes a package of a valid model and a file table.
@@ -166,9 +142,7 @@ fn put_identity(header: &mut Header, package: &Package) {
             header.put_string(tag, text);
         }
     }
-    if let Some(group) = &package.group {
-        header.put_i18n(tags::GROUP, group);
-    }
+    header.put_i18n(tags::GROUP, package.group.as_deref().unwrap_or(NO_GROUP));
     let prefixes = package.prefixes.iter().map(String::as_bytes).collect();
     header.put(tags::PREFIXES, Value::StringArray(prefixes));
     header.put_string(tags::OS, "linux");
@@ -189,8 +163,10 @@ fn put_changelog(header: &mut Header, package: &Package) {
 fn put_payload(header: &mut Header, package: &Package, encoded: &Encoded) {
     header.put_string(tags::PAYLOADFORMAT, "cpio");
     let compression = package.compression;
-    // rpm knows a payload that is not compressed by the absence of both tags.
-    if compression.codec != Codec::None {
+    // rpm knows a payload that is not compressed by the absence of the first tag.
+    if compression.codec == Codec::None {
+        header.put_string(tags::PAYLOADFLAGS, "");
+    } else {
         header.put_string(tags::PAYLOADCOMPRESSOR, compression.codec.word());
         header.put_string(tags::PAYLOADFLAGS, &compression.level.to_string());
     }

@@ -61,8 +61,9 @@ fn chosen(units: &Units, wanted: impl Fn(&UnitHandling) -> bool) -> String {
 
 /// Returns a call of the helper, or what does the same where there is none.
 fn either(condition: &str, verb: &str, systemctl: &[String], units: &str) -> String {
-    let calls: String =
+    let calls: Vec<String> =
         systemctl.iter().map(|call| format!("\t\t{call} >/dev/null 2>&1 || :\n")).collect();
+    let calls = calls.concat();
     format!(
         "if {condition}; then\n\
          \tif [ -x {HELPER} ]; then\n\t\t{HELPER} {verb} {units} || :\n\
