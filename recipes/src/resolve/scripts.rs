@@ -113,6 +113,10 @@ impl Resolver<'_> {
         };
         let source = match (&table.file, &table.text) {
             (Some(file), None) => self.script_file(file)?,
+            // A program that runs without a script, e.g. `/sbin/ldconfig`.
+            (None, Some(text)) if text.value.is_empty() && table.interpreter.is_some() => {
+                ScriptSource::Inline(String::new())
+            }
             (None, Some(text)) => self.inline(text, &text.value)?,
             (Some(_), Some(text)) => {
                 self.fault(text, "`file` and `text` in one script");
