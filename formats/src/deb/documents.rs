@@ -88,7 +88,11 @@ fn check(model: &Package, tree: &FileTree, name: &str, text: &str) -> Result<Tre
 
 /// Returns the bytes of the file: text, compressed if the name says so.
 fn encode(name: &str, text: &str) -> io::Result<Vec<u8>> {
-    if name.ends_with(".gz") { gzip(text.as_bytes()) } else { Ok(text.as_bytes().to_vec()) }
+    if name.as_bytes().ends_with(b".gz") {
+        gzip(text.as_bytes())
+    } else {
+        Ok(text.as_bytes().to_vec())
+    }
 }
 
 /// Compresses in one call, because what comes out depends on how the input is handed over.

@@ -9,6 +9,8 @@ mod licenses;
 mod maintainer;
 mod overrides;
 mod relations;
+#[cfg(test)]
+mod tests;
 
 use std::collections::BTreeMap;
 use std::path::Path;

@@ -51,5 +51,6 @@ fn owners(cx: DebCx<'_>, package: &str) -> String {
 }
 
 fn comment(reason: &str) -> String {
-    reason.lines().map(|line| format!("# {}\n", line.trim())).collect()
+    let lines: Vec<&str> = reason.lines().map(str::trim).collect();
+    format!("# {}\n", lines.join("\n# "))
 }

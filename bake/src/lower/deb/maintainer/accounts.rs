@@ -33,7 +33,7 @@ pub(super) fn before_unpacking(parts: &mut Parts, cx: DebCx<'_>) {
 }
 
 /// Returns the service if one of its accounts owns a file or directory of the package.
-fn owning_service<'a>(cx: DebCx<'a>) -> Option<&'a Service> {
+fn owning_service(cx: DebCx<'_>) -> Option<&Service> {
     let service = cx.recipe.service.as_ref()?;
     let (user, group) = (&service.user, &service.group);
     let owns = cx.tree.iter().any(|(_, entry)| {
@@ -103,8 +103,8 @@ fn configurations(tree: &FileTree, folders: &[&str]) -> Vec<String> {
     let mut names: Vec<String> = tree
         .iter()
         .filter(|(path, entry)| !entry.is_directory() && is_in(path))
+        .filter(|(path, _)| path.name().ends_with(b".conf"))
         .map(|(path, _)| String::from_utf8_lossy(path.name()).into_owned())
-        .filter(|name| name.ends_with(".conf"))
         .collect();
     names.sort();
     names.dedup();
