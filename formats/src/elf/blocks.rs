@@ -74,12 +74,7 @@ impl<'a> Blocks<'a> {
     }
 
     /// Fails unless a table lies inside the file.
-    pub(super) fn check(
-        &self,
-        what: &'static str,
-        offset: u64,
-        size: u64,
-    ) -> Result<(), ElfError> {
+    pub(super) fn check(&self, what: &'static str, offset: u64, size: u64) -> Result<(), ElfError> {
         match offset.checked_add(size) {
             Some(end) if end <= self.len => Ok(()),
             _ => {

@@ -61,8 +61,7 @@ impl Dynamic {
         let mut dynamic = Self { symbol_count, ..Self::default() };
         let mut addresses = Addresses::default();
         for at in table.offsets("the dynamic section", entry, blocks)? {
-            let record =
-                blocks.record("the dynamic section", at, entry as usize, header.layout)?;
+            let record = blocks.record("the dynamic section", at, entry as usize, header.layout)?;
             let tag = record.wide(0, 0);
             if tag == 0 {
                 break;
@@ -147,11 +146,7 @@ impl Dynamic {
     }
 
     /// Writes what is known without versions and symbols.
-    pub(super) fn describe(
-        &self,
-        blocks: &mut Blocks<'_>,
-        elf: &mut Elf,
-    ) -> Result<(), ElfError> {
+    pub(super) fn describe(&self, blocks: &mut Blocks<'_>, elf: &mut Elf) -> Result<(), ElfError> {
         elf.is_dynamic = true;
         elf.has_hash = self.hash.is_some();
         elf.has_gnu_hash = self.gnu_hash;

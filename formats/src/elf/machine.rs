@@ -63,9 +63,9 @@ impl Machine {
     /// Returns whether programs for it run on one of Debian's architectures; unknown names have none.
     pub fn is_debian(self, architecture: &str) -> bool {
         let this = (self.number, self.wide, self.big_endian);
-        DEBIAN
-            .iter()
-            .any(|(name, number, wide, big)| *name == architecture && this == (*number, *wide, *big))
+        DEBIAN.iter().any(|(name, number, wide, big)| {
+            *name == architecture && this == (*number, *wide, *big)
+        })
     }
 
     /// Returns the number of the relocation that copies a symbol's data out of a library.

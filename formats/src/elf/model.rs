@@ -67,8 +67,9 @@ impl Elf {
     /// Returns the symbol versions that are needed of a library.
     pub fn versions_of<'a>(&'a self, library: &'a str) -> impl Iterator<Item = &'a str> + 'a {
         let of = move |required: &&RequiredLibrary| required.library == library;
-        self.requires.iter().filter(of).flat_map(|required| {
-            required.versions.iter().map(String::as_str)
-        })
+        self.requires
+            .iter()
+            .filter(of)
+            .flat_map(|required| required.versions.iter().map(String::as_str))
     }
 }

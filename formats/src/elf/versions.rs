@@ -54,7 +54,8 @@ pub(super) fn required_numbers(
     while let Some(at) = chain.next(WHAT)? {
         let need = blocks.record(WHAT, at, 16, header.layout)?;
         chain.follow(need.word(12));
-        let library = dynamic.text(blocks, "the library of needed versions", need.word(4).into())?;
+        let library =
+            dynamic.text(blocks, "the library of needed versions", need.word(4).into())?;
         let left = MOST_VERSIONS.saturating_sub(found.len());
         let mut versions = Chain::new(at + u64::from(need.word(8)), need.half(2).into(), left);
         while let Some(at) = versions.next(WHAT)? {
