@@ -10,6 +10,7 @@
 
 mod builtin;
 mod debian;
+mod debian_name;
 mod declared;
 mod facts;
 mod finding;

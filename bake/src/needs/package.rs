@@ -9,6 +9,7 @@ use bake_recipes::resolved::{
 use bake_recipes::{Place, RecipeErrors};
 
 use super::debian::{self, Data, Libraries, Unknown, Why};
+use super::debian_name;
 use super::declared::{Declared, is_weaker};
 use super::facts::Facts;
 use super::finding::{Finding, Rule};
@@ -21,6 +22,9 @@ use super::survey::{Cache, Item, survey};
 use super::{Request, Settled};
 use crate::error::Error;
 use crate::failures::Failures;
+
+/// How many capabilities a finding lists.
+const SHOWN: usize = 6;
 
 /// Declares or reports what a deb needs.
 pub(super) fn deb(
@@ -272,9 +276,13 @@ impl Report<'_> {
             .map(|(path, (_, why))| (path.clone(), why));
         let all: Vec<(String, &Why)> = libraries.chain(programs).collect();
         let Some((_, why)) = all.first() else { return };
-        let names: Vec<&str> = all.iter().map(|(name, _)| name.as_str()).collect();
+        let names: Vec<&str> = all.iter().map(|(name, _)| name.as_str()).take(SHOWN).collect();
+        let more = match all.len().saturating_sub(SHOWN) {
+            0 => String::new(),
+            more => format!(" and {more} more"),
+        };
         let message = format!(
-            "nothing is required, but {} needs {}; all of it: {}",
+            "nothing is required, but {} needs {}; rpmbuild would require {}{more}",
             why.path,
             why.what,
             names.join(", ")
@@ -305,38 +313,30 @@ impl Report<'_> {
         declared: &Declared,
         is_on: bool,
     ) -> Result<(), RecipeErrors> {
-        for Unknown { why, candidates, is_library } in unknown {
-            if candidates.is_empty() && declared.names(|name| is_named_after(name, &why.what)) {
-                continue;
-            }
-            let message = match candidates.as_slice() {
-                [] => format!(
-                    "{} needs {}, and which package has that is not known",
-                    why.path, why.what
-                ),
-                several => format!(
-                    "{} needs {}, which several packages have: {}",
-                    why.path,
-                    why.what,
-                    several.join(", ")
-                ),
+        let is_named = |library: &Unknown| {
+            let candidate = |name: &str| library.candidates.iter().any(|found| found == name);
+            declared.names(|name| debian_name::is_of(name, &library.why.what) || candidate(name))
+        };
+        // dpkg-shlibdeps cannot tell plugins by their names either, and lets them pass.
+        let missing: Vec<&Unknown> = unknown
+            .iter()
+            .filter(|library| !is_named(library) && (library.is_library || !is_on))
+            .collect();
+        let Some(first) = missing.first() else { return Ok(()) };
+        let lines: Vec<String> = missing.iter().map(|library| unknown_line(library)).collect();
+        let message = format!("which package has a library is not known: {}", lines.join("; "));
+        let hint = "point deb.library-data at the distribution's data, e.g. /var/lib/dpkg/info \
+                    where the libraries are installed, or at a shlibs file of your own; or declare \
+                    the packages in deb.depends"
+            .to_owned();
+        if is_on {
+            let error = match self.place(&first.why.path) {
+                Some(place) => place.error(message),
+                None => bake_recipes::RecipeError::new(message),
             };
-            let guess = package_name(&why.what);
-            let guess = guess.map(|name| format!(" (by its name `{name}`)")).unwrap_or_default();
-            let hint = format!(
-                "point deb.library-data at the distribution's data, e.g. /var/lib/dpkg/info where \
-                 the library is installed, or at a shlibs file of your own; or declare its \
-                 package in deb.depends{guess}"
-            );
-            if is_on && *is_library {
-                let error = match self.place(&why.path) {
-                    Some(place) => place.error(message),
-                    None => bake_recipes::RecipeError::new(message),
-                };
-                return Err(error.hint(hint).into());
-            }
-            self.add(Rule::UnknownLibrary, &why.path, message, hint);
+            return Err(error.hint(hint).into());
         }
+        self.add(Rule::UnknownLibrary, &first.why.path, message, hint);
         Ok(())
     }
 
@@ -411,20 +411,12 @@ impl Report<'_> {
     }
 }
 
-/// Returns the package that a library would be in by Debian's rule (policy 8.1): `libssl.so.3` is
-/// in `libssl3`, `libx-2.so.1` in `libx-2-1`.
-fn package_name(soname: &str) -> Option<String> {
-    let (name, version) = super::shlibs_file::split(soname)?;
-    let name = name.to_ascii_lowercase().replace('_', "-");
-    let dash = if name.ends_with(|c: char| c.is_ascii_digit()) { "-" } else { "" };
-    Some(format!("{name}{dash}{version}"))
-}
-
-/// Returns whether a package's name is what Debian's rule makes of a soname, perhaps with a suffix
-/// of a transition such as `t64`.
-fn is_named_after(package: &str, soname: &str) -> bool {
-    let Some(name) = package_name(soname) else { return false };
-    package.strip_prefix(name.as_str()).is_some_and(|rest| {
-        !rest.starts_with(|c: char| c.is_ascii_digit()) && !rest.starts_with('-')
-    })
+/// Says which library is not known, who needs it, and what it might be.
+fn unknown_line(library: &Unknown) -> String {
+    let Unknown { why: Why { path, what }, candidates, .. } = library;
+    match (candidates.as_slice(), debian_name::of(what)) {
+        ([], Some(guess)) => format!("{what} of {path} (by its name `{guess}`)"),
+        ([], None) => format!("{what} of {path}"),
+        (several, _) => format!("{what} of {path} (one of {})", several.join(", ")),
+    }
 }
