@@ -22,6 +22,8 @@ pub mod output;
 
 pub mod assemble;
 
+pub mod needs;
+
 pub mod inspected;
 
 pub mod lower;

@@ -23,6 +23,8 @@ pub mod format;
 
 pub mod archive;
 
+pub mod elf;
+
 pub mod deb;
 
 pub mod rpm;

@@ -2,11 +2,13 @@
 
 use std::collections::BTreeMap;
 use std::io::{self, Read, Seek, SeekFrom};
+use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use bake_formats::blob::{Blob, BlobSource, BlobStore};
 use bake_formats::digest::Digest;
+use bake_formats::input::ReadAt;
 
 use crate::report::Reporter;
 use crate::store::{Stamp, Store};
@@ -32,6 +34,67 @@ impl SourceFiles {
     /// Returns whether the content of a digest was scanned.
     pub fn contains(&self, digest: &Digest) -> bool {
         self.files.contains_key(digest) || self.inline.contains_key(digest)
+    }
+
+    /// Opens a content that was scanned, to be read where wanted.
+    pub fn open_at(&self, digest: &Digest) -> io::Result<ScannedBytes<'_>> {
+        if let Some(bytes) = self.inline.get(digest) {
+            return Ok(ScannedBytes::Inline(bytes));
+        }
+        let Some((path, stamp)) = self.files.get(digest) else {
+            let message = format!("content {digest} was not scanned");
+            return Err(io::Error::new(io::ErrorKind::NotFound, message));
+        };
+        let (file, _) = open_unchanged(path, stamp)?.into_parts();
+        Ok(ScannedBytes::File { file, path, stamp })
+    }
+}
+
+/// A content that was scanned, to be read where wanted.
+#[derive(Debug)]
+pub enum ScannedBytes<'a> {
+    /// In memory.
+    Inline(&'a [u8]),
+    /// In a file of the build output.
+    File {
+        /// The file.
+        file: std::fs::File,
+        /// Where it is.
+        path: &'a Path,
+        /// What it was when it was scanned.
+        stamp: &'a Stamp,
+    },
+}
+
+impl ScannedBytes<'_> {
+    /// Fails if somebody changed the file since it was scanned; to be asked after reading.
+    pub fn check_unchanged(&self) -> io::Result<()> {
+        match self {
+            Self::Inline(_) => Ok(()),
+            Self::File { file, path, stamp } if Stamp::of(&file.metadata()?) != **stamp => {
+                Err(io::Error::other(ChangedFile { path: (*path).into() }))
+            }
+            Self::File { .. } => Ok(()),
+        }
+    }
+}
+
+impl ReadAt for ScannedBytes<'_> {
+    fn len(&self) -> u64 {
+        match self {
+            Self::Inline(bytes) => bytes.len() as u64,
+            Self::File { stamp, .. } => stamp.size,
+        }
+    }
+
+    fn read_at(&self, offset: u64, buffer: &mut [u8]) -> io::Result<usize> {
+        match self {
+            Self::Inline(bytes) => {
+                let start = usize::try_from(offset).unwrap_or(usize::MAX).min(bytes.len());
+                (&bytes[start..]).read(buffer)
+            }
+            Self::File { file, .. } => file.read_at(buffer, offset),
+        }
     }
 }
 

@@ -6,6 +6,6 @@ mod hash;
 mod scan;
 
 pub use compose::{Trees, compose};
-pub use contents::{ChangedFile, Contents, SourceFiles};
+pub use contents::{ChangedFile, Contents, ScannedBytes, SourceFiles};
 pub use hash::hash_files;
 pub use scan::{FoundFile, Item, ItemKind, Scan, scan};

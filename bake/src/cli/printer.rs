@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 
 use super::failure::Failure;
 use super::{ColorWhen, Exit, Global};
+use crate::needs::Finding;
 
 /// The version of the JSON Lines that `--json` prints.
 const JSON_SCHEMA: u32 = 1;
@@ -80,6 +81,11 @@ impl Printer {
         if !self.quiet {
             eprintln!("{text}");
         }
+    }
+
+    /// Prints what is known of a package's needs.
+    pub(super) fn finding(&self, finding: &Finding) {
+        self.note(format_args!("warning: {finding}"));
     }
 
     /// Prints a failure and returns the exit code that goes with it.

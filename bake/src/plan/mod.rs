@@ -17,6 +17,7 @@ use crate::assemble::{self, SourceFiles};
 use crate::error::Error;
 use crate::failures::Failures;
 use crate::lower::{self, Product};
+use crate::needs;
 use crate::report::Reporter;
 use crate::store::{ActionResult, Store};
 
@@ -57,6 +58,8 @@ pub struct Plan {
     pub folder: PathBuf,
     /// The time of everything.
     pub epoch: Epoch,
+    /// What packages need and the recipe does not declare.
+    pub findings: Vec<needs::Finding>,
     /// One step for each output, in the order of formats.
     pub steps: Vec<Step>,
     /// Where the contents of the build output are.
@@ -117,10 +120,22 @@ pub fn plan(
         assemble::hash_files(store, &folder, &scan.files, request.threads, reporter)?;
     let trees = assemble::compose(&recipe, &scan, &contents).map_err(Error::from)?;
     let mut known: BTreeMap<*const FileTree, (TreeId, Digest)> = BTreeMap::new();
+    let mut identify = |tree: &FileTree| {
+        *known.entry(std::ptr::from_ref(tree)).or_insert_with(|| (tree.id(), key::attributes(tree)))
+    };
+    let cache = Some(needs::Cache { store, folder: &folder });
+    let asked = needs::Request {
+        recipe: &recipe,
+        folder: &folder,
+        trees: &trees,
+        threads: request.threads,
+        cache,
+    };
+    let settled = needs::settle(&asked, &mut |tree| identify(tree).0)?;
+    let needs::Settled { recipe, findings } = settled;
     let mut steps = Vec::new();
     for (output, tree) in &trees.trees {
-        let (tree_id, attributes) =
-            *known.entry(Arc::as_ptr(tree)).or_insert_with(|| (tree.id(), key::attributes(tree)));
+        let (tree_id, attributes) = identify(tree);
         for product in lower::lower(&recipe, *output, tree, tree_id, &folder)? {
             let parts = KeyParts::new(&product, tree_id, attributes, epoch)?;
             let key = parts.key();
@@ -130,7 +145,8 @@ pub fn plan(
             steps.push(Step { product, tree, tree_id, key, parts, subject, state });
         }
     }
-    Ok(Plan { recipe, folder, epoch, steps, sources: trees.sources, places: trees.places })
+    let (sources, places) = (trees.sources, trees.places);
+    Ok(Plan { recipe, folder, epoch, findings, steps, sources, places })
 }
 
 /// Returns the folder that paths in a recipe are relative to.

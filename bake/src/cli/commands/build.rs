@@ -41,6 +41,7 @@ impl Build {
         let progress = Progress::new(printer);
         let outcome = resolved.request(|request| {
             let plan = plan::plan(request, &store, &progress)?;
+            progress.suspend(|| plan.findings.iter().for_each(|finding| printer.finding(finding)));
             Ok(run::run(&plan, &store, &self.output, threads, &progress)?)
         });
         progress.finish();

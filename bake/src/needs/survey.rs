@@ -1,0 +1,205 @@
+//! What the files of a tree say, read once and kept.
+//!
+//! Two documents in the store make that cheap. One is for a tree: what matters in it, so that an
+//! unchanged tree opens no file. One is for a folder: which contents matter, so that a tree with
+//! one changed file opens one.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::Mutex;
+use std::sync::PoisonError;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use bake_formats::digest::{Digest, Hasher};
+use bake_formats::tree::{Entry, FileTree, Mark, Node, TreeId, TreePath};
+use serde::{Deserialize, Serialize};
+
+use super::REVISION;
+use super::facts::{self, Facts, Role};
+use crate::assemble::SourceFiles;
+use crate::error::Error;
+use crate::store::Store;
+
+/// A file of a tree that says something.
+#[derive(Debug)]
+pub(super) struct Item<'a> {
+    pub(super) path: &'a TreePath,
+    pub(super) entry: &'a Entry,
+    pub(super) digest: Digest,
+    pub(super) facts: Facts,
+}
+
+impl Item<'_> {
+    /// Returns whether anyone may execute the file.
+    pub(super) fn is_executable(&self) -> bool {
+        self.entry.mode.bits() & 0o111 != 0
+    }
+}
+
+/// Where results are kept between two bakes.
+#[derive(Debug, Clone, Copy)]
+pub struct Cache<'a> {
+    /// The store.
+    pub store: &'a Store,
+    /// The recipe's folder, whose contents are kept together.
+    pub folder: &'a Path,
+}
+
+impl Cache<'_> {
+    /// Returns the name of the document for some parts.
+    pub(super) fn name(kind: &str, parts: &[&[u8]]) -> Digest {
+        let mut hasher = Hasher::new();
+        hasher.update(format!("bake needs {kind} {REVISION}\n").as_bytes());
+        for part in parts {
+            hasher.update(&(part.len() as u64).to_le_bytes());
+            hasher.update(part);
+        }
+        hasher.digest()
+    }
+}
+
+/// Which contents of a folder say what.
+#[derive(Debug, Default, Serialize, Deserialize)]
+struct Known {
+    /// Those that say nothing, read as [`Role::Plain`].
+    silent: Vec<Digest>,
+    /// All others.
+    others: Vec<(Digest, Role, Option<Facts>)>,
+}
+
+type Lookup = BTreeMap<(Digest, Role), Option<Facts>>;
+
+/// Returns the files of a tree that say something, in the tree's order.
+pub(super) fn survey<'a>(
+    tree: &'a FileTree,
+    id: TreeId,
+    sources: &SourceFiles,
+    threads: usize,
+    cache: Option<Cache<'_>>,
+) -> Result<Vec<Item<'a>>, Error> {
+    let files: Vec<(&TreePath, &Entry, Digest)> = files(tree).collect();
+    let name = Cache::name("tree", &[id.digest().as_bytes()]);
+    // Numbers count the files of the tree, which its identity fixes.
+    let kept: Option<Vec<(usize, Facts)>> = cache.and_then(|cache| cache.store.note(&name));
+    let found = match kept {
+        Some(kept) => kept,
+        None => {
+            let found = read_files(&files, sources, threads, cache)?;
+            if let Some(cache) = cache {
+                keep(cache, &name, &found)?;
+            }
+            found
+        }
+    };
+    let item = |(number, facts): (usize, Facts)| {
+        let (path, entry, digest) = files.get(number).copied()?;
+        Some(Item { path, entry, digest, facts })
+    };
+    Ok(found.into_iter().filter_map(item).collect())
+}
+
+/// Returns the regular files that the tree's identity covers.
+fn files(tree: &FileTree) -> impl Iterator<Item = (&TreePath, &Entry, Digest)> {
+    tree.iter().filter(|(_, entry)| entry.mark != Mark::Ghost).filter_map(|(path, entry)| {
+        match &entry.node {
+            Node::File(content) => Some((path, entry, content.digest)),
+            _ => None,
+        }
+    })
+}
+
+fn read_files(
+    files: &[(&TreePath, &Entry, Digest)],
+    sources: &SourceFiles,
+    threads: usize,
+    cache: Option<Cache<'_>>,
+) -> Result<Vec<(usize, Facts)>, Error> {
+    let folder =
+        |cache: Cache<'_>| Cache::name("folder", &[cache.folder.as_os_str().as_encoded_bytes()]);
+    let mut known: Lookup = match cache {
+        Some(cache) => unpack(cache.store.note(&folder(cache)).unwrap_or_default()),
+        None => Lookup::new(),
+    };
+    let keys: Vec<(Digest, Role)> =
+        files.iter().map(|(path, _, digest)| (*digest, Role::of(path.relative()))).collect();
+    let unknown: Vec<(Digest, Role)> = {
+        let mut unknown: Vec<_> =
+            keys.iter().filter(|key| !known.contains_key(key)).copied().collect();
+        unknown.sort_unstable();
+        unknown.dedup();
+        unknown
+    };
+    known.extend(read_contents(&unknown, sources, threads)?);
+    // What is no longer there is forgotten.
+    known.retain({
+        let mut used = keys.clone();
+        used.sort_unstable();
+        move |key, _| used.binary_search(key).is_ok()
+    });
+    let found = keys.iter().enumerate().filter_map(|(number, key)| {
+        let facts = known.get(key).cloned().flatten()?;
+        Some((number, facts))
+    });
+    let found: Vec<(usize, Facts)> = found.collect();
+    if let Some(cache) = cache.filter(|_| !unknown.is_empty()) {
+        keep(cache, &folder(cache), &pack(known))?;
+    }
+    Ok(found)
+}
+
+fn keep(cache: Cache<'_>, name: &Digest, note: &impl Serialize) -> Result<(), Error> {
+    let fail = |source| Error::Store { path: cache.store.root().into(), source };
+    cache.store.put_note(name, note).map_err(fail)
+}
+
+fn read_contents(
+    unknown: &[(Digest, Role)],
+    sources: &SourceFiles,
+    threads: usize,
+) -> Result<Lookup, Error> {
+    let next = AtomicUsize::new(0);
+    let done = Mutex::new(Vec::with_capacity(unknown.len()));
+    let work = || {
+        while let Some(key) = unknown.get(next.fetch_add(1, Ordering::Relaxed)) {
+            let result = read_content(sources, key);
+            let failed = result.is_err();
+            done.lock().unwrap_or_else(PoisonError::into_inner).push((*key, result));
+            if failed {
+                next.store(unknown.len(), Ordering::Relaxed);
+            }
+        }
+    };
+    std::thread::scope(|scope| {
+        for _ in 1..threads.min(unknown.len()) {
+            scope.spawn(work);
+        }
+        work();
+    });
+    let done = done.into_inner().unwrap_or_else(PoisonError::into_inner);
+    done.into_iter().map(|(key, result)| Ok((key, result?))).collect()
+}
+
+fn read_content(sources: &SourceFiles, key: &(Digest, Role)) -> Result<Option<Facts>, Error> {
+    let bytes = sources.open_at(&key.0)?;
+    let facts = facts::read(&bytes, key.1)?;
+    bytes.check_unchanged()?;
+    Ok(facts)
+}
+
+fn unpack(known: Known) -> Lookup {
+    let silent = known.silent.into_iter().map(|digest| ((digest, Role::Plain), None));
+    let others = known.others.into_iter().map(|(digest, role, facts)| ((digest, role), facts));
+    silent.chain(others).collect()
+}
+
+fn pack(lookup: Lookup) -> Known {
+    let mut known = Known::default();
+    for ((digest, role), facts) in lookup {
+        if role == Role::Plain && facts.is_none() {
+            known.silent.push(digest);
+        } else {
+            known.others.push((digest, role, facts));
+        }
+    }
+    known
+}

@@ -1,0 +1,172 @@
+//! Reading at offsets through a few blocks that are kept.
+
+use super::error::ElfError;
+use super::header::Layout;
+use crate::input::ReadAt;
+
+/// How many bytes are read at once.
+const BLOCK: usize = 16 * 1024;
+/// How many blocks are kept: tables, strings and versions are read in turns.
+const KEPT: usize = 8;
+/// The longest name that is read; C++ has some of a few thousand bytes.
+const LONGEST_NAME: usize = 64 * 1024;
+
+/// A file, read through a few blocks that are kept.
+pub(super) struct Blocks<'a> {
+    input: &'a dyn ReadAt,
+    len: u64,
+    kept: Vec<Block>,
+}
+
+struct Block {
+    number: u64,
+    bytes: Vec<u8>,
+}
+
+impl<'a> Blocks<'a> {
+    pub(super) fn new(input: &'a dyn ReadAt) -> Self {
+        Self { input, len: input.len(), kept: Vec::with_capacity(KEPT) }
+    }
+
+    /// Returns how many bytes the file has.
+    pub(super) fn len(&self) -> u64 {
+        self.len
+    }
+
+    /// Returns a block of the file, the last of which is shorter; it moves to the front.
+    fn block(&mut self, number: u64) -> Result<&[u8], ElfError> {
+        match self.kept.iter().position(|block| block.number == number) {
+            Some(index) => self.kept[..=index].rotate_right(1),
+            None => {
+                let start = number * BLOCK as u64;
+                let left = usize::try_from(self.len.saturating_sub(start)).unwrap_or(usize::MAX);
+                let mut bytes = if self.kept.len() < KEPT {
+                    Vec::with_capacity(BLOCK)
+                } else {
+                    self.kept.pop().map(|block| block.bytes).unwrap_or_default()
+                };
+                bytes.resize(left.min(BLOCK), 0);
+                self.input.read_exact_at(start, &mut bytes)?;
+                self.kept.insert(0, Block { number, bytes });
+            }
+        }
+        Ok(&self.kept[0].bytes)
+    }
+
+    /// Fills a buffer, or says that the file ends before it.
+    pub(super) fn fill(
+        &mut self,
+        what: &'static str,
+        offset: u64,
+        buffer: &mut [u8],
+    ) -> Result<(), ElfError> {
+        self.check(what, offset, buffer.len() as u64)?;
+        let mut filled = 0;
+        while filled < buffer.len() {
+            let at = offset + filled as u64;
+            let inside = (at % BLOCK as u64) as usize;
+            let block = self.block(at / BLOCK as u64)?;
+            let count = (block.len() - inside).min(buffer.len() - filled);
+            buffer[filled..filled + count].copy_from_slice(&block[inside..inside + count]);
+            filled += count;
+        }
+        Ok(())
+    }
+
+    /// Fails unless a table lies inside the file.
+    pub(super) fn check(&self, what: &'static str, offset: u64, size: u64) -> Result<(), ElfError> {
+        match offset.checked_add(size) {
+            Some(end) if end <= self.len => Ok(()),
+            _ => {
+                let expected = format!("{size} bytes");
+                let found = format!("the end of the file at {}", self.len);
+                Err(ElfError::invalid(what, offset, expected, found))
+            }
+        }
+    }
+
+    /// Reads a record of at most 64 bytes.
+    pub(super) fn record(
+        &mut self,
+        what: &'static str,
+        offset: u64,
+        size: usize,
+        layout: Layout,
+    ) -> Result<Record, ElfError> {
+        let mut record = Record { bytes: [0; 64], layout };
+        self.fill(what, offset, &mut record.bytes[..size.min(64)])?;
+        Ok(record)
+    }
+
+    /// Reads the bytes up to a NUL, which must come before `end`.
+    pub(super) fn name(
+        &mut self,
+        what: &'static str,
+        offset: u64,
+        end: u64,
+    ) -> Result<Vec<u8>, ElfError> {
+        let mut name = Vec::new();
+        let end = end.min(self.len);
+        let mut at = offset;
+        while at < end && name.len() <= LONGEST_NAME {
+            let inside = (at % BLOCK as u64) as usize;
+            let left = usize::try_from(end - at).unwrap_or(usize::MAX);
+            let block = self.block(at / BLOCK as u64)?;
+            let piece = &block[inside..block.len().min(inside.saturating_add(left))];
+            if let Some(nul) = piece.iter().position(|byte| *byte == 0) {
+                name.extend_from_slice(&piece[..nul]);
+                return Ok(name);
+            }
+            name.extend_from_slice(piece);
+            at += piece.len() as u64;
+        }
+        let expected = format!("a NUL before {}", end.min(offset + LONGEST_NAME as u64));
+        Err(ElfError::invalid(what, offset, expected, "none"))
+    }
+
+    /// Reads a name that must be UTF-8, as every name of a library is.
+    pub(super) fn text(
+        &mut self,
+        what: &'static str,
+        offset: u64,
+        end: u64,
+    ) -> Result<String, ElfError> {
+        String::from_utf8(self.name(what, offset, end)?).map_err(|error| {
+            ElfError::invalid(what, offset, "UTF-8", error.as_bytes().escape_ascii())
+        })
+    }
+}
+
+/// A small record whose fields are read in the file's own layout.
+pub(super) struct Record {
+    bytes: [u8; 64],
+    layout: Layout,
+}
+
+impl Record {
+    pub(super) fn byte(&self, at: usize) -> u8 {
+        self.bytes[at]
+    }
+
+    pub(super) fn half(&self, at: usize) -> u16 {
+        let bytes = [self.bytes[at], self.bytes[at + 1]];
+        if self.layout.big_endian { u16::from_be_bytes(bytes) } else { u16::from_le_bytes(bytes) }
+    }
+
+    pub(super) fn word(&self, at: usize) -> u32 {
+        let mut bytes = [0; 4];
+        bytes.copy_from_slice(&self.bytes[at..at + 4]);
+        if self.layout.big_endian { u32::from_be_bytes(bytes) } else { u32::from_le_bytes(bytes) }
+    }
+
+    pub(super) fn long(&self, at: usize) -> u64 {
+        let mut bytes = [0; 8];
+        bytes.copy_from_slice(&self.bytes[at..at + 8]);
+        if self.layout.big_endian { u64::from_be_bytes(bytes) } else { u64::from_le_bytes(bytes) }
+    }
+
+    /// Reads a field that is as wide as the class: at one offset or the other.
+    pub(super) fn wide(&self, at32: usize, at64: usize) -> u64 {
+        if self.layout.wide { self.long(at64) } else { self.word(at32).into() }
+    }
+}
