@@ -27,6 +27,7 @@ mod model;
 mod payload;
 mod read;
 mod relations;
+mod seal;
 mod sections;
 mod signature;
 mod tags;
@@ -38,6 +39,7 @@ mod write;
 
 pub use dependency::{Dependency, DependencyError, Operator};
 pub use model::{Change, Package, Relations, Script, Scripts};
+pub use seal::{Patch, Seal, Signature, SignatureTag};
 
 use crate::format::{Artifact, Format, Problem, ReadError, Unpacked, WriteCx, WriteError};
 use crate::input::Source;

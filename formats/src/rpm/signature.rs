@@ -28,7 +28,7 @@ use crate::format::Problem;
 pub(super) const MISMATCH: &str = "rpm-signature-mismatch";
 
 /// rpmbuild's default: `%__gpg_reserved_space`, and 32 bytes always.
-const RESERVED: usize = 4096 + 32;
+pub(super) const RESERVED: usize = 4096 + 32;
 
 /// What a signature header says of what follows it.
 #[derive(Debug, Clone, Copy)]

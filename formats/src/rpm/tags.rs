@@ -30,6 +30,8 @@ pub(super) mod signature {
         VERITYSIGNATURES = 276;
         VERITYSIGNATUREALGO = 277;
         OPENPGP = 278;
+        SHA3_256 = 279;
+        RESERVED = 999;
         SIZE = 1000;
         PGP = 1002;
         MD5 = 1004;
@@ -128,4 +130,5 @@ tags! {
     PAYLOADDIGEST = 5092;
     PAYLOADDIGESTALGO = 5093;
     PAYLOADDIGESTALT = 5097;
+    RPMFORMAT = 5114;
 }

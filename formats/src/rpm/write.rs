@@ -50,7 +50,7 @@ pub(super) fn assemble(
     let mut rope = Rope::new();
     rope.push_bytes(&lead(package));
     rope.push_bytes(&signature);
-    rope.align(ALIGNMENT);
+    rope.align(ALIGNMENT as u64);
     rope.push_bytes(&header);
     rope.push_rope(&encoded.rope);
     Ok(Artifact::file(super::Rpm::NAME, rope))
