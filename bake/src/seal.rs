@@ -25,6 +25,13 @@ pub struct SealOptions {
     pub epoch: Epoch,
 }
 
+impl SealOptions {
+    /// Returns how to sign what was just made.
+    pub fn first(epoch: Epoch) -> Self {
+        Self { role: Role::Origin, existing: Existing::Keep, epoch }
+    }
+}
+
 /// What becomes of signatures that are there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Existing {

@@ -58,7 +58,7 @@ enum ColorWhen {
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Bake all outputs of a recipe
-    Build(commands::build::Build),
+    Build(Box<commands::build::Build>),
     /// Check a recipe without building
     Check(commands::check::Check),
     /// Show what a build would do: steps, keys, hit or miss and why
