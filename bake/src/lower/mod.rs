@@ -6,6 +6,7 @@ mod oci;
 mod product;
 mod rpm;
 mod scripts;
+mod sealed;
 mod vm;
 
 use std::path::Path;
@@ -17,6 +18,7 @@ use crate::error::Error;
 
 pub use kind::Kind;
 pub use product::Product;
+pub use sealed::{Change, Found, Message, Sealed};
 
 /// Returns what is to be made for one output of a recipe.
 pub fn lower(

@@ -111,6 +111,7 @@ pub struct Seal {
     /// Where the main header is.
     signed: Range<u64>,
     layout: Layout,
+    time: Option<u32>,
 }
 
 /// What is to be changed in a file: a range that other bytes replace.
@@ -149,7 +150,8 @@ impl Seal {
         let layout =
             if immutable.get(super::tags::RPMFORMAT).is_some() { Layout::V6 } else { Layout::V4 };
         let signed = main..main + immutable_bytes.len() as u64;
-        let seal = Self { header, len: bytes.len(), place: start..main, signed, layout };
+        let time = immutable.int32s(super::tags::BUILDTIME)?.first().copied();
+        let seal = Self { header, len: bytes.len(), place: start..main, signed, layout, time };
         seal.read_signatures()?;
         Ok(seal)
     }
@@ -157,6 +159,11 @@ impl Seal {
     /// Returns which bytes of the file a signature covers: the main header.
     pub fn signed(&self) -> Range<u64> {
         self.signed.clone()
+    }
+
+    /// Returns when the package was made, in seconds since 1970, if it says so.
+    pub fn time(&self) -> Option<u32> {
+        self.time
     }
 
     /// Returns the signatures, in order of their tags.
