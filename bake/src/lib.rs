@@ -28,6 +28,8 @@ pub mod lower;
 
 pub mod opened;
 
+pub mod repository;
+
 pub mod plan;
 
 pub mod release;

@@ -31,6 +31,7 @@
 
 mod control;
 mod fields;
+mod index;
 mod listing;
 mod model;
 mod read;
@@ -42,6 +43,7 @@ mod version;
 mod write;
 
 pub use control::{ControlError, Paragraph};
+pub use index::{Listing, list};
 pub use model::{ControlFile, MultiArch, Package, RelationField};
 pub use relation::{Alternatives, Operator, Relation, RelationError, Relations};
 pub use version::{Version, VersionError};

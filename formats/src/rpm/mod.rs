@@ -22,6 +22,7 @@ mod dependency;
 mod directories;
 mod files;
 mod header;
+mod index;
 mod lead;
 mod model;
 mod payload;
@@ -37,6 +38,7 @@ mod verify;
 mod write;
 
 pub use dependency::{Dependency, DependencyError, Operator};
+pub use index::{FileKind, Listing, Sense, list};
 pub use model::{Change, Package, Relations, Script, Scripts};
 
 use crate::format::{Artifact, Format, Problem, ReadError, Unpacked, WriteCx, WriteError};
