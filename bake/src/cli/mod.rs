@@ -6,6 +6,7 @@ mod failure;
 mod printer;
 mod progress;
 mod request;
+mod signing;
 
 use std::path::PathBuf;
 

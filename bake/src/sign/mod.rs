@@ -1,13 +1,45 @@
 //! Signatures in OpenPGP (RFC 9580): who makes them is behind one trait, so that formats and
 //! repositories need to know nothing of keys.
+//!
+//! | module | what |
+//! |---|---|
+//! | [`date`] | moments as people read them |
+//! | [`packets`] | armor, and the packets within |
+//! | [`certificate`] | what a public key says of itself: what it is for, and when |
+//! | [`choice`] | which of several keys signs |
+//! | [`passphrase`] | secrets, from where they are kept to the end of their use |
+//! | [`cleartext`] | the cleartext signature framework |
+//! | [`key_file`] | a signer with a secret key in a file |
+//! | [`command`] | a signer behind a program, for smart cards, HSMs and key services |
+//! | [`keyring`] | who made a signature |
+
+mod certificate;
+mod choice;
+mod cleartext;
+mod command;
+mod date;
+mod key_file;
+mod keyring;
+mod packets;
+mod passphrase;
+#[cfg(test)]
+mod tests;
+mod words;
 
 use std::fmt::Debug;
 use std::io::{self, Read};
 
+pub use certificate::Certificate;
+pub use command::{CommandOptions, SigningCommand};
+pub use key_file::{KeyFile, KeyOptions};
+pub use keyring::{Keyring, Outcome, Verdict};
+pub use packets::armor;
+pub use passphrase::Passphrase;
+
 /// Makes OpenPGP signatures with one key.
 ///
 /// Equal messages get equal signatures where the key's algorithm allows it: the time of a signature
-/// is the bake's epoch, or that of the key if the key is younger.
+/// is the bake's epoch, or the first moment after it at which the key is valid.
 pub trait Signer: Debug + Send + Sync {
     /// Returns the fingerprint of the key that signs, in upper-case hexadecimal digits.
     fn fingerprint(&self) -> &str;
@@ -21,6 +53,15 @@ pub trait Signer: Debug + Send + Sync {
 
     /// Returns the certificate, armored, for those who verify.
     fn certificate(&self) -> Result<String, SignError>;
+}
+
+/// When a signature is made, and when it is checked whether its key may.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Moment {
+    /// The time that signatures should have, in seconds since 1970.
+    pub epoch: u32,
+    /// The time at which they are really made: a key that has expired by now is refused.
+    pub now: u32,
 }
 
 /// Why there is no signature.
