@@ -8,5 +8,6 @@ pub(super) mod inspect;
 pub(super) mod man;
 pub(super) mod plan;
 pub(super) mod recipe;
+pub(super) mod repo;
 pub(super) mod store;
 pub(super) mod verify;
