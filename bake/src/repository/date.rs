@@ -49,7 +49,8 @@ pub(super) fn parse(text: &str) -> Option<Epoch> {
     let (hour, minute, second) = (parts.next()??, parts.next()??, parts.next()??);
     let years = (1970..year).map(|year| if is_leap(year) { 366 } else { 365 });
     let months = (0..month).map(|month| days_of(year, month));
-    let days = years.sum::<u64>() + months.sum::<u64>() + day.parse::<u64>().ok()?.checked_sub(1)?;
+    let days =
+        years.sum::<u64>() + months.sum::<u64>() + day.parse::<u64>().ok()?.checked_sub(1)?;
     let seconds = days.checked_mul(DAY)?.checked_add(hour.checked_mul(3600)?)?;
     let seconds = seconds.checked_add(minute.checked_mul(60)?)?.checked_add(second)?;
     let epoch = Epoch(u32::try_from(seconds).ok()?);

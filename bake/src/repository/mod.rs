@@ -30,7 +30,9 @@ mod text;
 
 use std::path::{Path, PathBuf};
 
-use bake_formats::format::Epoch;
+use bake_formats::blob::Blob;
+use bake_formats::digest::Digest;
+use bake_formats::format::{Epoch, Problem};
 
 pub use changes::{Changed, Changes};
 pub use selector::Selector;
@@ -57,6 +59,34 @@ pub struct Request<'a> {
     pub dry_run: bool,
     /// How many threads may compress.
     pub threads: usize,
+}
+
+/// The time of an update that nothing says: the first of January 2020, as in all bakes.
+const DEFAULT_TIME: u32 = 1_577_836_800;
+
+/// Lists what is not as a repository's own indices say, whatever its kinds.
+pub fn check(root: &Path) -> Result<Vec<Problem>, Error> {
+    let (has_apt, has_dnf) = (root.join("dists").is_dir(), root.join("repodata").is_dir());
+    if !has_apt && !has_dnf {
+        let reason = "it is no repository: there is neither `dists` nor `repodata` in it";
+        return Err(refuse(format!("`{}`", root.display()), reason));
+    }
+    let mut problems = apt::check(root)?;
+    problems.extend(dnf::check(root)?);
+    Ok(problems)
+}
+
+/// Compares a file with what an index says of it.
+fn compare(path: &Path, expected: Blob, rule: &'static str, problems: &mut Vec<Problem>) {
+    let file = fs_err::File::open(path).map_err(|_| "no file".to_owned());
+    let found = file.and_then(|file| Digest::of_reader(file).map_err(|error| error.to_string()));
+    let Blob { digest, size } = expected;
+    if found != Ok((digest, size)) {
+        let found =
+            found.map_or_else(|why| why, |(digest, size)| format!("{digest}, {size} bytes"));
+        let expected = format!("{digest}, {size} bytes");
+        problems.push(Problem::new(rule, path.display().to_string(), expected, found));
+    }
 }
 
 /// Returns an error about a file, a package or an option.

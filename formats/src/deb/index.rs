@@ -8,9 +8,7 @@ use std::str::FromStr as _;
 
 use super::control::Paragraph;
 use super::fields::FieldError;
-use super::read::{
-    CONTROL, DATA, check_format_version, codec, expect_member, read_control,
-};
+use super::read::{CONTROL, DATA, check_format_version, codec, expect_member, read_control};
 use super::relation::{check_architecture, check_package_name};
 use super::version::Version;
 use crate::archive::ar::ArReader;

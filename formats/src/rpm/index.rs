@@ -270,7 +270,8 @@ fn changelog(header: &Header) -> Result<Vec<(u32, String, String)>, ReadError> {
     let authors = header.strings(tags::CHANGELOGNAME)?;
     let texts = header.strings(tags::CHANGELOGTEXT)?;
     if authors.len() != times.len() || texts.len() != times.len() {
-        let reason = format!("{} times, {} names, {} texts", times.len(), authors.len(), texts.len());
+        let reason =
+            format!("{} times, {} names, {} texts", times.len(), authors.len(), texts.len());
         return Err(header.invalid(tags::CHANGELOGTIME, reason));
     }
     let changes = times.iter().zip(authors.iter()).zip(texts.iter());

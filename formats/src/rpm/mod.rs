@@ -25,6 +25,7 @@ mod header;
 mod index;
 mod lead;
 mod model;
+mod order;
 mod payload;
 mod read;
 mod relations;
@@ -40,6 +41,7 @@ mod write;
 pub use dependency::{Dependency, DependencyError, Operator};
 pub use index::{FileKind, Listing, Sense, list};
 pub use model::{Change, Package, Relations, Script, Scripts};
+pub use order::compare_versions;
 
 use crate::format::{Artifact, Format, Problem, ReadError, Unpacked, WriteCx, WriteError};
 use crate::input::Source;

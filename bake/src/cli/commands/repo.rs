@@ -1,9 +1,10 @@
 //! `bake repo`: package repositories that any web server can serve.
 
 use std::collections::BTreeSet;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
-use bake_formats::format::{Epoch, Problem};
+use bake_formats::encode::Codec;
+use bake_formats::format::Epoch;
 use clap::{Args, Subcommand};
 use serde_json::json;
 
@@ -14,6 +15,7 @@ use crate::cli::request::{epoch, threads};
 use crate::cli::signing::SignArgs;
 use crate::error::Error;
 use crate::repository::apt::{AptRequest, SettingsChange};
+use crate::repository::dnf::{self, DnfRequest};
 use crate::repository::{self, Changed, Changes, Request, Selector};
 use crate::sign::Signer;
 
@@ -37,6 +39,8 @@ pub(in crate::cli) struct Repo {
 enum Verb {
     /// Add packages to a repository for apt, or remove some
     Apt(Box<Apt>),
+    /// Add packages to a repository for dnf, yum and zypper, or remove some
+    Dnf(Box<Dnf>),
     /// Check that a repository's files are those that its indices say
     Check(Check),
 }
@@ -129,14 +133,45 @@ impl From<&AptSettings> for SettingsChange {
             valid_days: given.valid_days,
             not_automatic: given.not_automatic,
             but_automatic_upgrades: given.but_automatic_upgrades,
-            architectures: given
-                .architectures
-                .as_ref()
-                .map(|names| names.iter().filter(|name| !name.is_empty()).cloned().collect::<BTreeSet<_>>()),
+            architectures: given.architectures.as_ref().map(|names| {
+                names.iter().filter(|name| !name.is_empty()).cloned().collect::<BTreeSet<_>>()
+            }),
             url: given.url.clone(),
             generations: given.generations,
         }
     }
+}
+
+#[derive(Debug, Args)]
+struct Dnf {
+    #[command(flatten)]
+    update: Update,
+    /// Publish these advisories, an updateinfo.xml; without, those before stay
+    #[arg(long, value_name = "FILE")]
+    updateinfo: Option<PathBuf>,
+    /// How indices are compressed; zstd is smaller, but needs dnf of EL 9 or newer
+    #[arg(long, value_name = "CODEC", help_heading = REMEMBERED)]
+    compression: Option<IndexCodec>,
+    /// What users call it: the identifier in their configuration
+    #[arg(long, value_name = "NAME", help_heading = REMEMBERED)]
+    name: Option<String>,
+    /// Where it is served, for the text that users are given
+    #[arg(long, value_name = "URL", help_heading = REMEMBERED)]
+    url: Option<String>,
+    /// Keep the indices of so many updates for readers that are about to fetch them [default: 3]
+    #[arg(long, value_name = "N", help_heading = REMEMBERED)]
+    generations: Option<usize>,
+}
+
+const REMEMBERED: &str = "Settings, remembered by the repository";
+
+/// How indices are compressed.
+#[derive(Debug, Clone, Copy, clap::ValueEnum)]
+enum IndexCodec {
+    /// Every reader knows it
+    Gzip,
+    /// Smaller and faster to read
+    Zstd,
 }
 
 #[derive(Debug, Args)]
@@ -153,12 +188,26 @@ impl Repo {
                 if settings.valid_days.is_some_and(|days| days > 0) && common.epoch.is_none() {
                     return Err(Error::Repository {
                         place: "--valid-days".into(),
-                        reason: "the days count from the time of the update, which is not given".into(),
+                        reason: "the days count from the time of the update, which is not given"
+                            .into(),
                         hint: Some("set SOURCE_DATE_EPOCH, e.g. to $(date +%s)"),
                     });
                 }
                 let (suite, component) = (apt.suite.as_str(), apt.component.as_str());
                 repository::apt::update(&AptRequest { common, suite, component, settings })
+            }),
+            Verb::Dnf(dnf) => dnf.update.run(printer, |common| {
+                let settings = dnf::SettingsChange {
+                    compression: dnf.compression.map(|codec| match codec {
+                        IndexCodec::Gzip => Codec::Gzip,
+                        IndexCodec::Zstd => Codec::Zstd,
+                    }),
+                    name: dnf.name.clone(),
+                    url: dnf.url.clone(),
+                    generations: dnf.generations,
+                };
+                let updateinfo = dnf.updateinfo.as_deref();
+                repository::dnf::update(&DnfRequest { common, updateinfo, settings })
             }),
             Verb::Check(check) => check.run(printer),
         }
@@ -234,7 +283,7 @@ fn print(changes: &Changes, dry_run: bool, printer: &Printer) -> Result<(), Fail
 
 impl Check {
     fn run(&self, printer: &Printer) -> Result<Exit, Failure> {
-        let problems = check(&self.dir)?;
+        let problems = repository::check(&self.dir)?;
         if printer.is_json() {
             printer.event("checked", &json!({ "path": self.dir, "problems": problems }))?;
         } else {
@@ -246,8 +295,4 @@ impl Check {
         }
         Ok(if problems.is_empty() { Exit::Done } else { Exit::No })
     }
-}
-
-fn check(root: &Path) -> Result<Vec<Problem>, Error> {
-    repository::apt::check(root)
 }

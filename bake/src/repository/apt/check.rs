@@ -2,12 +2,12 @@
 
 use std::path::Path;
 
-use bake_formats::blob::Blob;
 use bake_formats::digest::Digest;
 use bake_formats::format::Problem;
 
 use super::suite::{self, Suite};
 use crate::error::Error;
+use crate::repository::compare;
 
 /// Lists what is not as the indices of all suites say: indices and packages by their digests.
 ///
@@ -27,17 +27,6 @@ pub fn check(root: &Path) -> Result<Vec<Problem>, Error> {
         }
     }
     Ok(problems)
-}
-
-fn compare(path: &Path, expected: Blob, rule: &'static str, problems: &mut Vec<Problem>) {
-    let file = fs_err::File::open(path).map_err(|_| "no file".to_owned());
-    let found = file.and_then(|file| Digest::of_reader(file).map_err(|error| error.to_string()));
-    let Blob { digest, size } = expected;
-    if found != Ok((digest, size)) {
-        let found = found.map_or_else(|why| why, |(digest, size)| format!("{digest}, {size} bytes"));
-        let expected = format!("{digest}, {size} bytes");
-        problems.push(Problem::new(rule, path.display().to_string(), expected, found));
-    }
 }
 
 /// Every file of a generation must have the digest that is its name.

@@ -85,11 +85,15 @@ impl Merge<'_> {
             indices.add(&line)?;
         }
         let plain = out.finish()?;
-        let packed = compress((&versions, plain), &folder.join(FILE), Compression::ZSTD, self.threads)?;
+        let packed =
+            compress((&versions, plain), &folder.join(FILE), Compression::ZSTD, self.threads)?;
         let mut files = BTreeMap::new();
         for (architecture, (path, blob)) in indices.finish()? {
             let to = folder.join(format!("Contents-{architecture}.gz"));
-            files.insert(architecture, compress((&path, blob), &to, Compression::GZIP, self.threads)?);
+            files.insert(
+                architecture,
+                compress((&path, blob), &to, Compression::GZIP, self.threads)?,
+            );
         }
         Ok((packed, files))
     }
@@ -159,7 +163,8 @@ impl Indices {
 
     fn add(&mut self, line: &str) -> Result<(), Error> {
         let mut columns = line.split('\t');
-        let (path, label) = (columns.next().unwrap_or_default(), columns.next().unwrap_or_default());
+        let (path, label) =
+            (columns.next().unwrap_or_default(), columns.next().unwrap_or_default());
         let architecture = columns.nth(2).unwrap_or_default();
         if path != self.path {
             self.flush()?;
@@ -185,7 +190,9 @@ impl Indices {
     fn finish(mut self) -> Result<BTreeMap<String, (std::path::PathBuf, Blob)>, Error> {
         self.flush()?;
         let files = self.files.into_iter();
-        files.map(|(architecture, (path, writer))| Ok((architecture, (path, writer.finish()?)))).collect()
+        files
+            .map(|(architecture, (path, writer))| Ok((architecture, (path, writer.finish()?))))
+            .collect()
     }
 }
 
@@ -226,7 +233,8 @@ mod tests {
             line("usr/bin/b", "b", "1", "arm64"),
             line("usr/share/c", "c", "1", "all"),
         ];
-        let new = vec![line("usr/bin/a", "a", "2", "amd64"), line("usr/share/c", "d", "1", "amd64")];
+        let new =
+            vec![line("usr/bin/a", "a", "2", "amd64"), line("usr/share/c", "d", "1", "amd64")];
         let blob = merge(&first, None, &[], old.clone());
         let path = first.join(FILE);
         let kept = ["b\t1\tarm64", "c\t1\tall"];

@@ -95,8 +95,9 @@ fn pool_path(listing: &Listing, component: &str) -> String {
     let source = control.get("Source").and_then(|text| text.split_whitespace().next());
     let is_plain = |text: &&str| {
         let mut bytes = text.bytes();
-        bytes.all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"+-.".contains(&byte))
-            && text.starts_with(|c: char| c.is_ascii_alphanumeric())
+        bytes.all(|byte| {
+            byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"+-.".contains(&byte)
+        }) && text.starts_with(|c: char| c.is_ascii_alphanumeric())
     };
     let source = source.filter(is_plain).unwrap_or(name);
     let letters = if source.len() > 3 && source.starts_with("lib") { 4 } else { 1 };

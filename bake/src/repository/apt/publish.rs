@@ -8,6 +8,7 @@ use bake_formats::format::Epoch;
 use super::settings::{Settings, State};
 use super::suite;
 use crate::error::Error;
+use crate::repository::DEFAULT_TIME;
 use crate::repository::armor::armored;
 use crate::repository::folder::{Folder, KEY};
 use crate::repository::index::write_whole;
@@ -70,7 +71,8 @@ pub(super) fn client(
         url => url,
     };
     let components: Vec<&str> = components.iter().map(String::as_str).collect();
-    let trust = if is_signed { "Signed-By: /etc/apt/keyrings/REPOSITORY.asc" } else { "Trusted: yes" };
+    let trust =
+        if is_signed { "Signed-By: /etc/apt/keyrings/REPOSITORY.asc" } else { "Trusted: yes" };
     let components = components.join(" ");
     format!("Types: deb\nURIs: {url}\nSuites: {suite}\nComponents: {components}\n{trust}\n")
 }
@@ -83,8 +85,5 @@ pub(super) fn date(
     newest_package: Option<Epoch>,
 ) -> Epoch {
     let wanted = given.or(newest_package);
-    wanted.max(published).unwrap_or(Epoch(DEFAULT))
+    wanted.max(published).unwrap_or(Epoch(DEFAULT_TIME))
 }
-
-/// The first of January 2020, the time of all bakes that are told no other.
-const DEFAULT: u32 = 1_577_836_800;

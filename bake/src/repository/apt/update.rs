@@ -32,8 +32,7 @@ pub fn update(request: &AptRequest<'_>) -> Result<Changes, Error> {
     check_word("--component", request.component)?;
     let common = &request.common;
     let packages = expand(common.artifacts, "deb")?;
-    let home =
-        if common.dry_run { Folder::look(common.root) } else { Folder::lock(common.root)? };
+    let home = if common.dry_run { Folder::look(common.root) } else { Folder::lock(common.root)? };
     let mut plan = Plan::read(request, &home)?;
     plan.remove(request)?;
     for (number, path) in packages.iter().enumerate() {
@@ -70,7 +69,8 @@ impl<'a> Plan<'a> {
             if name != request.suite
                 && let Some(other) = suite::load(home.root(), &name)?
             {
-                elsewhere.extend(other.records.into_iter().map(|record| (record.path, record.blob)));
+                elsewhere
+                    .extend(other.records.into_iter().map(|record| (record.path, record.blob)));
             }
         }
         let mut published = suite::load(home.root(), request.suite)?;
@@ -119,7 +119,12 @@ impl<'a> Plan<'a> {
     }
 
     /// Reads a package and copies it to the staging folder.
-    fn add(&mut self, path: &PathBuf, number: usize, request: &AptRequest<'_>) -> Result<(), Error> {
+    fn add(
+        &mut self,
+        path: &PathBuf,
+        number: usize,
+        request: &AptRequest<'_>,
+    ) -> Result<(), Error> {
         let intake = Intake::open(path, "deb", MAGIC)?;
         let listing = intake.list(deb::list)?;
         let staged = self.home.staging().map(|folder| folder.join(format!("package-{number}")));
@@ -133,7 +138,8 @@ impl<'a> Plan<'a> {
             }
             if known.component != record.component {
                 let (there, here) = (&known.component, &record.component);
-                let reason = format!("{record} is in the component {there}, not to be in {here} too");
+                let reason =
+                    format!("{record} is in the component {there}, not to be in {here} too");
                 return Err(refuse_with(place, reason, "remove it there first"));
             }
             self.changes.present.push(known.changed());
@@ -218,12 +224,14 @@ impl<'a> Plan<'a> {
         records.sort_by(Record::order);
         let components = records.iter().map(|record| record.component.clone()).collect();
         let is_signed = common.signer.is_some();
-        self.changes.client = publish::client(request.suite, &self.settings, &components, is_signed);
+        self.changes.client =
+            publish::client(request.suite, &self.settings, &components, is_signed);
         self.changes.packages = records.len();
         self.changes.added.sort();
         self.changes.removed.sort();
         if common.dry_run {
-            self.changes.published = !(self.changes.added.is_empty() && self.changes.removed.is_empty());
+            self.changes.published =
+                !(self.changes.added.is_empty() && self.changes.removed.is_empty());
             return Ok(self.changes);
         }
         for lines in self.new_lines.values_mut() {
@@ -279,5 +287,9 @@ fn conflict(place: String, known: &Record, blob: Blob) -> Error {
         "{known} is there already with other bytes: there {}, here {}",
         known.blob.digest, blob.digest
     );
-    refuse_with(place, reason, "two packages of one version cannot be told apart: raise the version")
+    refuse_with(
+        place,
+        reason,
+        "two packages of one version cannot be told apart: raise the version",
+    )
 }
