@@ -64,6 +64,16 @@ pub enum Error {
     /// A signature could not be made.
     #[error("cannot sign")]
     Sign(#[from] SignError),
+    /// A package repository, or what is to become part of it, is not as it must be.
+    #[error("{place}: {reason}")]
+    Repository {
+        /// The file, the package or the option.
+        place: String,
+        /// What is wrong.
+        reason: String,
+        /// What to do about it.
+        hint: Option<&'static str>,
+    },
     /// A value given to the program is not usable.
     #[error("{what}: {reason}")]
     Input {

@@ -33,6 +33,7 @@ pub mod lower;
 pub mod opened;
 
 pub mod seal;
+pub mod repository;
 
 pub mod plan;
 

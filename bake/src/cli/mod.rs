@@ -73,6 +73,8 @@ enum Command {
     Diff(commands::diff::Diff),
     /// Look after the store
     Store(commands::store::StoreCommand),
+    /// Make and update package repositories: folders that any web server can serve
+    Repo(commands::repo::Repo),
     /// Tools for writing recipes
     Recipe(commands::recipe::Recipe),
     /// Print a completion script for a shell
@@ -114,6 +116,7 @@ pub fn main() -> Exit {
         Command::Sign(command) => command.run(&printer),
         Command::Diff(command) => command.run(&printer),
         Command::Store(command) => command.run(&printer),
+        Command::Repo(command) => command.run(&printer),
         Command::Recipe(command) => command.run(&printer),
         Command::Completions(command) => command.run(&printer),
         Command::Man(command) => command.run(&printer),

@@ -50,6 +50,11 @@ pub(super) struct Signing<'a> {
 }
 
 impl SignArgs {
+    /// Returns whether somebody is to sign.
+    pub(super) fn is_given(&self) -> bool {
+        self.sign_key.is_some() || self.sign_command.is_some()
+    }
+
     /// Returns the signer for one time of signatures; `None` if nobody is to sign.
     ///
     /// Signatures have the time of `epoch`, or the first moment after it at which the key is valid.
@@ -59,7 +64,7 @@ impl SignArgs {
 
     /// Reads the passphrase; `None` if nobody is to sign.
     pub(super) fn open(&self) -> Result<Option<Signing<'_>>, Failure> {
-        if self.sign_key.is_none() && self.sign_command.is_none() {
+        if !self.is_given() {
             let Some(_) = &self.key_id else { return Ok(None) };
             let reason = "it names a key of --sign-key or --sign-command, and neither is given";
             return Err(Error::Input { what: "--key-id".into(), reason: reason.into() }.into());

@@ -33,6 +33,7 @@ mod capabilities;
 mod control;
 mod documents;
 mod fields;
+mod index;
 mod listing;
 mod model;
 mod read;
@@ -45,6 +46,7 @@ mod version;
 mod write;
 
 pub use control::{ControlError, Paragraph};
+pub use index::{Listing, list};
 pub use model::{ControlFile, MultiArch, Package, RelationField};
 pub use relation::{Alternatives, Operator, Relation, RelationError, Relations};
 pub use seal::{Role, Seal, Signature};

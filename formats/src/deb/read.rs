@@ -19,8 +19,8 @@ use crate::tree::{Content, Entry, FileTree, Mark, Mode, TreeBuilder, TreePath, e
 const MAX_CONTROL_FILE: u64 = 64 * 1024 * 1024;
 /// The most control files that are read.
 const MAX_CONTROL_FILES: usize = 256;
-const CONTROL: &str = "control.tar";
-const DATA: &str = "data.tar";
+pub(super) const CONTROL: &str = "control.tar";
+pub(super) const DATA: &str = "data.tar";
 
 /// A package taken apart, nothing understood yet.
 #[derive(Debug)]
@@ -150,7 +150,7 @@ pub(super) fn unpack(source: &Source, problems: &mut Vec<Problem>) -> Result<Par
 }
 
 /// Moves to the member of a name, over those that every reader is to ignore.
-fn expect_member(
+pub(super) fn expect_member(
     archive: &mut ArReader,
     name: &str,
     problems: &mut Vec<Problem>,
@@ -179,7 +179,7 @@ fn check_extra(member: &ArMember, problems: &mut Vec<Problem>) {
     }
 }
 
-fn check_format_version(archive: &ArReader, member: &ArMember) -> Result<(), ReadError> {
+pub(super) fn check_format_version(archive: &ArReader, member: &ArMember) -> Result<(), ReadError> {
     let mut text = Vec::new();
     std::io::Read::read_to_end(&mut std::io::Read::take(archive.open(member), 16), &mut text)?;
     if text == FORMAT_VERSION && member.name == "debian-binary" {
@@ -189,7 +189,7 @@ fn check_format_version(archive: &ArReader, member: &ArMember) -> Result<(), Rea
     Err(ReadError::malformed("debian-binary", member.offset, "`2.0\\012`", found))
 }
 
-fn codec(member: &ArMember, name: &str) -> Result<Codec, ReadError> {
+pub(super) fn codec(member: &ArMember, name: &str) -> Result<Codec, ReadError> {
     let extension = member.name.strip_prefix(name).unwrap_or_default();
     let found = CODECS.iter().find(|(_, known)| *known == extension);
     found.map(|(codec, _)| *codec).ok_or_else(|| {
@@ -198,7 +198,7 @@ fn codec(member: &ArMember, name: &str) -> Result<Codec, ReadError> {
     })
 }
 
-fn read_control(
+pub(super) fn read_control(
     mut archive: TarReader<impl std::io::Read>,
     problems: &mut Vec<Problem>,
 ) -> Result<BTreeMap<String, ControlMember>, ReadError> {
