@@ -20,6 +20,8 @@ pub mod store;
 
 pub mod output;
 
+pub mod pack;
+
 pub mod assemble;
 
 pub mod inspected;

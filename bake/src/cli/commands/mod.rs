@@ -6,6 +6,7 @@ pub(super) mod completions;
 pub(super) mod diff;
 pub(super) mod inspect;
 pub(super) mod man;
+pub(super) mod pack;
 pub(super) mod plan;
 pub(super) mod recipe;
 pub(super) mod store;
