@@ -24,6 +24,8 @@ pub mod pack;
 
 pub mod assemble;
 
+pub mod lint;
+
 pub mod inspected;
 
 pub mod lower;

@@ -179,7 +179,10 @@ pub(super) fn split_version(stem: &str) -> Option<(&str, &str)> {
         let (name, rest) = (&stem[..at], &stem[at + 1..]);
         let version = rest.strip_prefix('v').unwrap_or(rest);
         let starts = version.starts_with(|c: char| c.is_ascii_digit());
-        if starts && !name.is_empty() && Version::parse(version).is_ok_and(|version| version.rpm().is_ok()) {
+        if starts
+            && !name.is_empty()
+            && Version::parse(version).is_ok_and(|version| version.rpm().is_ok())
+        {
             return Some((name, version));
         }
     }
