@@ -22,8 +22,11 @@ pub mod store;
 
 pub mod output;
 
+pub mod pack;
+
 pub mod assemble;
 
+pub mod lint;
 pub mod needs;
 
 pub mod inspected;
@@ -32,8 +35,8 @@ pub mod lower;
 
 pub mod opened;
 
-pub mod seal;
 pub mod repository;
+pub mod seal;
 
 pub mod plan;
 

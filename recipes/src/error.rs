@@ -174,6 +174,11 @@ impl RecipeErrors {
         all.join("\n\n")
     }
 
+    /// Changes each error, e.g. to name where the text of the recipe came from.
+    pub fn map(self, change: impl FnMut(RecipeError) -> RecipeError) -> Self {
+        Self { errors: self.errors.into_iter().map(change).collect() }
+    }
+
     /// Returns the value if there are no errors.
     pub(crate) fn check<T>(mut errors: Vec<RecipeError>, value: Option<T>) -> Result<T, Self> {
         match value {

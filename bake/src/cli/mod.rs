@@ -59,6 +59,8 @@ enum ColorWhen {
 enum Command {
     /// Bake all outputs of a recipe
     Build(Box<commands::build::Build>),
+    /// Pack a folder, program, jar, wheel, gem, npm tarball or archive without a recipe
+    Pack(Box<commands::pack::Pack>),
     /// Check a recipe without building
     Check(commands::check::Check),
     /// Show what a build would do: steps, keys, hit or miss and why
@@ -109,6 +111,7 @@ pub fn main() -> Exit {
     }
     let outcome = match &cli.command {
         Command::Build(command) => command.run(&printer),
+        Command::Pack(command) => command.run(&printer),
         Command::Check(command) => command.run(&printer),
         Command::Plan(command) => command.run(&printer),
         Command::Inspect(command) => command.run(&printer),

@@ -56,6 +56,8 @@ pub(super) fn threads(jobs: Option<NonZeroUsize>) -> usize {
 #[derive(Debug)]
 pub(super) struct Resolved {
     recipe: PathBuf,
+    /// The recipe's text if it is not in the file.
+    text: Option<String>,
     platform: Platform,
     only: Vec<Output>,
     epoch: Option<Epoch>,
@@ -66,11 +68,23 @@ impl Resolved {
     pub(super) fn new(args: &RecipeArgs, threads: usize) -> Result<Self, Failure> {
         Ok(Self {
             recipe: args.file.clone(),
+            text: None,
             platform: platform(args.platform.as_deref())?,
-            only: args.only.iter().map(|word| output(word)).collect::<Result<_, _>>()?,
+            only: args.only.iter().map(|word| output("--only", word)).collect::<Result<_, _>>()?,
             epoch: epoch()?,
             threads,
         })
+    }
+
+    /// Returns the request for a recipe that is text; its paths are relative to the file's folder.
+    pub(super) fn of_text(
+        recipe: PathBuf,
+        text: String,
+        platform: Platform,
+        threads: usize,
+    ) -> Result<Self, Failure> {
+        let text = Some(text);
+        Ok(Self { recipe, text, platform, only: Vec::new(), epoch: epoch()?, threads })
     }
 
     /// Hands the request to the engine.
@@ -78,21 +92,30 @@ impl Resolved {
         &self,
         act: impl FnOnce(&Request<'_>) -> Result<T, Failures>,
     ) -> Result<T, Failure> {
+        Ok(self.try_request(act)?)
+    }
+
+    /// Hands the request to the engine and returns its errors as they are.
+    pub(super) fn try_request<T>(
+        &self,
+        act: impl FnOnce(&Request<'_>) -> Result<T, Failures>,
+    ) -> Result<T, Failures> {
         #[expect(clippy::disallowed_methods, reason = "the command line reads the environment")]
         let variable = |name: &str| std::env::var(name).ok();
         let request = Request {
             recipe: &self.recipe,
+            text: self.text.as_deref(),
             platform: self.platform,
             only: &self.only,
             epoch: self.epoch,
             variable: &variable,
             threads: self.threads,
         };
-        Ok(act(&request)?)
+        act(&request)
     }
 }
 
-fn platform(text: Option<&str>) -> Result<Platform, Failure> {
+pub(super) fn platform(text: Option<&str>) -> Result<Platform, Failure> {
     let text = text.map_or_else(host, str::to_owned);
     text.parse().map_err(|error: bake_recipes::platform::PlatformError| {
         let hint = error.suggestion.map(|meant| format!("; did you mean `{meant}`?"));
@@ -115,11 +138,12 @@ fn host() -> String {
     format!("linux/{architecture}")
 }
 
-fn output(word: &str) -> Result<Output, Failure> {
+/// Returns the output of a word that stands after a flag.
+pub(super) fn output(flag: &str, word: &str) -> Result<Output, Failure> {
     Output::ALL.into_iter().find(|output| output.word() == word).ok_or_else(|| {
         let words = Output::ALL.map(Output::word).join(", ");
         let reason = format!("`{word}` is no output, expected {words}");
-        Error::Input { what: "--only".into(), reason }.into()
+        Error::Input { what: flag.into(), reason }.into()
     })
 }
 

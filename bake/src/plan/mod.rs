@@ -29,8 +29,10 @@ pub const FIXED_EPOCH: Epoch = Epoch(1_577_836_800);
 /// What to bake.
 #[derive(Clone, Copy)]
 pub struct Request<'a> {
-    /// The recipe's file.
+    /// The recipe's file; what it names is relative to its folder.
     pub recipe: &'a Path,
+    /// The recipe's text if it is not in the file.
+    pub text: Option<&'a str>,
     /// What the outputs run on.
     pub platform: Platform,
     /// The outputs wanted; empty for all of the recipe's.
@@ -98,7 +100,10 @@ pub enum State {
 
 /// Loads a recipe and resolves it for a platform.
 pub fn load(request: &Request<'_>) -> Result<Recipe, Failures> {
-    let written = bake_recipes::load(request.recipe)?;
+    let written = match request.text {
+        Some(text) => bake_recipes::load::parse(&request.recipe.display().to_string(), text)?,
+        None => bake_recipes::load(request.recipe)?,
+    };
     let folder = folder_of(request.recipe)?;
     let cx = ResolveCx { platform: request.platform, env: request.variable, base: &folder };
     let mut recipe = bake_recipes::resolve(&written, cx)?;

@@ -48,13 +48,13 @@ mod verify;
 mod write;
 
 pub use dependency::{Dependency, DependencyError, Operator};
+pub use index::{FileKind, Listing, Sense, list};
 pub use model::{Change, Package, RpmFormat};
+pub use order::compare_versions;
 pub use relations::{Moment, Relations};
 pub use scripts::{Script, ScriptFlags, Scripts};
 pub use seal::{Patch, Seal, Signature, SignatureTag};
 pub use triggers::{DEFAULT_PRIORITY, FileTrigger, Trigger, TriggerMoment, Triggers};
-pub use index::{FileKind, Listing, Sense, list};
-pub use order::compare_versions;
 
 use crate::format::{Artifact, Format, Problem, ReadError, Unpacked, WriteCx, WriteError};
 use crate::input::Source;

@@ -61,10 +61,13 @@ impl FileRule {
     ///
     /// A pattern without a slash is matched against every name in the path, a pattern with one
     /// against the path and each directory above it, so that leaving out a directory leaves out
-    /// what is in it.
+    /// what is in it. A slash at its beginning stands for the base and nothing more: `/x` is `x`
+    /// at the top only.
     pub fn excludes(&self, relative: &Path) -> bool {
         self.exclude.iter().any(|glob| {
-            if glob.has_slash() {
+            if glob.text.starts_with('/') {
+                Path::new("/").join(relative).ancestors().any(|path| glob.is_match(path))
+            } else if glob.has_slash() {
                 relative.ancestors().any(|path| glob.is_match(path))
             } else {
                 relative.components().any(|name| glob.is_match(Path::new(name.as_os_str())))

@@ -1,6 +1,6 @@
 //! `bake build`: bake all outputs of a recipe.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
 
@@ -11,6 +11,7 @@ use crate::cli::request::{Resolved, StoreArgs, threads};
 use crate::cli::signing::SignArgs;
 use crate::cli::{Exit, RecipeArgs};
 use crate::plan;
+use crate::release::Release;
 use crate::run::{self, RunCx};
 
 /// Bake all outputs of a recipe.
@@ -52,25 +53,30 @@ impl Build {
             Ok(run::run(&plan, &store, &self.output, cx)?)
         });
         progress.finish();
-        let release = outcome?;
-        for artifact in &release.artifacts {
-            if printer.is_json() {
-                printer.event("artifact", artifact)?;
-            } else {
-                let done = if artifact.cached { "cached" } else { "built" };
-                let path = self.output.join(&artifact.path);
-                printer.line(format_args!(
-                    "{:<11} {:>12} {} {done:<6} {}",
-                    artifact.format,
-                    artifact.size,
-                    artifact.digest,
-                    path.display()
-                ))?;
-            }
-        }
-        if printer.is_json() {
-            printer.event("release", &release)?;
-        }
+        print(printer, &outcome?, &self.output)?;
         Ok(Exit::Done)
     }
+}
+
+/// Prints what was released to a folder.
+pub(super) fn print(printer: &Printer, release: &Release, folder: &Path) -> Result<(), Failure> {
+    for artifact in &release.artifacts {
+        if printer.is_json() {
+            printer.event("artifact", artifact)?;
+        } else {
+            let done = if artifact.cached { "cached" } else { "built" };
+            let path = folder.join(&artifact.path);
+            printer.line(format_args!(
+                "{:<11} {:>12} {} {done:<6} {}",
+                artifact.format,
+                artifact.size,
+                artifact.digest,
+                path.display()
+            ))?;
+        }
+    }
+    if printer.is_json() {
+        printer.event("release", release)?;
+    }
+    Ok(())
 }

@@ -1,0 +1,74 @@
+//! What was found, where, and how bad it is.
+
+use annotate_snippets::{AnnotationKind, Level, Renderer, Snippet};
+use bake_recipes::{Look, Place};
+use serde::Serialize;
+
+/// How bad a finding is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Severity {
+    /// Worth knowing.
+    Info,
+    /// A careful maintainer would not leave it.
+    Warning,
+    /// What is installed would not work, or not be safe.
+    Error,
+}
+
+impl Severity {
+    /// Returns the word that messages and docs use.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Info => "info",
+            Self::Warning => "warning",
+            Self::Error => "error",
+        }
+    }
+}
+
+/// One fault.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Finding {
+    /// The rule's name.
+    pub rule: &'static str,
+    /// How bad it is.
+    pub severity: Severity,
+    /// The line of the recipe to blame, if there is one.
+    pub place: Option<Place>,
+    /// What is wrong, as a lower-case phrase.
+    pub message: String,
+    /// What to do about it.
+    pub hint: Option<String>,
+}
+
+impl Finding {
+    /// Returns the message with its rule, the line, and the hint, without a final newline.
+    pub fn render(&self, look: Look) -> String {
+        let renderer = match look {
+            Look::Plain => Renderer::plain(),
+            Look::Coloured => Renderer::styled(),
+        };
+        let level = match self.severity {
+            Severity::Error => Level::ERROR,
+            Severity::Warning => Level::WARNING,
+            Severity::Info => Level::INFO,
+        };
+        let title = level.primary_title(&self.message).id(self.rule);
+        let mut text = match &self.place {
+            None => renderer.render(&[annotate_snippets::Group::with_title(title)]),
+            Some(place) => {
+                let snippet = Snippet::source(&*place.text)
+                    .path(&*place.file)
+                    .line_start(place.line)
+                    .annotation(AnnotationKind::Primary.span(place.span.clone()));
+                renderer.render(&[title.element(snippet)])
+            }
+        };
+        if let Some(hint) = &self.hint {
+            text.push_str("\nhint: ");
+            text.push_str(hint);
+        }
+        text
+    }
+}

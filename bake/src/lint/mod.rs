@@ -1,0 +1,67 @@
+//! Faults that lintian, rpmlint and people would find in the packages, found before they are made
+//! and at the line of the recipe that is to blame.
+//!
+//! Every rule stands in the table of its topic with the tags of lintian and rpmlint that it
+//! corresponds to; docs/lint.md lists them all.
+
+mod contents;
+mod elf;
+mod files;
+mod finding;
+mod links;
+mod metadata;
+mod names;
+mod permissions;
+mod places;
+mod relations;
+mod rule;
+mod scripts;
+mod services;
+mod subject;
+
+use std::collections::BTreeSet;
+
+pub use finding::{Finding, Severity};
+pub use rule::Rule;
+pub use subject::{Stored, Subject};
+
+use rule::{Check, Report};
+
+/// Returns all rules in the order of their topics.
+pub fn rules() -> impl Iterator<Item = &'static Rule> {
+    let topics: [&'static [Rule]; 8] = [
+        metadata::RULES,
+        relations::RULES,
+        files::RULES,
+        permissions::RULES,
+        links::RULES,
+        contents::RULES,
+        services::RULES,
+        scripts::RULES,
+    ];
+    topics.into_iter().flatten()
+}
+
+/// Checks a recipe and its trees against every rule; what is found is in the order of the lines.
+pub fn lint(subject: &Subject<'_>) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    for rule in rules() {
+        let mut report = Report::new(rule, &mut findings);
+        match rule.check {
+            Check::Package(check) => check(subject, &mut report),
+            Check::File(check) => {
+                for file in &subject.files {
+                    check(subject, file, &mut report);
+                }
+            }
+        }
+    }
+    let line = |finding: &Finding| finding.place.as_ref().map_or((0, 0), |p| (p.line, p.column));
+    findings.sort_by_key(|finding| (line(finding), finding.rule));
+    let mut seen = BTreeSet::new();
+    findings.retain(|finding| seen.insert((finding.rule, line(finding), finding.message.clone())));
+    findings
+}
+
+#[cfg(test)]
+mod tests;
