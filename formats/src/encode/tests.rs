@@ -240,7 +240,9 @@ fn a_file_of_middling_size_is_compressed_once_for_all_ropes() {
         let before = store.len_of_all();
         for header in [&b"tar header"[..], b"cpio header of another length"] {
             let mut rope = Rope::from(header.to_vec());
-            contents.into_iter().for_each(|blob| rope.push_blob(blob));
+            for blob in contents {
+                rope.push_blob(blob);
+            }
             rope.push_bytes(header);
             Encoder::new(&store, &cache, 2).encode(&rope, compression).unwrap();
         }
