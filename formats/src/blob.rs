@@ -6,7 +6,7 @@ use std::sync::Mutex;
 
 use serde::{Deserialize, Serialize};
 
-use crate::digest::Digest;
+use crate::digest::{Digest, Hasher};
 
 /// Bytes by identity.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -21,6 +21,11 @@ impl Blob {
     /// Returns the identity of bytes that are in memory.
     pub fn of(bytes: &[u8]) -> Self {
         Self { digest: Digest::of(bytes), size: bytes.len() as u64 }
+    }
+
+    /// Returns the identity of everything that a hasher took in.
+    pub fn of_hashed(hasher: &Hasher) -> Self {
+        Self { digest: hasher.digest(), size: hasher.len() }
     }
 }
 

@@ -13,6 +13,9 @@ use crate::error::Error;
 use crate::report::Reporter;
 use crate::store::{Stamp, Store};
 
+/// A file from this size on is read before all smaller ones.
+const LARGE: u64 = 8 << 20;
+
 /// Returns the content of each file, from the stat index where that is safe, else by reading.
 pub fn hash_files(
     store: &Store,
@@ -25,8 +28,10 @@ pub fn hash_files(
     let index = store.stat_index(folder).map_err(fail)?;
     let mut contents: Vec<Option<Content>> =
         files.iter().map(|file| index.get(&file.stamp)).collect();
-    let unknown: Vec<usize> =
+    let mut unknown: Vec<usize> =
         (0..files.len()).filter(|number| contents[*number].is_none()).collect();
+    // A large file that comes last would leave all threads but one without work.
+    unknown.sort_by_key(|number| files[*number].stamp.size < LARGE);
     reporter.scanning(files.len(), unknown.iter().map(|number| files[*number].stamp.size).sum());
     for (number, content) in read_all(files, &unknown, threads, reporter)? {
         contents[number] = Some(content);

@@ -28,8 +28,8 @@ pub(super) fn write(
     let mut archive = ArWriter::new(NAME, cx.epoch);
     archive.append("debian-binary", &Rope::from(FORMAT_VERSION.to_vec()))?;
     for (name, rope) in [("control.tar", control), ("data.tar", data)] {
-        let encoded = cx.encoder.encode(&rope, model.compression)?;
-        archive.append(&member_name(name, model.compression), &encoded.rope)?;
+        let compressed = cx.encoder.compress(&rope, model.compression)?;
+        archive.append(&member_name(name, model.compression), &compressed)?;
     }
     Ok(Artifact::file(NAME, archive.finish()))
 }

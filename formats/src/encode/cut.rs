@@ -5,11 +5,11 @@
 //!  segments  │        group      │  block  │  block  │         group          │
 //! ```
 //!
-//! A pure function of the rope and the block size:
+//! A pure function of the rope, the block size and the length from which a stretch stands alone:
 //!
-//! - A stretch of a blob (or of zeros) of at least [`LARGE`] is cut at multiples of the block size
-//!   in the blob's own offsets, so that every rope that holds the blob has the same blocks. Each
-//!   block is a segment.
+//! - A stretch of a blob (or of zeros) that is long enough to stand alone is cut at multiples of the
+//!   block size in the blob's own offsets, so that every rope that holds the blob has the same
+//!   blocks. Each block is a segment.
 //! - What stands between (headers, small files, tails) is taken together into groups of at most
 //!   one block. A group of half a block or more also ends before a blob that the digest marks as a
 //!   boundary: a file that is inserted, removed or changed then moves the cuts up to the next such
@@ -17,9 +17,6 @@
 
 use crate::digest::Digest;
 use crate::rope::{Extent, Rope};
-
-/// A stretch of a blob or of zeros from this length on is cut into segments of its own.
-pub(super) const LARGE: u64 = 1 << 20;
 
 /// A blob whose digest starts with a byte below this one is a boundary: one blob in four.
 const BOUNDARY: u8 = 64;
@@ -29,12 +26,14 @@ pub(super) struct Cuts<'a> {
     extents: Box<dyn Iterator<Item = Extent<'a>> + 'a>,
     rest: Option<Extent<'a>>,
     block_size: u64,
+    alone_from: u64,
 }
 
 impl<'a> Cuts<'a> {
-    /// Cuts a rope; `block_size` is at least [`LARGE`].
-    pub(super) fn new(rope: &'a Rope, block_size: u64) -> Self {
-        Self { extents: Box::new(rope.extents()), rest: None, block_size }
+    /// Cuts a rope into segments of at most `block_size`, which is at least `alone_from`: the length
+    /// from which on a stretch of a blob or of zeros is cut into segments of its own.
+    pub(super) fn new(rope: &'a Rope, block_size: u64, alone_from: u64) -> Self {
+        Self { extents: Box::new(rope.extents()), rest: None, block_size, alone_from }
     }
 
     /// Returns how much of an extent, from its start, belongs together.
@@ -45,7 +44,7 @@ impl<'a> Cuts<'a> {
             Extent::Zero(_) => self.block_size,
         };
         let len = extent.len();
-        if len < LARGE { len } else { len.min(to_block_end) }
+        if len < self.alone_from { len } else { len.min(to_block_end) }
     }
 
     /// Returns whether a group of this length ends before an extent.
@@ -66,7 +65,7 @@ impl Iterator for Cuts<'_> {
         let mut group = Rope::new();
         while let Some(extent) = self.rest.take().or_else(|| self.extents.next()) {
             let stretch = self.stretch(&extent);
-            let alone = is_large(&extent, stretch);
+            let alone = stretch >= self.alone_from && !matches!(extent, Extent::Inline(_));
             if !group.is_empty() && (alone || self.is_boundary(&extent, group.len())) {
                 self.rest = Some(extent);
                 break;
@@ -79,13 +78,6 @@ impl Iterator for Cuts<'_> {
             }
         }
         (!group.is_empty()).then_some(group)
-    }
-}
-
-fn is_large(extent: &Extent<'_>, stretch: u64) -> bool {
-    match extent {
-        Extent::Inline(_) => false,
-        Extent::Blob { .. } | Extent::Zero(_) => stretch >= LARGE,
     }
 }
 
@@ -125,7 +117,7 @@ mod tests {
     }
 
     fn cuts(rope: &Rope) -> Vec<Rope> {
-        Cuts::new(rope, BLOCK).collect()
+        Cuts::new(rope, BLOCK, MIB).collect()
     }
 
     fn lengths(rope: &Rope) -> Vec<u64> {
@@ -240,7 +232,7 @@ mod tests {
                 }
             }
             let mut joined = Rope::new();
-            for cut in Cuts::new(&rope, BLOCK) {
+            for cut in Cuts::new(&rope, BLOCK, MIB) {
                 prop_assert!(!cut.is_empty() && cut.len() <= BLOCK);
                 joined.push_rope(&cut);
             }

@@ -5,15 +5,24 @@ use std::io;
 use crate::blob::Blob;
 use crate::digest::Hasher;
 use crate::encode::segment::Packed;
-use crate::encode::{Codec, Compression, Encoded, gzip, xz, zstd};
+use crate::encode::{Codec, Compression, gzip, xz, zstd};
 use crate::rope::Rope;
 
 /// A payload while it grows.
 pub(super) struct Joiner {
     rope: Rope,
-    compressed: Hasher,
-    raw: Hasher,
+    /// Computed on the way if they are wanted.
+    identities: Option<Identities>,
     ending: Ending,
+}
+
+/// What tells a payload from others.
+#[derive(Default)]
+pub(super) struct Identities {
+    /// Of the compressed bytes.
+    pub(super) compressed: Hasher,
+    /// Of the bytes before compression.
+    pub(super) raw: Hasher,
 }
 
 /// What each codec gathers for the end of the payload.
@@ -26,7 +35,11 @@ enum Ending {
 
 impl Joiner {
     /// Starts a payload that stands for `raw_len` bytes.
-    pub(super) fn new(compression: Compression, raw_len: u64) -> Self {
+    pub(super) fn new(
+        compression: Compression,
+        raw_len: u64,
+        identities: Option<Identities>,
+    ) -> Self {
         let longest = raw_len.min(compression.block_size());
         let (head, ending) = match compression.codec {
             Codec::None => (Vec::new(), Ending::None),
@@ -34,8 +47,7 @@ impl Joiner {
             Codec::Zstd => (zstd::head(longest), Ending::Zstd),
             Codec::Xz => (xz::head(), Ending::Xz(xz::Index::default())),
         };
-        let mut joiner =
-            Self { rope: Rope::new(), compressed: Hasher::new(), raw: Hasher::new(), ending };
+        let mut joiner = Self { rope: Rope::new(), identities, ending };
         joiner.push(&head, None);
         joiner
     }
@@ -43,7 +55,9 @@ impl Joiner {
     /// Appends the next segment.
     pub(super) fn add(&mut self, packed: &Packed) -> io::Result<()> {
         let raw_len = packed.raw.len() as u64;
-        self.raw.update(&packed.raw);
+        if let Some(identities) = &mut self.identities {
+            identities.raw.update(&packed.raw);
+        }
         match &mut self.ending {
             Ending::None | Ending::Zstd => {}
             Ending::Gzip(trailer) => trailer.add(packed.crc32, raw_len),
@@ -57,8 +71,8 @@ impl Joiner {
         Ok(())
     }
 
-    /// Ends the payload.
-    pub(super) fn finish(mut self) -> io::Result<Encoded> {
+    /// Ends the payload and returns it.
+    pub(super) fn finish(mut self) -> io::Result<(Rope, Option<Identities>)> {
         let tail = match std::mem::replace(&mut self.ending, Ending::None) {
             Ending::None => Vec::new(),
             Ending::Gzip(trailer) => trailer.finish(),
@@ -66,13 +80,13 @@ impl Joiner {
             Ending::Xz(index) => index.finish()?,
         };
         self.push(&tail, None);
-        let blob = |hasher: &Hasher| Blob { digest: hasher.digest(), size: hasher.len() };
-        let (raw, compressed) = (blob(&self.raw), blob(&self.compressed));
-        Ok(Encoded { rope: self.rope, blob: compressed, raw })
+        Ok((self.rope, self.identities))
     }
 
     fn push(&mut self, bytes: &[u8], kept: Option<Blob>) {
-        self.compressed.update(bytes);
+        if let Some(identities) = &mut self.identities {
+            identities.compressed.update(bytes);
+        }
         match kept {
             Some(blob) => self.rope.push_blob(blob),
             None => self.rope.push_bytes(bytes),

@@ -29,6 +29,7 @@ use crate::digest::Digest;
 use crate::rope::Rope;
 
 pub use self::decode::{decoder, sniff};
+use self::join::{Identities, Joiner};
 use self::segment::Packer;
 
 /// How a payload is compressed.
@@ -58,7 +59,8 @@ impl Codec {
     /// Raised whenever equal input would give different bytes; part of every key.
     pub const fn revision(self) -> u32 {
         match self {
-            Self::None | Self::Gzip | Self::Zstd | Self::Xz => 1,
+            Self::None => 1,
+            Self::Gzip | Self::Zstd | Self::Xz => 2,
         }
     }
 
@@ -102,6 +104,19 @@ impl Compression {
             Codec::Xz => 8 << 20,
             Codec::Zstd if self.level >= 9 => 8 << 20,
             Codec::None | Codec::Gzip | Codec::Zstd => 4 << 20,
+        }
+    }
+
+    /// Returns from which length on a stretch of a blob is cut into segments of its own.
+    ///
+    /// What stands alone is compressed once for all formats; what stands in a group with headers is
+    /// compressed for each. The length is what the codec can bear: on a tree of a Java runtime and
+    /// 15 000 headers these cost 0.1 % for gzip, 0.5 % for zstd and 0.2 % for xz against 1 MiB.
+    fn alone_from(self) -> u64 {
+        match self.codec {
+            Codec::None | Codec::Gzip => 64 << 10,
+            Codec::Zstd => 128 << 10,
+            Codec::Xz => 256 << 10,
         }
     }
 
@@ -234,17 +249,41 @@ impl<'a> Encoder<'a> {
     /// 94 MiB for xz. Segments that are worth it are kept in the blob store and in the cache; a
     /// kept one that turns out damaged or missing is compressed again.
     pub fn encode(&self, rope: &Rope, compression: Compression) -> io::Result<Encoded> {
-        compression.check()?;
-        if !rope.is_consistent() {
-            return Err(io::Error::new(io::ErrorKind::InvalidInput, "the rope is not consistent"));
-        }
+        check(rope, compression)?;
         match compression.codec {
             Codec::None => self.describe(rope),
             Codec::Gzip | Codec::Zstd | Codec::Xz => {
-                let packer = Packer { blobs: self.blobs, cache: self.cache, compression };
-                pipeline::run(rope, packer, self.threads)
+                let identities = Identities::default();
+                let joiner = Joiner::new(compression, rope.len(), Some(identities));
+                let (rope, identities) = self.join(rope, joiner, compression)?;
+                let Identities { compressed, raw } = identities.unwrap_or_default();
+                let (blob, raw) = (Blob::of_hashed(&compressed), Blob::of_hashed(&raw));
+                Ok(Encoded { rope, blob, raw })
             }
         }
+    }
+
+    /// Compresses a rope as [`Encoder::encode`] does, for formats that name neither the compressed
+    /// bytes nor those before compression: it spares both digests.
+    pub fn compress(&self, rope: &Rope, compression: Compression) -> io::Result<Rope> {
+        check(rope, compression)?;
+        match compression.codec {
+            Codec::None => Ok(rope.clone()),
+            Codec::Gzip | Codec::Zstd | Codec::Xz => {
+                let joiner = Joiner::new(compression, rope.len(), None);
+                Ok(self.join(rope, joiner, compression)?.0)
+            }
+        }
+    }
+
+    fn join(
+        &self,
+        rope: &Rope,
+        joiner: Joiner,
+        compression: Compression,
+    ) -> io::Result<(Rope, Option<Identities>)> {
+        let packer = Packer { blobs: self.blobs, cache: self.cache, compression };
+        pipeline::run(rope, joiner, packer, self.threads)
     }
 
     /// Computes the identity of a rope that is stored as it is.
@@ -253,4 +292,13 @@ impl<'a> Encoder<'a> {
         let blob = Blob { digest, size };
         Ok(Encoded { rope: rope.clone(), blob, raw: blob })
     }
+}
+
+/// Rejects what cannot be compressed.
+fn check(rope: &Rope, compression: Compression) -> io::Result<()> {
+    compression.check()?;
+    if rope.is_consistent() {
+        return Ok(());
+    }
+    Err(io::Error::new(io::ErrorKind::InvalidInput, "the rope is not consistent"))
 }

@@ -17,10 +17,10 @@ use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Mutex, PoisonError};
 use std::thread;
 
-use crate::encode::cut::{Cuts, LARGE};
-use crate::encode::join::Joiner;
+use crate::encode::Compression;
+use crate::encode::cut::Cuts;
+use crate::encode::join::{Identities, Joiner};
 use crate::encode::segment::{Packed, Packer};
-use crate::encode::{Compression, Encoded};
 use crate::rope::Rope;
 
 /// One segment to be made.
@@ -47,9 +47,15 @@ struct SegmentError {
 }
 
 /// Compresses a rope with up to `threads` workers.
-pub(super) fn run(rope: &Rope, packer: Packer<'_>, threads: usize) -> io::Result<Encoded> {
-    // Two neighbouring segments have at least one large stretch together.
-    let segments = usize::try_from(rope.len() / LARGE * 2 + 1).unwrap_or(usize::MAX);
+pub(super) fn run(
+    rope: &Rope,
+    joiner: Joiner,
+    packer: Packer<'_>,
+    threads: usize,
+) -> io::Result<(Rope, Option<Identities>)> {
+    // Two neighbouring segments have at least what stands alone together.
+    let alone = packer.compression.alone_from();
+    let segments = usize::try_from(rope.len() / alone * 2 + 1).unwrap_or(usize::MAX);
     let workers = threads.min(segments);
     let room = workers + 2;
     let (jobs, waiting) = sync_channel(room);
@@ -62,25 +68,24 @@ pub(super) fn run(rope: &Rope, packer: Packer<'_>, threads: usize) -> io::Result
             thread::Builder::new().spawn_scoped(scope, move || worker.run(&outcomes))?;
         }
         drop(outcomes);
-        let encoded = feed(rope, packer.compression, room, jobs, &results);
-        if encoded.is_err() {
+        let cuts = Cuts::new(rope, packer.compression.block_size(), alone);
+        let joined = feed(cuts, joiner, room, jobs, &results);
+        if joined.is_err() {
             worker.stop.store(true, Ordering::Relaxed);
         }
-        encoded
+        joined
     })
 }
 
 /// Hands out jobs and joins what comes back; the workers end when this returns.
 fn feed(
-    rope: &Rope,
-    compression: Compression,
+    mut cuts: Cuts<'_>,
+    mut joiner: Joiner,
     room: usize,
     jobs: SyncSender<Job>,
     results: &Receiver<Outcome>,
-) -> io::Result<Encoded> {
+) -> io::Result<(Rope, Option<Identities>)> {
     let mut jobs = Some(jobs);
-    let mut cuts = Cuts::new(rope, compression.block_size());
-    let mut joiner = Joiner::new(compression, rope.len());
     let mut early = BTreeMap::new();
     let (mut handed_out, mut joined, mut offset) = (0_u64, 0_u64, 0_u64);
     loop {

@@ -88,7 +88,8 @@ impl Content {
         use md5::Digest as _;
         let mut md5 = md5::Md5::new();
         let mut hasher = crate::digest::Hasher::new();
-        let mut buffer = vec![0; 128 * 1024];
+        // Most files are small, and a large buffer costs more to clear than they take to hash.
+        let mut buffer = vec![0; 16 * 1024];
         loop {
             let count = reader.read(&mut buffer)?;
             if count == 0 {
@@ -97,6 +98,9 @@ impl Content {
             }
             hasher.update(&buffer[..count]);
             md5.update(&buffer[..count]);
+            if count == buffer.len() {
+                buffer.resize(128 * 1024, 0);
+            }
         }
     }
 }
