@@ -173,11 +173,15 @@ fn check_context(rich: &Rich, context: Context) -> Result<(), Fault> {
             return Err(Fault::new("inside `with` and `without` only they and `or` can stand"));
         }
         (Operator::If, Context::Or) => {
-            let fault = Fault::new("`if` can stand neither in `or` nor in what is not wanted");
+            let fault = Fault::new(
+                "`if` can stand neither in `or` nor in conflicts, supplements and enhances",
+            );
             return Err(fault.hint("write `and` in place of `if`"));
         }
         (Operator::Unless, Context::And) => {
-            let fault = Fault::new("`unless` can stand neither in `and` nor in what is wanted");
+            let fault = Fault::new(
+                "`unless` can stand neither in `and` nor in what is required or recommended",
+            );
             return Err(fault.hint("write `or` in place of `unless`"));
         }
         (Operator::And | Operator::If, _) => Context::And,
