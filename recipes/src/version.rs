@@ -154,10 +154,6 @@ impl Version {
             text.push('~');
             text.push_str(if prerelease.word.is_empty() { "~" } else { prerelease.word });
             text.push_str(&prerelease.numbers.join("."));
-            // dpkg would put `rc+x` after `rc1`; a number that is not there is 0.
-            if prerelease.numbers.is_empty() && self.build.is_some() {
-                text.push('0');
-            }
         }
         if let Some(build) = &self.build {
             text.push('+');
@@ -175,8 +171,12 @@ impl Version {
         let (word, rest) = text.split_at(end);
         let rest =
             if word.is_empty() { rest } else { rest.strip_prefix(['.', '-']).unwrap_or(rest) };
-        let numbers: Vec<_> =
-            if rest.is_empty() { Vec::new() } else { rest.split(['.', '-']).collect() };
+        let numbers: Vec<_> = match (rest, &self.build) {
+            // dpkg would put `rc+x` after `rc1`; to it, a number that is not there is 0.
+            ("", Some(_)) => vec!["0"],
+            ("", None) => Vec::new(),
+            (rest, _) => rest.split(['.', '-']).collect(),
+        };
         let numeric =
             |number: &&str| !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit());
         if numbers.iter().all(numeric) && !text.ends_with('-') {
@@ -196,7 +196,8 @@ impl Version {
     ///
     /// The core by its numbers, a longer one after its beginning; then a version with a prerelease
     /// before the one without, numbers before words, words as ASCII, numbers by value; then a
-    /// version without build metadata before one with. `None` if either has no spelling in
+    /// version without build metadata before one with, whose prerelease without a number has the
+    /// number 0. `None` if either has no spelling in
     /// packages, and for different build metadata of one version, which has no order.
     pub fn precedence(&self, other: &Self) -> Option<Ordering> {
         let core = compare_numbers(&self.core, &other.core);

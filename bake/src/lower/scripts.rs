@@ -36,7 +36,12 @@ pub(super) fn file_text(
 ) -> Result<String, Error> {
     let fail = |reason: String| place.error(format!("{what} `{name}`: {reason}"));
     let path = folder.join(name);
-    let size = fs_err::metadata(&path).map_err(|_| fail("it is not there".into()))?.len();
+    let metadata = fs_err::metadata(&path).map_err(|_| fail("it is not there".into()))?;
+    // Reading a pipe would wait for a writer.
+    if !metadata.is_file() {
+        return Err(fail("it is not a regular file".into()).into());
+    }
+    let size = metadata.len();
     if size > LIMIT {
         return Err(fail(format!("it has {size} bytes, at most {LIMIT} are allowed")).into());
     }

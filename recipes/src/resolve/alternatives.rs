@@ -161,9 +161,10 @@ impl<'a> Resolver<'a> {
             let ghost = matches!(rule.source, FileSource::Ghost);
             let taken = offers.iter().find(|offer| offer.link == rule.to.path);
             if let Some(offer) = taken.filter(|_| !ghost && rule.single_path().is_some()) {
-                let message = format!("a rule places something at `{}`", offer.link);
+                let link = &offer.link;
+                let message = format!("`{link}` is the link of an alternative and a file, too");
                 let line = rule.place.line;
-                let hint = format!("the rule in line {line} must place it elsewhere: at `path`");
+                let hint = format!("place the file of line {line} elsewhere and name it as `path`");
                 self.advise(offer.link_at, message, hint);
             }
         }

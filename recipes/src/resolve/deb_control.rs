@@ -190,7 +190,7 @@ impl Resolver<'_> {
             let path = self.tree_path_of(at, name)?;
             if path.absolute() != name.as_bytes() {
                 let plain = String::from_utf8_lossy(&path.absolute()).into_owned();
-                let message = format!("dpkg would never find the path `{name}`");
+                let message = format!("`{name}` is not how dpkg spells a path");
                 self.advise(at, message, format!("write `{plain}`"));
                 return None;
             }

@@ -112,6 +112,10 @@ fn orders_as_semantic_versioning_does() {
         }
     }
     assert_eq!(version("1.0+a").precedence(&version("1.0+b")), None);
+    // With build metadata, a number that is not there is 0.
+    assert_eq!(version("1.0-rc+a").precedence(&version("1.0-rc.0")), Some(Ordering::Greater));
+    assert_eq!(version("1.0-rc+a").precedence(&version("1.0-rc.0+b")), None);
+    assert_eq!(version("1.0-rc+a").precedence(&version("1.0-rc.1")), Some(Ordering::Less));
     assert_eq!(version("1.0-a.b").precedence(&version("1.0")), None);
 }
 

@@ -173,11 +173,15 @@ fn check_context(rich: &Rich, context: Context) -> Result<(), Fault> {
             return Err(Fault::new("inside `with` and `without` only they and `or` can stand"));
         }
         (Operator::If, Context::Or) => {
-            let fault = Fault::new("`if` can stand neither in `or` nor in what is not wanted");
+            let fault = Fault::new(
+                "`if` can stand neither in `or` nor in conflicts, supplements and enhances",
+            );
             return Err(fault.hint("write `and` in place of `if`"));
         }
         (Operator::Unless, Context::And) => {
-            let fault = Fault::new("`unless` can stand neither in `and` nor in what is wanted");
+            let fault = Fault::new(
+                "`unless` can stand neither in `and` nor in what is required or recommended",
+            );
             return Err(fault.hint("write `or` in place of `unless`"));
         }
         (Operator::And | Operator::If, _) => Context::And,
@@ -193,6 +197,8 @@ fn check_context(rich: &Rich, context: Context) -> Result<(), Fault> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     fn reason(text: &str, context: Context) -> String {
@@ -297,5 +303,12 @@ mod tests {
             assert!(reason(text, Context::Or).contains("`if`"), "{text}");
         }
         assert!(reason("((a unless b) and c)", Context::Or).contains("`unless`"));
+    }
+
+    proptest! {
+        #[test]
+        fn any_text_is_judged(text in "\\PC{0,20}|([(a) ]|and|or|if|else|with|>= ?1){0,20}") {
+            drop(check(&text, Context::And));
+        }
     }
 }
