@@ -214,11 +214,13 @@ fn a_file_that_newc_cannot_say_makes_the_payload_stripped() {
 fn a_package_without_files_is_a_package() {
     let store = MemoryStore::new();
     let tree = TreeBuilder::new().finish().unwrap();
-    let package = Package { arch: "noarch".into(), ..package() };
-    let source = Source::from_bytes(bytes(&store, &package, &tree));
-    assert_eq!(Rpm::verify(&source).unwrap(), []);
-    let unpacked = Rpm::read(&source).unwrap();
-    assert_eq!((unpacked.model, unpacked.tree), (package, tree));
+    for format in [RpmFormat::V4, RpmFormat::V6] {
+        let package = Package { arch: "noarch".into(), format, ..package() };
+        let source = Source::from_bytes(bytes(&store, &package, &tree));
+        assert_eq!(Rpm::verify(&source).unwrap(), []);
+        let unpacked = Rpm::read(&source).unwrap();
+        assert_eq!((unpacked.model, &unpacked.tree), (package, &tree));
+    }
 }
 
 #[test]
