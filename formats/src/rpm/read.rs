@@ -62,7 +62,7 @@ impl Parsed {
         package.relations = found.written(&package, &table.usage());
         let scan = scan(&sections, &table, package.compression.codec)?;
         let own = header.string(tags::RPMVERSION)?.as_deref() == Some(write::WRITER);
-        Ok(Self { package, found, table, scan, own, sections })
+        Ok(Self { sections, package, found, table, scan, own })
     }
 
     /// Compares the signature header with what follows it.

@@ -122,9 +122,8 @@ pub(super) fn verify(
         }
     }
     let has_digest = [tags::SHA1, tags::SHA256].iter().any(|tag| found.get(*tag).is_some());
-    let asked = |tag: u32| match own {
-        true => !reserves.contains(&tag),
-        false => tag == tags::SHA256 && !has_digest,
+    let asked = |tag: u32| {
+        if own { !reserves.contains(&tag) } else { tag == tags::SHA256 && !has_digest }
     };
     for (tag, value) in expected.iter().filter(|(tag, _)| asked(*tag)) {
         if found.get(tag).is_none() {
