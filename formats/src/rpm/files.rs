@@ -271,7 +271,7 @@ impl FileTable {
             config: self.rows.iter().any(|file| file.mark().is_config()),
             capabilities: self.rows.iter().any(|file| !file.capabilities.is_empty()),
             hard_links: self.links().iter().any(|links| links.count > 1),
-            large_files: self.large,
+            large_files: self.large && !self.rows.is_empty(),
             users: names(|file| &file.owner),
             groups: names(|file| &file.group),
             accounts: self.accounts.clone(),
@@ -375,7 +375,8 @@ impl FileTable {
     /// Reads the table of a header.
     pub(super) fn read(header: &Header) -> Result<Self, ReadError> {
         let (rows, checksum) = columns::read(header)?;
-        let large = header.get(tags::LONGFILESIZES).is_some();
+        let large =
+            [tags::LONGFILESIZES, tags::RPMFORMAT].iter().any(|tag| header.get(*tag).is_some());
         Ok(Self { rows, large, checksum, ..Self::default() })
     }
 }

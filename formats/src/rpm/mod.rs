@@ -27,6 +27,8 @@ mod dependency;
 mod directories;
 mod files;
 mod header;
+#[cfg(test)]
+mod hostile_tests;
 mod index;
 mod lead;
 mod model;

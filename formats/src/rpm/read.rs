@@ -23,6 +23,8 @@ pub(super) struct Parsed {
     pub(super) found: Found,
     pub(super) table: FileTable,
     pub(super) scan: Scan,
+    /// Whether this program wrote the package; what only it promises is asked of no other.
+    pub(super) own: bool,
 }
 
 /// Reads a package; one whose bytes are not those that its digests promise is an error.
@@ -59,7 +61,8 @@ impl Parsed {
             header.string(tags::COOKIE)?.and_then(|cookie| write::tree_of_cookie(&cookie));
         package.relations = found.written(&package, &table.usage());
         let scan = scan(&sections, &table, package.compression.codec)?;
-        Ok(Self { sections, package, found, table, scan })
+        let own = header.string(tags::RPMVERSION)?.as_deref() == Some(write::WRITER);
+        Ok(Self { sections, package, found, table, scan, own })
     }
 
     /// Compares the signature header with what follows it.
@@ -68,7 +71,7 @@ impl Parsed {
         let header = &self.sections.header_bytes;
         let (payload, raw) = (digests.compressed.size, digests.raw.size);
         let signed = Signed { header, payload, raw, format: self.package.format };
-        signature::verify(&self.sections.signature, &signed, digests)
+        signature::verify(&self.sections.signature, &signed, digests, self.own)
     }
 
     /// Compares the payload's digests with those in the header.

@@ -88,7 +88,15 @@ pub(super) fn build(signed: &Signed<'_>) -> Header {
 }
 
 /// Compares a signature header with what follows it. Signatures themselves are not checked.
-pub(super) fn verify(found: &Header, signed: &Signed<'_>, digests: &Digests) -> Vec<Problem> {
+///
+/// What `own` packages have and others need not is asked of them only; some digest of the header
+/// is asked of all.
+pub(super) fn verify(
+    found: &Header,
+    signed: &Signed<'_>,
+    digests: &Digests,
+    own: bool,
+) -> Vec<Problem> {
     let expected = build(signed);
     let mut problems = Vec::new();
     let reserves = [tags::RESERVEDSPACE, tags::RESERVED];
@@ -113,7 +121,11 @@ pub(super) fn verify(found: &Header, signed: &Signed<'_>, digests: &Digests) -> 
             }
         }
     }
-    for (tag, value) in expected.iter().filter(|(tag, _)| !reserves.contains(tag)) {
+    let has_digest = [tags::SHA1, tags::SHA256].iter().any(|tag| found.get(*tag).is_some());
+    let asked = |tag: u32| {
+        if own { !reserves.contains(&tag) } else { tag == tags::SHA256 && !has_digest }
+    };
+    for (tag, value) in expected.iter().filter(|(tag, _)| asked(*tag)) {
         if found.get(tag).is_none() {
             let found = "nothing".into();
             problems.push(problem("rpm-signature-missing", tag, show(value), found));

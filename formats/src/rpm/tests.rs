@@ -21,7 +21,7 @@ fn package() -> Package {
     }
 }
 
-fn full_package(tree: &FileTree) -> Package {
+pub(super) fn full_package(tree: &FileTree) -> Package {
     let dependencies = |texts: &[&str]| texts.iter().map(|text| text.parse().unwrap()).collect();
     let lua = Script { interpreter: "<lua>".into(), ..Script::shell("print(1)") };
     let python = Script {
@@ -143,7 +143,7 @@ fn artifact(store: &MemoryStore, package: &Package, tree: &FileTree, threads: us
     Rpm::write(package, tree, &cx).unwrap()
 }
 
-fn bytes(store: &MemoryStore, package: &Package, tree: &FileTree) -> Vec<u8> {
+pub(super) fn bytes(store: &MemoryStore, package: &Package, tree: &FileTree) -> Vec<u8> {
     artifact(store, package, tree, 1).files[0].rope.to_vec(store).unwrap()
 }
 
@@ -214,11 +214,13 @@ fn a_file_that_newc_cannot_say_makes_the_payload_stripped() {
 fn a_package_without_files_is_a_package() {
     let store = MemoryStore::new();
     let tree = TreeBuilder::new().finish().unwrap();
-    let package = Package { arch: "noarch".into(), ..package() };
-    let source = Source::from_bytes(bytes(&store, &package, &tree));
-    assert_eq!(Rpm::verify(&source).unwrap(), []);
-    let unpacked = Rpm::read(&source).unwrap();
-    assert_eq!((unpacked.model, unpacked.tree), (package, tree));
+    for format in [RpmFormat::V4, RpmFormat::V6] {
+        let package = Package { arch: "noarch".into(), format, ..package() };
+        let source = Source::from_bytes(bytes(&store, &package, &tree));
+        assert_eq!(Rpm::verify(&source).unwrap(), []);
+        let unpacked = Rpm::read(&source).unwrap();
+        assert_eq!((unpacked.model, &unpacked.tree), (package, &tree));
+    }
 }
 
 #[test]
@@ -361,7 +363,7 @@ fn an_independent_reader_agrees() {
 
 /// Everything but names that are not UTF-8, which version 6 refuses, and numbers of accounts, which
 /// it does not hold.
-fn tree_for_version_6(store: &MemoryStore) -> FileTree {
+pub(super) fn tree_for_version_6(store: &MemoryStore) -> FileTree {
     full_tree(store).filter(|path, _| path.relative_str().is_some()).unwrap()
 }
 
@@ -405,6 +407,35 @@ fn every_flipped_byte_of_version_6_is_noticed() {
         bad[at] ^= 1 << (at % 8);
         let verified = Rpm::verify(&Source::from_bytes(bad));
         assert!(verified.is_err() || verified.is_ok_and(|found| !found.is_empty()), "byte {at}");
+    }
+}
+
+#[test]
+fn reads_what_another_writer_writes() {
+    let configs = [::rpm::BuildConfig::v4(), ::rpm::BuildConfig::v6()];
+    for (config, format) in configs.into_iter().zip([RpmFormat::V4, RpmFormat::V6]) {
+        let mut builder = ::rpm::PackageBuilder::new("other", "1.0", "MIT", "x86_64", "a summary");
+        builder.using_config(config).description("a description").epoch(3);
+        builder.pre_install_script("echo pre");
+        let when = (::rpm::DependencyFlags::GREATER, "1");
+        builder.trigger_in("a", Some(when), "echo in");
+        builder.requires(::rpm::Dependency::any("b"));
+        let options = ::rpm::FileOptions::new("/etc/other.conf").user("svc");
+        let options = options.config().noreplace().caps("cap_net_raw=ep").unwrap();
+        builder.with_file_contents("a = 1\n", options).unwrap();
+        let mut bytes = Vec::new();
+        builder.build().unwrap().write(&mut bytes).unwrap();
+        let source = Source::from_bytes(bytes);
+        let problems = Rpm::verify(&source).unwrap();
+        assert_eq!(problems, [], "{format:?}");
+        let unpacked = Rpm::read(&source).unwrap();
+        let Package { name, epoch, triggers, scripts, .. } = &unpacked.model;
+        assert_eq!((name.as_str(), *epoch, unpacked.model.format), ("other", Some(3), format));
+        assert_eq!(triggers.packages[0].on, ["a > 1".parse().unwrap()]);
+        assert_eq!(scripts.pre.as_ref().unwrap().body, "echo pre");
+        let entry = unpacked.tree.get(&path("/etc/other.conf")).unwrap();
+        assert_eq!((entry.mark, &*entry.owner.name), (Mark::ConfigNoReplace, "svc"));
+        assert_eq!(entry.xattrs.len(), 1);
     }
 }
 

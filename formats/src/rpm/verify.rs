@@ -10,10 +10,8 @@ use crate::input::Source;
 pub(super) fn verify(source: &Source) -> Result<Vec<Problem>, ReadError> {
     let parsed = Parsed::read(source)?;
     let sections = &parsed.sections;
-    // What only this program promises is asked of its own packages only.
-    let own = sections.header.string(tags::RPMVERSION)?.as_deref() == Some(write::WRITER);
     let mut problems = Vec::new();
-    if own {
+    if parsed.own {
         problems.extend(lead::verify(&write::lead(&parsed.package), &sections.lead));
     }
     let headers = [
@@ -27,7 +25,7 @@ pub(super) fn verify(source: &Source) -> Result<Vec<Problem>, ReadError> {
     problems.extend(constants(&sections.header));
     problems.extend(parsed.payload_problems());
     problems.extend(parsed.scan.problems.iter().cloned());
-    problems.extend(relations(&parsed, own));
+    problems.extend(relations(&parsed));
     problems.extend(identity(&parsed)?);
     Ok(problems)
 }
@@ -62,11 +60,11 @@ fn constants(header: &Header) -> Vec<Problem> {
     problems
 }
 
-fn relations(parsed: &Parsed, own: bool) -> Vec<Problem> {
+fn relations(parsed: &Parsed) -> Vec<Problem> {
     let usage = parsed.table.usage();
     let missing_row =
         |row| Problem::new("rpm-relation-missing", "dependencies", row, "no such dependency");
-    if !own {
+    if !parsed.own {
         let missing = parsed.found.missing_features(&parsed.package, &usage);
         return missing.into_iter().map(missing_row).collect();
     }
