@@ -9,6 +9,8 @@ use super::DebCx;
 /// Why packages have fields that lintian does not know.
 const FIELDS_REASON: &str = "Debian's list of fields is closed; these tell which tree of files the \
     package holds, so that it can be checked";
+/// Why a first version closes no bug.
+const UPLOAD_REASON: &str = "the package was not asked for in Debian's bug tracker";
 /// Why files belong to accounts with numbers that Debian does not give out.
 const OWNERS_REASON: &str = "preinst makes the account, and dpkg takes owners by name";
 
@@ -24,6 +26,10 @@ pub(super) fn text(cx: DebCx<'_>, package: &str) -> String {
         }
     }
     text.push_str(&owners(cx, package));
+    if cx.recipe.changelog.len() == 1 {
+        text.push_str(&comment(UPLOAD_REASON));
+        text.push_str(&format!("{package}: initial-upload-closes-no-bugs\n"));
+    }
     for known in &cx.table.lintian_overrides {
         text.push_str(&comment(&known.reason));
         let context = known.context.as_ref().map(|text| format!(" {text}")).unwrap_or_default();
