@@ -45,11 +45,11 @@ fn owners(cx: DebCx<'_>, package: &str) -> String {
     let mut lines = BTreeSet::new();
     for (_, entry) in cx.tree.iter() {
         let (user, group) = (&entry.owner, &entry.group);
-        if user.name == service.user.name && !is_given(user.id) {
-            lines.insert(format!("{package}: wrong-file-owner-uid-or-gid {}/* *\n", user.id));
-        }
-        if group.name == service.group.name && !is_given(group.id) {
-            lines.insert(format!("{package}: wrong-file-owner-uid-or-gid */{} *\n", group.id));
+        let is_ours = (user.name == service.user.name && !is_given(user.id))
+            || (group.name == service.group.name && !is_given(group.id));
+        if is_ours {
+            let (user, group) = (user.id, group.id);
+            lines.insert(format!("{package}: wrong-file-owner-uid-or-gid {user}/{group} *\n"));
         }
     }
     let lines: String = lines.into_iter().collect();
