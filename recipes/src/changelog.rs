@@ -52,10 +52,11 @@ impl<'a> Line<'a> {
         self.start..self.start + self.text.len()
     }
 
-    /// Returns the bytes of a part of the line.
+    /// Returns the bytes of a part of the line, which is a slice of its text.
     fn span_of(self, part: &'a str) -> Range<usize> {
-        let offset = self.text.find(part).unwrap_or_default();
-        self.start + offset..self.start + offset + part.len()
+        let offset = part.as_ptr().addr().saturating_sub(self.text.as_ptr().addr());
+        let start = self.start + offset.min(self.text.len());
+        start..start + part.len()
     }
 
     fn fault(self, message: impl Into<String>, hint: &'static str) -> Fault {
@@ -155,9 +156,13 @@ fn heading(line: Line<'_>) -> Result<Entry, Fault> {
 fn change(line: Line<'_>, entry: &mut Entry) -> Result<(), Fault> {
     let text = line.text;
     if !text.starts_with("  ") && !text.starts_with('\t') {
-        let close = text.starts_with(" --");
-        let message = if close { "this is not the end of an entry" } else { "expected a change" };
-        return Err(line.fault(message, if close { TRAILER } else { CHANGE }));
+        return Err(if text.starts_with(" --") {
+            line.fault("this is not the end of an entry", TRAILER)
+        } else if heading(line).is_ok() {
+            line.fault("the entry above this one has no end", TRAILER)
+        } else {
+            line.fault("expected a change", CHANGE)
+        });
     }
     let inner = text.trim_start();
     let depth = text.len() - inner.len();
@@ -197,6 +202,8 @@ fn trailer(line: Line<'_>, entry: &mut Entry) -> Result<(), Fault> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     const TEXT: &str = "catalog (1.4.0-2) unstable stable; urgency=HIGH (security)
@@ -247,6 +254,7 @@ anything
             (format!("a1 (1); urgency=low\n{item}{end}"), 0, "distribution"),
             (format!("a1 (1) x; low\n{item}{end}"), 0, "urgency="),
             (format!("{head} * y\n{end}"), 23, "expected a change"),
+            (format!("{head}{item}{head}"), 30, "above this one has no end"),
             (format!("{head}{item} --A <a@b>  x\n"), 30, "not the end"),
             (format!("{head}{item} -- A <a@b> x\n"), 30, "two spaces"),
             (format!("{head}{item} -- A <a@b>  x\n"), 43, "not a date"),
@@ -257,6 +265,31 @@ anything
             let fault = parse(&text).unwrap_err();
             assert!(fault.message.contains(expected), "{text}: {}", fault.message);
             assert_eq!(fault.span.start, offset, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_part_is_found_where_it_stands() {
+        let text = TEXT.replace("catalog (1.4.0-2)", "1.4 (1.4)");
+        let first = parse(&text).unwrap().remove(0);
+        assert_eq!(first.version.1, 5..8);
+    }
+
+    proptest! {
+        #[test]
+        fn any_text_is_a_changelog_or_a_fault_inside_it(
+            text in "([a-z]{1,3} \\([0-9.]{1,3}\\) [a-z]{0,3}; ?(urgency=[a-zé]{0,4})?\\n){0,2}\
+                (  [*+\\[]? ?\\PC{0,9}\\n){0,3}( -- [A-Zé]{1,3} <a@b>  (Thu, 01 Jan 1970 00:00:00 \
+                [+-][0-9é]{4}|\\PC{0,20})\\n)?\\PC{0,9}"
+        ) {
+            match parse(&text) {
+                Ok(entries) => for entry in entries {
+                    for span in [entry.version.1, entry.author.1, entry.date.1, entry.urgency.1] {
+                        prop_assert!(text.get(span).is_some());
+                    }
+                },
+                Err(fault) => prop_assert!(text.get(fault.span).is_some()),
+            }
         }
     }
 }

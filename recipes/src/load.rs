@@ -56,6 +56,7 @@ fn explain(file: &Arc<str>, text: &str, span: &Range<usize>, message: &str) -> R
         return match nearest_key(found, allowed) {
             Some(near) => error.hint(format!("did you mean `{near}`?")),
             None if allowed.is_empty() => error,
+            None if allowed.len() == 1 => error.hint(format!("expected `{}`", allowed.join(""))),
             None => error.hint(format!("expected one of `{}`", allowed.join("`, `"))),
         };
     }
@@ -76,6 +77,9 @@ fn explain(file: &Arc<str>, text: &str, span: &Range<usize>, message: &str) -> R
         let error = place.error(format!("expected {expected}, found the {found}"));
         let error = match (expected, quoted.first()) {
             ("a string", Some(value)) => error.hint(format!("put it in quotes: \"{value}\"")),
+            (text, _) if text.contains("tables or a table with `file`") => {
+                error.hint("name a file with `{ file = \"…\" }`")
+            }
             ("an array", _) => error.hint("put it in brackets: `[…]`"),
             _ => error,
         };

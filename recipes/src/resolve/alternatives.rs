@@ -113,36 +113,44 @@ impl<'a> Resolver<'a> {
         for (index, offer) in offers.iter().enumerate() {
             let (name, link) = (&offer.name.value, &offer.link);
             for other in offers.iter().take(index).filter(|other| !are_choices(other, offer)) {
-                let line = self.place(other.name).line;
-                let hint = format!("the first one is in line {line}");
-                if other.name.value == *name {
-                    self.advise(offer.name, format!("the name `{name}` stands here twice"), hint);
-                    break;
-                }
-                if other.link == *link {
-                    let message = format!("the link `{link}` stands here twice");
-                    self.advise(offer.link_at, message, hint);
-                    break;
-                }
+                let (at, first, what) = if other.name.value == *name {
+                    (offer.name, other.name, format!("the name `{name}`"))
+                } else if other.link == *link {
+                    (offer.link_at, other.link_at, format!("the link `{link}`"))
+                } else {
+                    continue;
+                };
+                let hint = format!("the first one is in line {}", self.place(first).line);
+                self.advise(at, format!("{what} stands here twice"), hint);
+                break;
             }
         }
     }
 
-    /// Follows links to paths that are links themselves.
+    /// Follows links to paths that are links themselves; a circle is reported where it begins.
     fn check_circles(&self, offers: &[Offer<'_>]) {
+        let Ok(choices) = TreePath::parse(CHOSEN) else { return };
         let mut next: BTreeMap<TreePath, Vec<TreePath>> = BTreeMap::new();
         for offer in offers {
-            let Some(chosen) = chosen(offer) else { continue };
+            let Ok(chosen) = choices.join(&offer.name.value) else { continue };
             next.entry(offer.link.clone()).or_default().push(chosen.clone());
             next.entry(chosen).or_default().push(offer.path.clone());
         }
-        for offer in offers {
-            if leads_to(&next, &offer.path, &offer.link) {
-                let (name, path) = (&offer.name.value, &offer.path);
-                let message = format!("`{name}` goes round in a circle: `{path}` leads back to it");
-                let hint = "`path` is a file, not the `link` of another alternative";
-                self.advise(offer.path_at, message, hint);
+        let mut known: Vec<TreePath> = Vec::new();
+        for offer in offers.iter().filter(|offer| next.contains_key(&offer.path)) {
+            let Ok(chosen) = choices.join(&offer.name.value) else { continue };
+            let circle = circle(&next, &chosen, &offer.path).unwrap_or_default();
+            if circle.iter().all(|path| known.contains(path)) {
+                continue;
             }
+            let name = &offer.name.value;
+            let between = |path: &&TreePath| *path == &offer.path || !path.is_below(&choices);
+            let way = circle.iter().filter(between).map(|path| format!("`{path}`"));
+            let way: Vec<String> = way.collect();
+            let message = format!("`{name}` goes round in a circle: {}", way.join(", then "));
+            let hint = "`path` is a file, not the `link` of another alternative";
+            self.advise(offer.path_at, message, hint);
+            known.extend(circle);
         }
     }
 
@@ -176,23 +184,25 @@ fn follower(offer: &Offer<'_>) -> Follower {
     Follower { name: name.value.clone(), link: link.clone(), path: path.clone() }
 }
 
-/// Returns the link in between: `/etc/alternatives/NAME`.
-fn chosen(offer: &Offer<'_>) -> Option<TreePath> {
-    TreePath::parse(format!("{CHOSEN}/{}", offer.name.value)).ok()
-}
-
-/// Returns whether one path leads to another.
-fn leads_to(next: &BTreeMap<TreePath, Vec<TreePath>>, from: &TreePath, to: &TreePath) -> bool {
-    let mut seen = Vec::new();
-    let mut open = vec![from];
-    while let Some(path) = open.pop() {
-        if path == to {
-            return true;
+/// Returns the paths from the one that was chosen back to it, if its path leads there.
+fn circle(
+    next: &BTreeMap<TreePath, Vec<TreePath>>,
+    chosen: &TreePath,
+    path: &TreePath,
+) -> Option<Vec<TreePath>> {
+    let mut seen = vec![path.clone()];
+    let mut ways = vec![vec![path.clone()]];
+    while let Some(way) = ways.pop() {
+        let last = way.last()?;
+        if last == chosen {
+            return Some(way);
         }
-        if !seen.contains(&path) {
-            seen.push(path);
-            open.extend(next.get(path).into_iter().flatten());
+        for path in next.get(last).into_iter().flatten() {
+            if !seen.contains(path) {
+                seen.push(path.clone());
+                ways.push([way.clone(), vec![path.clone()]].concat());
+            }
         }
     }
-    false
+    None
 }

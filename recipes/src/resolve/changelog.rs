@@ -136,7 +136,8 @@ impl Resolver<'_> {
         if author.is_none() {
             let found = entry.author.0.escape_debug();
             let message = format!("expected a name and a mail address, found `{found}`");
-            self.report(place(&entry.author.1).error(message));
+            let error = place(&entry.author.1).error(message);
+            self.report(error.hint("e.g. `Catalogue team <catalog@example.com>`"));
         }
         let seconds = u32::try_from(entry.date.0);
         if seconds.is_err() {

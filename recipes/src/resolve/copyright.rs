@@ -96,7 +96,9 @@ impl Resolver<'_> {
         for at in &expressions {
             for identifier in spdx::identifiers(&at.value) {
                 if !has(identifier) && !spdx::is_common(identifier) {
-                    let message = format!("the text of `{identifier}` is missing");
+                    let message = format!(
+                        "the text of `{identifier}` is missing: Debian systems have no copy of it"
+                    );
                     let hint = format!(
                         "name its file in [copyright]: `texts = {{ \"{identifier}\" = \"LICENSE\" }}`"
                     );

@@ -24,6 +24,10 @@ impl Resolver<'_> {
             Some(Err(_)) => {
                 self.fault(at, format!("`{key}` must lie between 1970 and 2106"));
             }
+            None if is_local(&at.value) => {
+                let message = format!("`{key}` has a time without an offset");
+                self.advise(at, message, "add `Z` for UTC, e.g. `2026-01-31T12:00:00Z`");
+            }
             None => self.advise(
                 at,
                 format!("`{key}` is neither seconds since 1970 nor a date"),
@@ -31,6 +35,16 @@ impl Resolver<'_> {
             ),
         }
         None
+    }
+}
+
+/// Returns whether a value is a date and a time that mean something else in every time zone.
+fn is_local(value: &Scalar) -> bool {
+    let local = |date: &Datetime| date.date.is_some() && date.time.is_some();
+    match value {
+        Scalar::Date(date) => local(date),
+        Scalar::Text(text) => text.parse().is_ok_and(|date| local(&date)),
+        Scalar::Integer(_) | Scalar::Float(_) | Scalar::Bool(_) | Scalar::List(_) => false,
     }
 }
 

@@ -97,7 +97,7 @@ impl Resolver<'_> {
         })
     }
 
-    /// Returns a list that cannot hold rich dependencies; `what` says what its elements are.
+    /// Returns a list that cannot hold rich dependencies; `what` says what its elements do.
     pub(super) fn rpm_plain_list(
         &self,
         common: Vec<RpmRelation>,
@@ -110,7 +110,7 @@ impl Resolver<'_> {
     pub(super) fn rpm_provides(&self, edit: &Edit) -> Vec<RpmRelation> {
         let common = self.common_list(&self.keys().provides, CommonKind::Provided).rpm;
         self.edited(common, edit.as_ref(), |at| {
-            let relation = self.plain_relation(at, "provided")?;
+            let relation = self.plain_relation(at, "be provided")?;
             match relation.constraint {
                 None | Some((Operator::Equal, _)) => Some(relation),
                 Some(_) => {
@@ -125,7 +125,7 @@ impl Resolver<'_> {
     pub(super) fn plain_relation(&self, at: &At<String>, what: &str) -> Option<RpmRelation> {
         let relation = self.parsed(at, RpmRelation::parse(&at.value))?;
         if relation.is_rich() {
-            self.fault(at, format!("a rich dependency cannot be {what}"));
+            self.fault(at, format!("a rich dependency cannot {what}"));
             return None;
         }
         Some(relation)

@@ -49,12 +49,12 @@ impl Resolver<'_> {
             scriptlet_requires: self.scriptlet_requires(&table.scriptlet_requires),
             order_with_requires: {
                 let edit = &table.order_with_requires;
-                self.rpm_plain_list(Vec::new(), edit, "what comes first")
+                self.rpm_plain_list(Vec::new(), edit, "order packages")
             },
             supplements: unwanted(&[], &table.supplements),
             enhances: unwanted(&[], &table.enhances),
             conflicts: unwanted(&keys.conflicts, &table.conflicts),
-            obsoletes: self.rpm_plain_list(obsoleted, &table.obsoletes, "obsoleted"),
+            obsoletes: self.rpm_plain_list(obsoleted, &table.obsoletes, "be obsoleted"),
             provides: self.rpm_provides(&table.provides),
             version: version?,
             release: release?.as_str().to_owned(),

@@ -20,8 +20,7 @@ impl Resolver<'_> {
             self.fault(&written.on, "`on` is empty, so nothing would set the trigger off");
             return None;
         }
-        let on =
-            written.on.value.iter().map(|at| self.plain_relation(at, "what sets a trigger off"));
+        let on = written.on.value.iter().map(|at| self.plain_relation(at, "set off a trigger"));
         let on: Vec<_> = on.collect();
         let script = self.scriptlet(&written.script);
         Some(RpmTrigger {

@@ -195,7 +195,10 @@ impl Resolver<'_> {
         let text = match source {
             ScriptSource::Inline(text) => text.clone(),
             ScriptSource::File(file) => {
-                let file = fs_err::File::open(self.cx.base.join(file)).ok()?;
+                let path = self.cx.base.join(file);
+                // Opening a pipe would wait for a writer.
+                fs_err::metadata(&path).ok().filter(std::fs::Metadata::is_file)?;
+                let file = fs_err::File::open(path).ok()?;
                 let mut head = Vec::new();
                 file.take(HEAD).read_to_end(&mut head).ok()?;
                 String::from_utf8_lossy(&head).into_owned()

@@ -81,11 +81,17 @@ impl Resolver<'_> {
         }
         let found = at.value.escape_debug();
         let message = format!("`{found}` is not the name of a unit");
+        let file = at.value.rsplit('/').next().unwrap_or_default();
         let near = crate::suggestion::nearest(suffix, &SUFFIXES).filter(|_| named);
-        match near {
-            Some(near) => self.advise(at, message, format!("did you mean `{stem}.{near}`?")),
-            None => self.advise(at, message, "e.g. `network-online.target`"),
-        }
+        let hint = match near {
+            _ if !at.value.contains(['.', '/', ' ']) => {
+                format!("write its suffix, too, e.g. `{found}.service` or `{found}.target`")
+            }
+            _ if at.value.contains('/') && !file.is_empty() => format!("did you mean `{file}`?"),
+            Some(near) => format!("did you mean `{stem}.{near}`?"),
+            None => "e.g. `network-online.target`".to_owned(),
+        };
+        self.advise(at, message, hint);
         None
     }
 }

@@ -90,6 +90,10 @@ fn without_v(text: &str) -> &str {
 
 /// Reads a text of at most `most` bytes; the error is a reason.
 pub(super) fn read(path: &Path, most: u64) -> Result<String, String> {
+    // Opening a pipe would wait for a writer.
+    if !fs_err::metadata(path).map_err(|error| unreadable(&error))?.is_file() {
+        return Err("it is not a regular file".into());
+    }
     let file = fs_err::File::open(path).map_err(|error| unreadable(&error))?;
     let mut text = String::new();
     let read = file.take(most + 1).read_to_string(&mut text);

@@ -55,6 +55,9 @@ impl fmt::Display for DebRelation {
 
 fn deb_alternative(text: &str) -> Result<String, Fault> {
     let text = text.trim_matches(' ');
+    if text.is_empty() {
+        return Err(Fault::new("there is no name"));
+    }
     if text.contains(',') {
         return Err(Fault::new("it holds a comma").hint("write every relation as its own element"));
     }
@@ -163,8 +166,12 @@ fn deb_version(text: &str) -> Result<&str, Fault> {
     };
     let allowed = |c: char| c.is_ascii_alphanumeric() || ".+-~".contains(c);
     if !upstream.starts_with(|c: char| c.is_ascii_digit()) {
-        let text = text.escape_debug();
-        return Err(Fault::new(format!("the version must start with a digit, found `{text}`")));
+        let fault = Fault::new("a version starts with a digit");
+        let plain = text.strip_prefix(['v', 'V']).filter(|rest| deb_version(rest).is_ok());
+        return Err(match plain {
+            Some(plain) => fault.hint(format!("did you mean `{plain}`?")),
+            None => fault,
+        });
     }
     match upstream.chars().find(|c| !allowed(*c)) {
         Some(bad) => {

@@ -193,6 +193,8 @@ fn check_context(rich: &Rich, context: Context) -> Result<(), Fault> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     fn reason(text: &str, context: Context) -> String {
@@ -297,5 +299,12 @@ mod tests {
             assert!(reason(text, Context::Or).contains("`if`"), "{text}");
         }
         assert!(reason("((a unless b) and c)", Context::Or).contains("`unless`"));
+    }
+
+    proptest! {
+        #[test]
+        fn any_text_is_judged(text in "\\PC{0,20}|([(a) ]|and|or|if|else|with|>= ?1){0,20}") {
+            drop(check(&text, Context::And));
+        }
     }
 }
