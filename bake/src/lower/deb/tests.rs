@@ -210,3 +210,19 @@ fn libraries_set_ldconfig_off() {
         assert_eq!(script(&package, ControlFile::Triggers), expected, "{path}");
     }
 }
+
+#[test]
+fn control_files_come_from_the_recipe() {
+    let text =
+        "templates = \"Template: pantry/jam\\nType: boolean\"\nsymbols = { file = \"MIT\" }\n";
+    let scripts = "[deb.scripts]\nconfig = \"#!/bin/sh\\n. /usr/share/debconf/confmodule\\n\"\n";
+    let package = lowered(&format!("[deb]\n{text}{scripts}")).unwrap();
+    let templates = script(&package, ControlFile::Templates);
+    assert_eq!(templates, "Template: pantry/jam\nType: boolean\n");
+    assert_eq!(script(&package, ControlFile::Symbols), "Title\n\nText.\n");
+    let config = script(&package, ControlFile::Config);
+    assert_eq!(config, "#!/bin/sh\n. /usr/share/debconf/confmodule\n");
+    assert!(script(&package, ControlFile::Postrm).contains("\tdb_purge\n"));
+    let depends = package.relations[&RelationField::Depends].to_string();
+    assert_eq!(depends, "debconf (>= 0.5) | debconf-2.0");
+}

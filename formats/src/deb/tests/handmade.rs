@@ -113,6 +113,17 @@ fn control_cases() -> Vec<Case> {
         (&["deb-control-file-unknown"], with(|deb| deb.control.push(("rules", 0o644, vec![1])))),
         (&["deb-control-mode"], with(|deb| deb.control[3].1 = 0o644)),
         (&["deb-control-mode"], with(|deb| deb.control[1].1 = 0o600)),
+        (
+            &["deb-triggers"],
+            with(|deb| deb.control.push(("triggers", 0o644, b"listen x\n".to_vec()))),
+        ),
+        (
+            &[],
+            with(|deb| {
+                let text = b"# both\ninterest-noawait /usr/x\nactivate y\n\n".to_vec();
+                deb.control.push(("triggers", 0o644, text));
+            }),
+        ),
         (&["deb-script-interpreter"], new().replace("postinst", "#!", "# ")),
         (&["deb-control-syntax"], new().replace("control", "Version: ", "Version ")),
         (&["deb-control-syntax"], new().replace("control", "Version: 1", "Package: x")),
