@@ -42,10 +42,7 @@ pub(super) fn add(
     if model.documents.is_empty() {
         return Ok((tree, None));
     }
-    let mut builder = TreeBuilder::new();
-    for (path, entry) in tree.iter().filter(|(_, entry)| !entry.implied) {
-        builder.insert(path.clone(), entry.clone())?;
-    }
+    let mut files = Vec::new();
     let mut added = BTreeSet::new();
     for (name, text) in &model.documents {
         let path = check(model, &tree, name, text)?;
@@ -56,8 +53,12 @@ pub(super) fn add(
             parent = missing.parent();
             added.insert((missing, "/"));
         }
-        builder.insert(path.clone(), Entry::file(Content::of(&bytes), Mode::PLAIN))?;
+        files.push((path.clone(), Entry::file(Content::of(&bytes), Mode::PLAIN)));
         added.insert((path, ""));
+    }
+    let mut builder = TreeBuilder::from(tree);
+    for (path, entry) in files {
+        builder.insert(path, entry)?;
     }
     let listed: Vec<String> = added.iter().map(|(path, end)| format!("{path}{end}")).collect();
     Ok((builder.finish()?, Some(listed.join(" "))))

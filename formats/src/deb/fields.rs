@@ -342,8 +342,9 @@ fn unfold_description(value: &str) -> Result<(String, String), FieldError> {
 /// Takes the model's fields out of a paragraph; what has no place of its own goes to `fields`.
 ///
 /// Text is taken as it is, so that packages of less strict tools can be looked at; [`check`] tells
-/// what is wrong with it. Control files, removed conffiles and compression are not in the
-/// paragraph.
+/// what is wrong with it. What is no value of its field, but would not keep dpkg from installing
+/// the package, goes to `fields` too. Control files, removed conffiles and compression are not in
+/// the paragraph.
 pub(super) fn from_paragraph(paragraph: &Paragraph) -> Result<Package, FieldError> {
     let optional =
         |name: &str| paragraph.get(name).filter(|value| !value.is_empty()).map(str::to_owned);
@@ -358,20 +359,26 @@ pub(super) fn from_paragraph(paragraph: &Paragraph) -> Result<Package, FieldErro
     model.priority = optional("Priority");
     model.homepage = optional("Homepage");
     if let Some(word) = optional("Multi-Arch") {
-        let multi_arch =
-            parse_multi_arch(&word).map_err(|reason| FieldError::new("Multi-Arch", reason))?;
-        model.multi_arch = Some(multi_arch);
+        match parse_multi_arch(&word) {
+            Ok(multi_arch) => model.multi_arch = Some(multi_arch),
+            Err(_) => drop(model.fields.insert("Multi-Arch".into(), word)),
+        }
     }
     if let Some(id) = optional(TREE_ID) {
         model.tree_id = Some(id.parse().map_err(|error| FieldError::new(TREE_ID, error))?);
     }
     if let Some(text) = optional("Description") {
-        (model.synopsis, model.description) = unfold_description(&text)?;
+        match unfold_description(&text) {
+            Ok(both) => (model.synopsis, model.description) = both,
+            Err(_) => drop(model.fields.insert("Description".into(), text)),
+        }
     }
     for field in RelationField::ALL {
         if let Some(text) = optional(field.name()) {
-            let relations = text.parse().map_err(|error| FieldError::new(field.name(), error))?;
-            model.relations.insert(field, relations);
+            match text.parse() {
+                Ok(relations) => drop(model.relations.insert(field, relations)),
+                Err(_) => drop(model.fields.insert(field.name().into(), text)),
+            }
         }
     }
     for (name, value) in paragraph.iter().filter(|(_, value)| !value.is_empty()) {

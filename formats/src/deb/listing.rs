@@ -134,6 +134,31 @@ pub(super) fn parse_conffiles(text: &[u8]) -> Result<Conffiles, FieldError> {
     Ok(conffiles)
 }
 
+/// The directives of `triggers` (deb-triggers(5)).
+const DIRECTIVES: [&str; 6] = [
+    "interest",
+    "interest-await",
+    "interest-noawait",
+    "activate",
+    "activate-await",
+    "activate-noawait",
+];
+
+/// Checks the file `triggers`: dpkg refuses a package with a line that it does not know.
+pub(super) fn check_triggers(text: &str) -> Result<(), FieldError> {
+    for (index, line) in text.lines().enumerate() {
+        // Comments and empty lines are allowed.
+        let words: Vec<&str> =
+            line.split('#').next().unwrap_or_default().split_whitespace().collect();
+        let is_known = matches!(words.as_slice(), [directive, _] if DIRECTIVES.contains(directive));
+        if !words.is_empty() && !is_known {
+            let reason = format!("line {}: expected a directive and a trigger", index + 1);
+            return Err(FieldError::new("triggers", reason));
+        }
+    }
+    Ok(())
+}
+
 /// Returns the lines of a text, without what follows the last line feed if that is nothing.
 fn lines(text: &[u8]) -> impl Iterator<Item = &[u8]> {
     let text = text.strip_suffix(b"\n").unwrap_or(text);

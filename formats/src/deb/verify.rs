@@ -68,6 +68,12 @@ fn check_control_files(parts: &Parts, problems: &mut Vec<Problem>) {
             let expected = "`#!` and an absolute path at the start";
             problems.push(Problem::new("deb-script-interpreter", name, expected, "other bytes"));
         }
+        if known == Some(ControlFile::Triggers)
+            && let Err(error) = listing::check_triggers(&String::from_utf8_lossy(&member.text))
+        {
+            let expected = "directives that dpkg knows";
+            problems.push(Problem::new("deb-triggers", name, expected, error.reason));
+        }
     }
 }
 

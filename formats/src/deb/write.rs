@@ -118,5 +118,5 @@ fn check_control_file(file: ControlFile, text: &str) -> Result<(), FieldError> {
     if text.is_empty() {
         return Err(FieldError::new(file.name(), "it is empty"));
     }
-    Ok(())
+    if file == ControlFile::Triggers { listing::check_triggers(text) } else { Ok(()) }
 }

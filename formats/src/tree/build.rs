@@ -48,6 +48,13 @@ pub enum TreeError {
     },
 }
 
+/// Goes on from a tree, whose entries are moved and not copied.
+impl From<FileTree> for TreeBuilder {
+    fn from(tree: FileTree) -> Self {
+        Self { entries: tree.entries }
+    }
+}
+
 impl TreeBuilder {
     /// Starts with nothing.
     pub fn new() -> Self {

@@ -11,7 +11,7 @@ bootstrap() {
     release=$(. /etc/os-release && echo "${VERSION_CODENAME:-bookworm}")
     case $release in bookworm | trixie) ;; *) release=bookworm ;; esac
     # Documentation takes longer to unpack than all the rest.
-    if ! mmdebstrap --quiet --variant=essential --include="$DEBIAN_PACKAGES" --aptopt='Acquire::Languages "none"' \
+    if ! mmdebstrap --quiet --format=tar --variant=essential --include="$DEBIAN_PACKAGES" --aptopt='Acquire::Languages "none"' \
         --dpkgopt=force-unsafe-io --dpkgopt='path-exclude=/usr/share/locale/*' "$release" "$tar.new" >"$OUTPUT" 2>&1; then
         fail "mmdebstrap makes a Debian system"
         tail -n 15 "$OUTPUT" | sed 's/^/    /'
@@ -24,7 +24,10 @@ bootstrap() {
 debian_root() {
     rm -rf "$1"
     mkdir -p "$1"
-    tar -xf "$SCRATCH/debian.tar" -C "$1" --xattrs-include='*' --numeric-owner
+    if ! tar -xf "$SCRATCH/debian.tar" -C "$1" --xattrs-include='*' --numeric-owner; then
+        fail "a Debian system in $1"
+        finish
+    fi
     # The options of bootstrapping are not for what is installed later.
     rm -f "$1"/etc/dpkg/dpkg.cfg.d/99mmdebstrap "$1"/etc/apt/apt.conf.d/99mmdebstrap
     # What maintainer scripts may write to.

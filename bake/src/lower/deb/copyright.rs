@@ -24,9 +24,12 @@ pub(super) fn text(cx: DebCx<'_>, copyright: &Copyright) -> Result<String, Error
                 licenses.push(license.clone());
             }
         }
+        // Patterns are separated by spaces, for which `?` stands too.
+        let patterns: Vec<String> =
+            rule.patterns.iter().map(|pattern| pattern.replace(' ', "?")).collect();
         paragraphs.push(format!(
             "Files: {}\nCopyright: {}\nLicense: {expression}\n",
-            rule.patterns.join("\n "),
+            patterns.join("\n "),
             rule.holders.join("\n ")
         ));
     }

@@ -173,7 +173,7 @@ pub(super) fn common_text(id: &str) -> Option<String> {
         );
         (format!("{family}-{number}"), format!("{title}, version {number},"), Some(grant))
     } else {
-        let (file, title) = match id {
+        let (file, title) = match id.strip_suffix('+').unwrap_or(id) {
             "Apache-2.0" => ("Apache-2.0", "Apache License, Version 2.0,"),
             "Artistic-1.0-Perl" => ("Artistic", "Artistic License"),
             "CC0-1.0" => ("CC0-1.0", "Creative Commons CC0 1.0 Universal legal code"),

@@ -9,6 +9,8 @@ use super::DebCx;
 /// Why packages have fields that lintian does not know.
 const FIELDS_REASON: &str = "Debian's list of fields is closed; these tell which tree of files the \
     package holds, so that it can be checked";
+/// Why a first version closes no bug.
+const UPLOAD_REASON: &str = "the package was not asked for in Debian's bug tracker";
 /// Why files belong to accounts with numbers that Debian does not give out.
 const OWNERS_REASON: &str = "preinst makes the account, and dpkg takes owners by name";
 
@@ -24,6 +26,10 @@ pub(super) fn text(cx: DebCx<'_>, package: &str) -> String {
         }
     }
     text.push_str(&owners(cx, package));
+    if cx.recipe.changelog.len() == 1 {
+        text.push_str(&comment(UPLOAD_REASON));
+        text.push_str(&format!("{package}: initial-upload-closes-no-bugs\n"));
+    }
     for known in &cx.table.lintian_overrides {
         text.push_str(&comment(&known.reason));
         let context = known.context.as_ref().map(|text| format!(" {text}")).unwrap_or_default();
@@ -39,11 +45,11 @@ fn owners(cx: DebCx<'_>, package: &str) -> String {
     let mut lines = BTreeSet::new();
     for (_, entry) in cx.tree.iter() {
         let (user, group) = (&entry.owner, &entry.group);
-        if user.name == service.user.name && !is_given(user.id) {
-            lines.insert(format!("{package}: wrong-file-owner-uid-or-gid {}/* *\n", user.id));
-        }
-        if group.name == service.group.name && !is_given(group.id) {
-            lines.insert(format!("{package}: wrong-file-owner-uid-or-gid */{} *\n", group.id));
+        let is_ours = (user.name == service.user.name && !is_given(user.id))
+            || (group.name == service.group.name && !is_given(group.id));
+        if is_ours {
+            let (user, group) = (user.id, group.id);
+            lines.insert(format!("{package}: wrong-file-owner-uid-or-gid {user}/{group} *\n"));
         }
     }
     let lines: String = lines.into_iter().collect();

@@ -113,6 +113,17 @@ fn control_cases() -> Vec<Case> {
         (&["deb-control-file-unknown"], with(|deb| deb.control.push(("rules", 0o644, vec![1])))),
         (&["deb-control-mode"], with(|deb| deb.control[3].1 = 0o644)),
         (&["deb-control-mode"], with(|deb| deb.control[1].1 = 0o600)),
+        (
+            &["deb-triggers"],
+            with(|deb| deb.control.push(("triggers", 0o644, b"listen x\n".to_vec()))),
+        ),
+        (
+            &[],
+            with(|deb| {
+                let text = b"# both\ninterest-noawait /usr/x\nactivate y\n\n".to_vec();
+                deb.control.push(("triggers", 0o644, text));
+            }),
+        ),
         (&["deb-script-interpreter"], new().replace("postinst", "#!", "# ")),
         (&["deb-control-syntax"], new().replace("control", "Version: ", "Version ")),
         (&["deb-control-syntax"], new().replace("control", "Version: 1", "Package: x")),
@@ -144,6 +155,50 @@ fn control_cases() -> Vec<Case> {
     ]
 }
 
+fn outside_cases() -> Vec<Case> {
+    let with_field = |field: &str| {
+        Handmade::new().replace("control", "Version: 1\n", &format!("Version: 1\n{field}\n"))
+    };
+    let copyright = "/usr/share/doc/hello/copyright";
+    let listed = format!("Bake-Documents: {copyright}");
+    let document = |entry: fn() -> Entry| {
+        with_field(&listed).change(|deb| {
+            for name in ["/usr", "/usr/share", "/usr/share/doc", "/usr/share/doc/hello"] {
+                deb.data.push((path(name), Entry::directory()));
+            }
+            deb.data.push((path(copyright), entry()));
+        })
+    };
+    let plain = || Entry::file(Content::of(b"a"), Mode::PLAIN);
+    let private = || Entry::file(Content::of(b"a"), Mode::new(0o600).unwrap());
+    // What is added here is neither in md5sums nor in the size.
+    vec![
+        (&["deb-document"], with_field(&listed)),
+        (&["deb-document"], with_field("Bake-Documents: /a")),
+        (&["deb-document"], with_field("Bake-Documents: /etc/")),
+        (&["deb-document"], with_field("Bake-Documents: /usr/share/doc/other/copyright")),
+        (&["deb-installed-size", "deb-md5sums-missing"], document(plain)),
+        (&["deb-installed-size", "deb-document", "deb-md5sums-missing"], document(private)),
+        (
+            &["deb-installed-size", "deb-document", "deb-md5sums-missing"],
+            document(plain)
+                .replace("control", &listed, &format!("{listed} /usr/"))
+                .change(|deb| deb.data.push((path("/usr/b"), Entry::directory()))),
+        ),
+        (&["deb-field"], with_field("Bake-Capabilities:\n /a cap_none=ep")),
+        (&["deb-capabilities"], with_field("Bake-Capabilities:\n /a cap_kill=ep")),
+        (&["deb-capabilities"; 2], with_field("Bake-Capabilities:\n /b cap_kill=ep")),
+        (
+            &[],
+            with_field("Bake-Capabilities:\n /a cap_kill=ep").replace(
+                "postinst",
+                "#!/bin/sh\n",
+                "#!/bin/sh\nsetcap cap_kill=ep /a\n",
+            ),
+        ),
+    ]
+}
+
 fn data_cases() -> Vec<Case> {
     vec![
         (&["deb-parent-missing"], with(|deb| drop(deb.data.remove(2)))),
@@ -171,7 +226,7 @@ fn data_cases() -> Vec<Case> {
 
 #[test]
 fn reports_each_broken_rule() {
-    let cases = control_cases().into_iter().chain(data_cases());
+    let cases = control_cases().into_iter().chain(outside_cases()).chain(data_cases());
     for (index, (expected, deb)) in cases.enumerate() {
         let problems = Deb::verify(&deb.source()).unwrap();
         let rules: Vec<_> = problems.iter().map(|problem| problem.rule).collect();
@@ -206,6 +261,15 @@ fn reads_what_less_strict_tools_write() {
         new().replace("control", "A <a@example.org>", "root").replace("control", "greets", "");
     let model = Deb::read(&deb.source()).unwrap().model;
     assert_eq!((model.maintainer.as_str(), model.synopsis.as_str()), ("root", ""));
+    let fields = ["Multi-Arch: both", "Depends: aa, bb,", "Provides: aa bb"];
+    for field in fields {
+        let (name, value) = field.split_once(": ").unwrap();
+        let deb = new().replace("control", "Version: 1\n", &format!("Version: 1\n{field}\n"));
+        let model = Deb::read(&deb.source()).unwrap().model;
+        assert_eq!(model.fields[name], value);
+    }
+    let deb = new().replace("control", "greets\n", "greets\n .hidden\n");
+    assert_eq!(Deb::read(&deb.source()).unwrap().model.fields["Description"], "greets\n.hidden");
     for (name, value) in [("Package", "hello"), ("Version", "1"), ("Architecture", "all")] {
         let deb = new().replace("control", &format!("{name}: {value}\n"), "");
         let error = Deb::read(&deb.source()).unwrap_err().to_string();

@@ -342,6 +342,7 @@ fn rejects_fields_that_dpkg_or_policy_reject() {
     all.file(ControlFile::Postinst, "echo no interpreter\n");
     all.file(ControlFile::Preinst, "#! sh\n");
     all.file(ControlFile::Triggers, "");
+    all.file(ControlFile::Triggers, "interest\n");
     for path in ["etc/x", "/etc//x", "/etc/../x", "/", "/etc/x\n/y", "/etc/x "] {
         all.by("conffiles", |model| model.removed_conffiles = [path.into()].into());
     }
