@@ -35,22 +35,24 @@ impl<'a> Blocks<'a> {
 
     /// Returns a block of the file, the last of which is shorter; it moves to the front.
     fn block(&mut self, number: u64) -> Result<&[u8], ElfError> {
-        match self.kept.iter().position(|block| block.number == number) {
-            Some(index) => self.kept[..=index].rotate_right(1),
-            None => {
-                let start = number * BLOCK as u64;
-                let left = usize::try_from(self.len.saturating_sub(start)).unwrap_or(usize::MAX);
-                let mut bytes = if self.kept.len() < KEPT {
-                    Vec::with_capacity(BLOCK)
-                } else {
-                    self.kept.pop().map(|block| block.bytes).unwrap_or_default()
-                };
-                bytes.resize(left.min(BLOCK), 0);
-                self.input.read_exact_at(start, &mut bytes)?;
-                self.kept.insert(0, Block { number, bytes });
-            }
+        if let Some(index) = self.kept.iter().position(|block| block.number == number) {
+            self.kept[..=index].rotate_right(1);
+        } else {
+            let start = number * BLOCK as u64;
+            let left = usize::try_from(self.len.saturating_sub(start)).unwrap_or(usize::MAX);
+            let last = if self.kept.len() < KEPT { None } else { self.kept.pop() };
+            let mut bytes = last.map(|block| block.bytes).unwrap_or_default();
+            bytes.resize(left.min(BLOCK), 0);
+            self.input.read_exact_at(start, &mut bytes)?;
+            self.kept.insert(0, Block { number, bytes });
         }
         Ok(&self.kept[0].bytes)
+    }
+
+    /// Returns the block that an offset is in, and where in it.
+    fn block_of(&mut self, offset: u64) -> Result<(&[u8], usize), ElfError> {
+        let inside = usize::try_from(offset % BLOCK as u64).unwrap_or(0);
+        Ok((self.block(offset / BLOCK as u64)?, inside))
     }
 
     /// Fills a buffer, or says that the file ends before it.
@@ -64,8 +66,7 @@ impl<'a> Blocks<'a> {
         let mut filled = 0;
         while filled < buffer.len() {
             let at = offset + filled as u64;
-            let inside = (at % BLOCK as u64) as usize;
-            let block = self.block(at / BLOCK as u64)?;
+            let (block, inside) = self.block_of(at)?;
             let count = (block.len() - inside).min(buffer.len() - filled);
             buffer[filled..filled + count].copy_from_slice(&block[inside..inside + count]);
             filled += count;
@@ -90,11 +91,12 @@ impl<'a> Blocks<'a> {
         &mut self,
         what: &'static str,
         offset: u64,
-        size: usize,
+        size: u64,
         layout: Layout,
     ) -> Result<Record, ElfError> {
         let mut record = Record { bytes: [0; 64], layout };
-        self.fill(what, offset, &mut record.bytes[..size.min(64)])?;
+        let size = usize::try_from(size).unwrap_or(64).min(64);
+        self.fill(what, offset, &mut record.bytes[..size])?;
         Ok(record)
     }
 
@@ -109,9 +111,8 @@ impl<'a> Blocks<'a> {
         let end = end.min(self.len);
         let mut at = offset;
         while at < end && name.len() <= LONGEST_NAME {
-            let inside = (at % BLOCK as u64) as usize;
             let left = usize::try_from(end - at).unwrap_or(usize::MAX);
-            let block = self.block(at / BLOCK as u64)?;
+            let (block, inside) = self.block_of(at)?;
             let piece = &block[inside..block.len().min(inside.saturating_add(left))];
             if let Some(nul) = piece.iter().position(|byte| *byte == 0) {
                 name.extend_from_slice(&piece[..nul]);
