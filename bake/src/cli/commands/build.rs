@@ -1,5 +1,6 @@
 //! `bake build`: bake all outputs of a recipe.
 
+use std::io;
 use std::path::PathBuf;
 
 use clap::Args;
@@ -9,8 +10,7 @@ use crate::cli::printer::Printer;
 use crate::cli::progress::Progress;
 use crate::cli::request::{Resolved, StoreArgs, threads};
 use crate::cli::{Exit, RecipeArgs};
-use crate::plan;
-use crate::run;
+use crate::{error, needs, plan, run};
 
 /// Bake all outputs of a recipe.
 #[derive(Debug, Args)]
@@ -41,7 +41,7 @@ impl Build {
         let progress = Progress::new(printer);
         let outcome = resolved.request(|request| {
             let plan = plan::plan(request, &store, &progress)?;
-            progress.suspend(|| plan.findings.iter().for_each(|finding| printer.finding(finding)));
+            progress.suspend(|| print_all(&plan.findings, printer)).map_err(error::Error::from)?;
             Ok(run::run(&plan, &store, &self.output, threads, &progress)?)
         });
         progress.finish();
@@ -66,4 +66,8 @@ impl Build {
         }
         Ok(Exit::Done)
     }
+}
+
+fn print_all(findings: &[needs::Finding], printer: &Printer) -> io::Result<()> {
+    findings.iter().try_for_each(|finding| printer.finding(finding))
 }

@@ -44,7 +44,7 @@ impl Check {
             Ok((recipe, scan.files.len(), findings))
         })?;
         for finding in &findings {
-            printer.finding(finding);
+            printer.finding(finding)?;
         }
         let outputs: Vec<&str> = recipe.outputs().into_iter().map(Output::word).collect();
         if printer.is_json() {
