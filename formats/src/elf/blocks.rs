@@ -11,11 +11,16 @@ const KEPT: usize = 8;
 /// The longest name that is read; C++ has some of a few thousand bytes.
 const LONGEST_NAME: usize = 64 * 1024;
 
+/// All names that are kept, in bytes; the largest programs have some ten thousand.
+const ALL_NAMES: usize = 4 << 20;
+
 /// A file, read through a few blocks that are kept.
 pub(super) struct Blocks<'a> {
     input: &'a dyn ReadAt,
     len: u64,
     kept: Vec<Block>,
+    /// How many bytes of names may still be kept.
+    names_left: usize,
 }
 
 struct Block {
@@ -25,7 +30,7 @@ struct Block {
 
 impl<'a> Blocks<'a> {
     pub(super) fn new(input: &'a dyn ReadAt) -> Self {
-        Self { input, len: input.len(), kept: Vec::with_capacity(KEPT) }
+        Self { input, len: input.len(), kept: Vec::with_capacity(KEPT), names_left: ALL_NAMES }
     }
 
     /// Returns how many bytes the file has.
@@ -125,14 +130,20 @@ impl<'a> Blocks<'a> {
         Err(ElfError::invalid(what, offset, expected, "none"))
     }
 
-    /// Reads a name that must be UTF-8, as every name of a library is.
+    /// Reads a name to be kept; it must be UTF-8, as every name of a library is.
     pub(super) fn text(
         &mut self,
         what: &'static str,
         offset: u64,
         end: u64,
     ) -> Result<String, ElfError> {
-        String::from_utf8(self.name(what, offset, end)?).map_err(|error| {
+        let name = self.name(what, offset, end)?;
+        // Many records may point to one long name.
+        self.names_left = self.names_left.checked_sub(name.len()).ok_or_else(|| {
+            let expected = format!("names of at most {ALL_NAMES} bytes in all");
+            ElfError::invalid(what, offset, expected, "more")
+        })?;
+        String::from_utf8(name).map_err(|error| {
             ElfError::invalid(what, offset, "UTF-8", error.as_bytes().escape_ascii())
         })
     }

@@ -369,6 +369,15 @@ fn chains_that_overlap_or_stand_still_end() {
 }
 
 #[test]
+fn many_records_of_one_long_name_are_refused() {
+    let mut builder = Builder::new(true, false, 62).tag(1, &"x".repeat(60_000));
+    let entry = builder.dynamic[0];
+    builder.dynamic.resize(1000, entry);
+    let text = read(&builder.build()).unwrap_err().to_string();
+    assert!(text.contains("expected names of at most 4194304 bytes in all"), "{text}");
+}
+
+#[test]
 fn debug_files_have_headers_without_bytes() {
     // Section headers without a dynamic section: what the program header points at is not there.
     let mut bytes = sample(true, false, 62).build();
