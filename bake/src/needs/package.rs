@@ -156,8 +156,7 @@ pub(super) fn rpm(request: &Request<'_>, view: &View<'_>, settled: &mut Settled)
         let by_path = interpreters.keys().any(|path| found.language.is_rpm(path));
         let is_on = recipe.auto_depends == AutoDepends::On && by_path;
         if !is_on && !names_runtime(table, &found) {
-            let relation = found.language.rpm(found.least.as_deref());
-            report.runtime(&found, &format!("rpm.requires = [\"{relation}\"]"));
+            report.runtime(&found, &format!("rpm.requires = [\"{}\"]", found.rpm()));
         }
     }
     match (recipe.auto_depends, &mut settled.recipe.rpm) {

@@ -166,7 +166,7 @@ impl Report<'_> {
 
     pub(super) fn deb_runtime(&mut self, found: &Runtime, declared: &Declared) {
         let is_deb = |name: &str| found.language.is_deb(name);
-        let hint = format!("deb.depends = [\"{}\"]", found.language.deb(found.least.as_deref()));
+        let hint = format!("deb.depends = [\"{}\"]", found.deb().join("\", \""));
         if !declared.names(is_deb) {
             self.runtime(found, &hint);
             return;
@@ -182,7 +182,8 @@ impl Report<'_> {
     }
 
     pub(super) fn runtime(&mut self, found: &Runtime, hint: &str) {
-        let version = found.least.as_ref().map(|least| format!(" {least} or later"));
+        let bound = if found.is_exact { "and no other" } else { "or later" };
+        let version = found.least.as_ref().map(|least| format!(" {least} {bound}"));
         let message = format!(
             "{} seems to need {}{}, which nothing declares",
             found.path,
