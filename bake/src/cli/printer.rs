@@ -83,9 +83,21 @@ impl Printer {
         }
     }
 
-    /// Prints what is known of a package's needs.
-    pub(super) fn finding(&self, finding: &Finding) {
+    /// Prints what a package needs and does not declare: for people, and as a JSON event.
+    pub(super) fn finding(&self, finding: &Finding) -> io::Result<()> {
         self.note(format_args!("warning: {finding}"));
+        if !self.json {
+            return Ok(());
+        }
+        let data = json!({
+            "rule": finding.rule,
+            "output": finding.output.word(),
+            "path": finding.path,
+            "place": finding.place.as_ref().map(ToString::to_string),
+            "message": finding.message,
+            "hint": finding.hint,
+        });
+        self.event("finding", &data)
     }
 
     /// Prints a failure and returns the exit code that goes with it.

@@ -31,8 +31,8 @@ impl<'a> Progress<'a> {
     }
 
     /// Prints something while the bar is not there.
-    pub(super) fn suspend(&self, print: impl FnOnce()) {
-        self.bar.suspend(print);
+    pub(super) fn suspend<T>(&self, print: impl FnOnce() -> T) -> T {
+        self.bar.suspend(print)
     }
 
     /// Removes the bar.

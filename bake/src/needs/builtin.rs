@@ -87,7 +87,7 @@ const FIRST_GCC: &str = "4.1.1";
 /// Returns the package that has a library, and the least version of it that has all of the symbol
 /// versions needed.
 pub(super) fn package<'a>(soname: &str, versions: impl Iterator<Item = &'a str>) -> Option<Known> {
-    let is_loader = soname.starts_with("ld-linux") || soname.starts_with("ld64.so.");
+    let is_loader = ["ld-linux", "ld64.so.", "ld.so."].iter().any(|name| soname.starts_with(name));
     let (package, release): (_, fn(&str) -> Option<String>) = match soname {
         "libgcc_s.so.1" => ("libgcc-s1", gcc),
         "libstdc++.so.6" => ("libstdc++6", stdcxx),
@@ -161,6 +161,7 @@ mod tests {
         assert_eq!(known("libc.so.6", &versions), Some("libc6 2.34".into()));
         assert_eq!(known("ld-linux-aarch64.so.1", &["GLIBC_2.17"]), Some("libc6 2.17".into()));
         assert_eq!(known("libm.so.6", &[]), Some("libc6".into()));
+        assert_eq!(known("ld.so.1", &["GLIBC_2.4"]), Some("libc6 2.4".into()));
         assert_eq!(known("libc.so.6", &["GLIBC_ABI_DT_RELR"]), Some("libc6 2.36".into()));
     }
 

@@ -27,7 +27,6 @@ const ESSENTIAL: [&str; 14] = [
 ];
 
 /// Name, Debian's package, further ones, names for rpm.
-#[expect(clippy::type_complexity, reason = "a table is read by its columns")]
 const PROGRAMS: [(&str, &str, &[&str], &[&str]); 27] = [
     ("python3", "python3", &["python3-minimal", "python3-all"], &["python3", "python(abi)"]),
     ("perl", "perl", &["perl-base"], &["perl", "perl-interpreter", "perl-libs"]),

@@ -41,14 +41,13 @@ pub(super) fn java_version(mut input: impl Read + Seek) -> io::Result<Option<u16
 /// end of central directory: 50 4b 05 06 ... 12 size of the list (4) 16 offset (4) 20 comment length (2)
 /// ```
 fn is_bounded(input: &mut (impl Read + Seek)) -> io::Result<bool> {
-    const RECORD: u64 = 22;
+    const RECORD: usize = 22;
     let end = input.seek(SeekFrom::End(0))?;
-    let tail = end.min(RECORD + 0xffff);
+    let tail = end.min(RECORD as u64 + 0xffff);
     input.seek(SeekFrom::Start(end - tail))?;
     let mut bytes = Vec::new();
     input.take(tail).read_to_end(&mut bytes)?;
-    let found =
-        bytes.windows(RECORD as usize).rposition(|window| window.starts_with(b"PK\x05\x06"));
+    let found = bytes.windows(RECORD).rposition(|window| window.starts_with(b"PK\x05\x06"));
     let size = found.and_then(|at| bytes.get(at + 12..at + 16)?.try_into().ok());
     Ok(size.is_some_and(|size| u32::from_le_bytes(size) <= LARGEST_DIRECTORY))
 }

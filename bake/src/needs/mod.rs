@@ -16,9 +16,11 @@ mod facts;
 mod finding;
 mod interpreter;
 mod jar;
+mod kept;
 mod library_data;
 mod own;
 mod package;
+mod report;
 mod rpm;
 mod runtime;
 mod shlibs_file;
@@ -33,10 +35,14 @@ use bake_formats::tree::{FileTree, TreeId};
 use bake_recipes::resolved::{AutoDepends, Output, Recipe};
 
 use crate::assemble::Trees;
+use crate::error::Error;
 use crate::failures::Failures;
 
 pub use finding::{Finding, Rule};
-pub use survey::Cache;
+pub use kept::Cache;
+
+use own::Own;
+use survey::Item;
 
 /// The revision of what is kept in the store; raised when equal files give other facts or needs.
 const REVISION: u32 = 1;
@@ -82,13 +88,49 @@ pub fn settle(
         AutoDepends::Off => return Ok(settled),
         AutoDepends::Lint | AutoDepends::On => {}
     }
+    let mut views: Vec<View<'_>> = Vec::new();
     for (output, tree) in &request.trees.trees {
-        let id = id(tree);
         match output {
-            Output::Deb => package::deb(request, tree, id, &mut settled)?,
-            Output::Rpm => package::rpm(request, tree, id, &mut settled)?,
-            Output::Oci | Output::Vm => {}
+            Output::Deb | Output::Rpm => {}
+            Output::Oci | Output::Vm => continue,
+        }
+        if !views.iter().any(|view| view.is_of(tree)) {
+            views.push(View::of(request, tree, id(tree), *output)?);
+        }
+        let Some(view) = views.iter().find(|view| view.is_of(tree)) else { continue };
+        if *output == Output::Deb {
+            package::deb(request, view, &mut settled)?;
+        } else {
+            package::rpm(request, view, &mut settled);
         }
     }
     Ok(settled)
+}
+
+/// A tree and what its files say; packages of one tree share it.
+#[derive(Debug)]
+struct View<'a> {
+    tree: &'a FileTree,
+    id: TreeId,
+    items: Vec<Item<'a>>,
+    own: Own<'a>,
+}
+
+impl<'a> View<'a> {
+    fn is_of(&self, tree: &FileTree) -> bool {
+        std::ptr::eq(self.tree, tree)
+    }
+
+    fn of(
+        request: &Request<'a>,
+        tree: &'a FileTree,
+        id: TreeId,
+        output: Output,
+    ) -> Result<Self, Error> {
+        let kept = request.cache.map(|cache| cache.of(request.recipe.platform, output));
+        let sources = &request.trees.sources;
+        let items = survey::survey(tree, id, sources, request.threads, kept.as_ref())?;
+        let own = Own::of(tree, &items);
+        Ok(Self { tree, id, items, own })
+    }
 }

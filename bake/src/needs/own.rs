@@ -54,7 +54,9 @@ impl<'a> Own<'a> {
             };
             let Some(machines) = target.and_then(|name| names.get(name)) else { continue };
             if let Ok(name) = String::from_utf8(path.name().to_vec()) {
-                machines.iter().for_each(|machine| add(*machine, name.clone(), false));
+                for machine in machines {
+                    add(*machine, name.clone(), false);
+                }
             }
         }
         Self { tree, libraries }

@@ -2,203 +2,216 @@
 
 use std::collections::BTreeMap;
 
-use bake_formats::tree::{FileTree, TreeId, TreePath};
+use bake_formats::digest::Digest;
 use bake_recipes::resolved::{
-    Architecture, AutoDepends, DebRelation, Operator, Output, RpmRelation,
+    AutoDepends, Deb, DebRelation, Operator, Output, Recipe, Rpm, RpmRelation,
 };
-use bake_recipes::{Place, RecipeErrors};
 
-use super::debian::{self, Data, Libraries, Unknown, Why};
-use super::debian_name;
+use super::debian::{self, Data, Libraries, Why};
 use super::declared::{Declared, is_weaker};
 use super::facts::Facts;
-use super::finding::{Finding, Rule};
+use super::finding::Rule;
 use super::interpreter::Program;
-use super::library_data::{Index, LibraryData};
-use super::own::Own;
+use super::library_data::LibraryData;
+use super::report::Report;
 use super::rpm::{self, Capabilities};
-use super::runtime::{self, Runtime, numbers};
-use super::survey::{Cache, Item, survey};
-use super::{Request, Settled};
+use super::runtime::{self, Runtime};
+use super::survey::Item;
+use super::{Request, Settled, View};
 use crate::error::Error;
 use crate::failures::Failures;
 
-/// How many capabilities a finding lists.
-const SHOWN: usize = 6;
+/// A dependency that a deb should declare and does not.
+struct Missing {
+    rule: Rule,
+    relation: String,
+    why: Why,
+}
 
 /// Declares or reports what a deb needs.
 pub(super) fn deb(
     request: &Request<'_>,
-    tree: &FileTree,
-    id: TreeId,
+    view: &View<'_>,
     settled: &mut Settled,
 ) -> Result<(), Failures> {
     let recipe = request.recipe;
     let Some(table) = &recipe.deb else { return Ok(()) };
-    let items = survey(tree, id, &request.trees.sources, request.threads, request.cache)?;
-    let own = Own::of(tree, &items);
-    let mut report = Report { request, output: Output::Deb, findings: Vec::new() };
-    let libraries = deb_libraries(request, &items, &own, id)?;
-    let hard = Declared::new(table.depends.iter().chain(&table.pre_depends));
-    let wished = [&table.depends, &table.pre_depends, &table.recommends, &table.suggests];
-    let soft = Declared::new(wished.into_iter().flatten());
     let is_on = recipe.auto_depends == AutoDepends::On;
+    let mut report = Report { request, output: Output::Deb, findings: Vec::new() };
+    let wished = [&table.depends, &table.pre_depends, &table.recommends, &table.suggests];
+    let wished = Declared::new(wished.into_iter().flatten());
 
-    let mut missing: Vec<(Rule, String, Why)> = Vec::new();
-    for need in libraries.needs {
-        if !hard.covers(&need.relation) && !is_self(recipe.name.as_str(), &need.relation) {
-            missing.push((Rule::MissingLibrary, need.relation, need.why));
-        }
-    }
-    for (program, why) in programs(request, &items) {
-        let Some(outside) = own.outside_program(&program) else { continue };
-        match outside.packages() {
-            Some(packages) => {
-                let Some(package) = packages.deb else { continue };
-                let is_meant = |name: &str| name == package || packages.also.contains(&name);
-                let there = missing.iter().any(|(_, relation, _)| *relation == package);
-                if !there && !soft.names(is_meant) && package != recipe.name.as_str() {
-                    missing.push((Rule::MissingInterpreter, package, why));
-                }
-            }
-            None => report.unknown_interpreter(&outside, &why),
-        }
-    }
-    report.unknown_libraries(&libraries.unknown, &soft, is_on)?;
-    report.binaries(&items);
-    for found in runtime::runtimes(&items) {
-        let covered = missing.iter().any(|(_, relation, _)| found.language.is_deb(relation));
-        if !covered || found.least.is_some() {
-            report.deb_runtime(&found, &soft);
+    let libraries = deb_libraries(request, view)?;
+    report.unknown_libraries(&libraries.unknown, &wished, is_on)?;
+    let mut missing = missing_libraries(recipe, table, libraries);
+    missing_interpreters(request, view, &wished, &mut missing, &mut report);
+    report.binaries(&view.items);
+    for found in runtime::runtimes(&view.items) {
+        let is_covered = |missing: &Missing| found.language.is_deb(&missing.relation);
+        if found.least.is_some() || !missing.iter().any(is_covered) {
+            report.deb_runtime(&found, &wished);
         }
     }
     if is_on {
-        if let Some(deb) = &mut settled.recipe.deb {
-            for (_, relation, _) in &missing {
-                deb.depends.retain(|declared| !is_weaker(declared, relation));
-                let relation = DebRelation::parse(relation).map_err(|error| Error::Input {
-                    what: "a dependency of a library".into(),
-                    reason: error.to_string(),
-                })?;
-                deb.depends.push(relation);
-            }
-        }
+        declare(settled, &missing)?;
     } else {
-        missing.iter().for_each(|(rule, relation, why)| report.missing(*rule, relation, why));
+        for Missing { rule, relation, why } in &missing {
+            report.missing(*rule, relation, why);
+        }
     }
     settled.findings.extend(report.findings);
     Ok(())
 }
 
 /// Looks for libraries, or takes what was found with the same files and the same data.
-fn deb_libraries(
-    request: &Request<'_>,
-    items: &[Item<'_>],
-    own: &Own<'_>,
-    id: TreeId,
-) -> Result<Libraries, Error> {
+fn deb_libraries(request: &Request<'_>, view: &View<'_>) -> Result<Libraries, Error> {
     let recipe = request.recipe;
     let architecture = recipe.platform.deb();
     let Some(table) = &recipe.deb else { return Ok(Libraries::default()) };
     let files = LibraryData::list(&table.library_data, request.folder, architecture)
         .map_err(|error| table.place.error(format!("library-data: {error}")))?;
     let stamp = files.stamp();
-    let parts = [id.digest().as_bytes().as_slice(), architecture.as_bytes(), stamp.as_bytes()];
-    let name = Cache::name("libraries", &parts);
-    let is_kept = !table.library_data.is_empty();
-    let cache = request.cache.filter(|_| is_kept);
-    if let Some(kept) = cache.and_then(|cache| cache.store.note(&name)) {
-        return Ok(kept);
+    let of = Digest::of(format!("{} {stamp}", view.id).as_bytes());
+    // Without data nothing needs to be read.
+    let cache = request.cache.filter(|_| !table.library_data.is_empty());
+    let kept = cache.map(|cache| cache.of(recipe.platform, Output::Deb));
+    if let Some(found) = kept.as_ref().and_then(|kept| kept.get("libraries", &of)) {
+        return Ok(found);
     }
-    let index = if is_kept { files.index()? } else { Index::default() };
-    let data = Data { files: &files, index, architecture };
-    let found = debian::libraries(items, own, &data, &request.trees.sources)?;
-    if let Some(cache) = cache {
-        let fail = |source| Error::Store { path: cache.store.root().into(), source };
-        cache.store.put_note(&name, &found).map_err(fail)?;
+    let data = Data { index: files.index()?, files: &files, architecture };
+    let found = debian::libraries(&view.items, &view.own, &data, &request.trees.sources)?;
+    if let Some(kept) = kept {
+        kept.put("libraries", of, &found)?;
     }
     Ok(found)
 }
 
-/// Declares or reports what an rpm needs, and declares what it provides.
-pub(super) fn rpm(
+/// Returns the dependencies on libraries that nothing declared covers.
+fn missing_libraries(recipe: &Recipe, table: &Deb, libraries: Libraries) -> Vec<Missing> {
+    let declared = Declared::new(table.depends.iter().chain(&table.pre_depends));
+    let wanted = |need: &debian::Need| {
+        !declared.covers(&need.relation) && !is_self(recipe.name.as_str(), &need.relation)
+    };
+    let needs = libraries.needs.into_iter().filter(wanted);
+    let missing = |need: debian::Need| Missing {
+        rule: Rule::MissingLibrary,
+        relation: need.relation,
+        why: need.why,
+    };
+    needs.map(missing).collect()
+}
+
+/// Adds the packages of interpreters that nothing names, not even as a recommendation.
+fn missing_interpreters(
     request: &Request<'_>,
-    tree: &FileTree,
-    id: TreeId,
-    settled: &mut Settled,
-) -> Result<(), Failures> {
-    let recipe = request.recipe;
-    let Some(table) = &recipe.rpm else { return Ok(()) };
-    let items = survey(tree, id, &request.trees.sources, request.threads, request.cache)?;
-    let own = Own::of(tree, &items);
-    let mut report = Report { request, output: Output::Rpm, findings: Vec::new() };
-    let mut found = rpm::capabilities(&items, &own, recipe.platform.deb());
-    let mut interpreters: BTreeMap<String, (Program, Why)> = BTreeMap::new();
-    for (program, why) in programs(request, &items) {
-        match rpm::path(&program, &own) {
-            Some(path) => {
-                interpreters.entry(path).or_insert((program, why));
-            }
-            None if own.outside_program(&program).is_some() => {
-                report.unknown_interpreter(&program, &why);
-            }
-            None => {}
+    view: &View<'_>,
+    wished: &Declared,
+    missing: &mut Vec<Missing>,
+    report: &mut Report<'_>,
+) {
+    for (program, why) in programs(request, &view.items) {
+        let Some(outside) = view.own.outside_program(&program) else { continue };
+        let Some(packages) = outside.packages() else {
+            report.unknown_interpreter(&outside, &why);
+            continue;
+        };
+        let Some(relation) = packages.deb else { continue };
+        let is_meant = |name: &str| name == relation || packages.also.contains(&name);
+        let is_there = missing.iter().any(|missing| missing.relation == relation);
+        if !is_there && !wished.names(is_meant) && relation != request.recipe.name.as_str() {
+            missing.push(Missing { rule: Rule::MissingInterpreter, relation, why });
         }
     }
-    for (path, _) in tree.iter() {
+}
+
+/// Adds dependencies to the recipe; what says less about the same package gives way.
+fn declare(settled: &mut Settled, missing: &[Missing]) -> Result<(), Error> {
+    let Some(deb) = &mut settled.recipe.deb else { return Ok(()) };
+    for Missing { relation, why, .. } in missing {
+        deb.depends.retain(|declared| !is_weaker(declared, relation));
+        let parsed = DebRelation::parse(relation).map_err(|error| Error::Input {
+            what: format!("the dependency of {} on {}", why.path, why.what),
+            reason: error.to_string(),
+        })?;
+        deb.depends.push(parsed);
+    }
+    Ok(())
+}
+
+/// Declares or reports what an rpm needs, and declares what it provides.
+pub(super) fn rpm(request: &Request<'_>, view: &View<'_>, settled: &mut Settled) {
+    let recipe = request.recipe;
+    let Some(table) = &recipe.rpm else { return };
+    let mut report = Report { request, output: Output::Rpm, findings: Vec::new() };
+    let mut found = rpm::capabilities(&view.items, &view.own, recipe.platform.deb());
+    for (path, _) in view.tree.iter() {
         if let Some(version) = rpm::python_abi(path.relative()) {
             let why = || Why { path: path.to_string(), what: format!("Python {version}") };
             found.python.entry(version.to_owned()).or_insert_with(why);
         }
     }
-    report.binaries(&items);
-    let wished: Vec<&RpmRelation> =
-        table.requires.iter().chain(&table.recommends).chain(&table.suggests).collect();
-    for runtime in runtime::runtimes(&items) {
-        let is_rpm = |relation: &&RpmRelation| runtime.language.is_rpm(&relation.name);
-        let by_path = interpreters.keys().any(|path| runtime.language.is_rpm(path));
-        let on = recipe.auto_depends == AutoDepends::On && by_path;
-        if !on && !wished.iter().copied().any(|relation| is_rpm(&relation)) {
-            let rpm = runtime.language.rpm(runtime.least.as_deref());
-            report.runtime(&runtime, &format!("rpm.requires = [\"{rpm}\"]"));
+    let interpreters = rpm_interpreters(request, view, &mut report);
+    report.binaries(&view.items);
+    for found in runtime::runtimes(&view.items) {
+        let by_path = interpreters.keys().any(|path| found.language.is_rpm(path));
+        let is_on = recipe.auto_depends == AutoDepends::On && by_path;
+        if !is_on && !names_runtime(table, &found) {
+            report.runtime(&found, &format!("rpm.requires = [\"{}\"]", found.rpm()));
         }
     }
-    match recipe.auto_depends {
-        AutoDepends::On => {
-            if let Some(rpm) = &mut settled.recipe.rpm {
-                add(
-                    &mut rpm.requires,
-                    requirements(
-                        found.requires.into_keys(),
-                        interpreters.into_keys(),
-                        found.python.keys(),
-                    ),
-                );
-                add(&mut rpm.provides, found.provides.iter().map(|name| plain(name)));
-            }
+    match (recipe.auto_depends, &mut settled.recipe.rpm) {
+        (AutoDepends::On, Some(rpm)) => {
+            let Capabilities { requires, python, provides } = found;
+            add(
+                &mut rpm.requires,
+                requires.keys().chain(interpreters.keys()).map(|name| plain(name)),
+            );
+            add(&mut rpm.requires, python.keys().map(|version| python_abi(version)));
+            add(&mut rpm.provides, provides.iter().map(|name| plain(name)));
         }
         // A package's name may stand for any of its capabilities, which only a repository knows.
-        AutoDepends::Lint if table.requires.is_empty() => report.rpm_missing(&found, &interpreters),
-        AutoDepends::Lint | AutoDepends::Off => {}
+        (AutoDepends::Lint, _) if table.requires.is_empty() => {
+            report.rpm_missing(&found, &interpreters);
+        }
+        _ => {}
     }
     settled.findings.extend(report.findings);
-    Ok(())
 }
 
-fn requirements<'a>(
-    libraries: impl Iterator<Item = String>,
-    interpreters: impl Iterator<Item = String>,
-    python: impl Iterator<Item = &'a String>,
-) -> impl Iterator<Item = RpmRelation> {
-    let python = python.map(|version| RpmRelation {
-        name: "python(abi)".into(),
-        constraint: Some((Operator::Equal, version.clone())),
-    });
-    libraries.chain(interpreters).map(|name| plain(&name)).chain(python)
+/// Returns the paths of interpreters that the package does not have.
+fn rpm_interpreters(
+    request: &Request<'_>,
+    view: &View<'_>,
+    report: &mut Report<'_>,
+) -> BTreeMap<String, (Program, Why)> {
+    let mut interpreters = BTreeMap::new();
+    for (program, why) in programs(request, &view.items) {
+        let Some(outside) = view.own.outside_program(&program) else { continue };
+        match outside.rpm_path() {
+            Some(path) => {
+                if let Some(path) = view.own.outside(&path) {
+                    interpreters.entry(path).or_insert((outside, why));
+                }
+            }
+            None => report.unknown_interpreter(&outside, &why),
+        }
+    }
+    interpreters
+}
+
+/// Returns whether an rpm's recipe names a runtime in any way.
+fn names_runtime(table: &Rpm, found: &Runtime) -> bool {
+    let wished = table.requires.iter().chain(&table.recommends).chain(&table.suggests);
+    wished.into_iter().any(|relation| found.language.is_rpm(&relation.name))
 }
 
 fn plain(name: &str) -> RpmRelation {
     RpmRelation { name: name.to_owned(), constraint: None }
+}
+
+fn python_abi(version: &str) -> RpmRelation {
+    let constraint = Some((Operator::Equal, version.to_owned()));
+    RpmRelation { name: "python(abi)".into(), constraint }
 }
 
 /// Adds what is not declared already.
@@ -232,191 +245,4 @@ fn programs(request: &Request<'_>, items: &[Item<'_>]) -> Vec<(Program, Why)> {
         found.entry(Program::of_command(command)).or_insert(why);
     }
     found.into_iter().collect()
-}
-
-/// Collects the findings of one package.
-struct Report<'a> {
-    request: &'a Request<'a>,
-    output: Output,
-    findings: Vec<Finding>,
-}
-
-impl Report<'_> {
-    fn add(&mut self, rule: Rule, path: &str, message: String, hint: String) {
-        let parsed = path.starts_with('/').then(|| TreePath::parse(path).ok()).flatten();
-        let place = parsed.as_ref().and_then(|path| self.request.trees.places.get(path)).cloned();
-        let path = parsed.map(|path| path.to_string());
-        let hint = Some(hint);
-        self.findings.push(Finding { rule, output: self.output, path, message, hint, place });
-    }
-
-    /// Returns the line of the recipe to blame.
-    fn place(&self, path: &str) -> Option<Place> {
-        let path = TreePath::parse(path).ok()?;
-        let place = self.request.trees.places.get(&path);
-        place.or(self.request.recipe.deb.as_ref().map(|deb| &deb.place)).cloned()
-    }
-
-    fn missing(&mut self, rule: Rule, relation: &str, why: &Why) {
-        let message =
-            format!("nothing declares `{relation}`, which {} needs for {}", why.path, why.what);
-        let hint = format!("add it, deb.depends = [\"{relation}\"], or set auto-depends = \"on\"");
-        self.add(rule, &why.path, message, hint);
-    }
-
-    fn rpm_missing(
-        &mut self,
-        found: &Capabilities,
-        interpreters: &BTreeMap<String, (Program, Why)>,
-    ) {
-        let libraries = found.requires.iter().map(|(name, why)| (name.clone(), why));
-        let programs = interpreters
-            .iter()
-            .filter(|(_, (program, _))| program.packages().is_none_or(|known| known.deb.is_some()))
-            .map(|(path, (_, why))| (path.clone(), why));
-        let all: Vec<(String, &Why)> = libraries.chain(programs).collect();
-        let Some((_, why)) = all.first() else { return };
-        let names: Vec<&str> = all.iter().map(|(name, _)| name.as_str()).take(SHOWN).collect();
-        let more = match all.len().saturating_sub(SHOWN) {
-            0 => String::new(),
-            more => format!(" and {more} more"),
-        };
-        let message = format!(
-            "nothing is required, but {} needs {}; rpmbuild would require {}{more}",
-            why.path,
-            why.what,
-            names.join(", ")
-        );
-        let hint = "set auto-depends = \"on\", or name what has them in rpm.requires".to_owned();
-        let path = why.path.clone();
-        self.add(Rule::MissingLibrary, &path, message, hint);
-    }
-
-    fn unknown_interpreter(&mut self, program: &Program, why: &Why) {
-        let message = format!(
-            "{} is run by `{}` ({}), and which package has that is not known",
-            why.path,
-            program.text(),
-            why.what
-        );
-        let hint = match self.output {
-            Output::Rpm => "name it in rpm.requires",
-            Output::Deb | Output::Oci | Output::Vm => "name its package in deb.depends",
-        };
-        self.add(Rule::UnknownInterpreter, &why.path, message, hint.to_owned());
-    }
-
-    /// Reports libraries of which nobody knows the package; an error if they are to be declared.
-    fn unknown_libraries(
-        &mut self,
-        unknown: &[Unknown],
-        declared: &Declared,
-        is_on: bool,
-    ) -> Result<(), RecipeErrors> {
-        let is_named = |library: &Unknown| {
-            let candidate = |name: &str| library.candidates.iter().any(|found| found == name);
-            declared.names(|name| debian_name::is_of(name, &library.why.what) || candidate(name))
-        };
-        // dpkg-shlibdeps cannot tell plugins by their names either, and lets them pass.
-        let missing: Vec<&Unknown> = unknown
-            .iter()
-            .filter(|library| !is_named(library) && (library.is_library || !is_on))
-            .collect();
-        let Some(first) = missing.first() else { return Ok(()) };
-        let lines: Vec<String> = missing.iter().map(|library| unknown_line(library)).collect();
-        let message = format!("which package has a library is not known: {}", lines.join("; "));
-        let hint = "point deb.library-data at the distribution's data, e.g. /var/lib/dpkg/info \
-                    where the libraries are installed, or at a shlibs file of your own; or declare \
-                    the packages in deb.depends"
-            .to_owned();
-        if is_on {
-            let error = match self.place(&first.why.path) {
-                Some(place) => place.error(message),
-                None => bake_recipes::RecipeError::new(message),
-            };
-            return Err(error.hint(hint).into());
-        }
-        self.add(Rule::UnknownLibrary, &first.why.path, message, hint);
-        Ok(())
-    }
-
-    /// Reports programs that are for another machine, and those that cannot be read.
-    fn binaries(&mut self, items: &[Item<'_>]) {
-        let recipe = self.request.recipe;
-        let architecture = recipe.platform.deb();
-        let is_all = recipe.architecture == Architecture::All;
-        let mut foreign = Vec::new();
-        for item in items {
-            match &item.facts {
-                Facts::Elf(elf)
-                    if elf.is_dynamic && (is_all || !elf.machine.is_debian(architecture)) =>
-                {
-                    foreign.push((item.path, elf.machine));
-                }
-                Facts::DamagedElf(reason) if item.is_executable() => {
-                    let message =
-                        format!("{} begins like a program and is none: {reason}", item.path);
-                    let hint = "build it again, or leave it out".to_owned();
-                    self.add(Rule::DamagedBinary, &item.path.to_string(), message, hint);
-                }
-                _ => {}
-            }
-        }
-        let Some((path, machine)) = foreign.first() else { return };
-        let package = if is_all { "every architecture" } else { architecture };
-        let more = match foreign.len() {
-            1 => String::new(),
-            count => format!(" (and {} more)", count - 1),
-        };
-        let message = format!("{path}{more} is for {machine}, the package is for {package}");
-        let hint = if is_all {
-            "remove architecture = \"all\", or leave the files out"
-        } else {
-            "leave the files out; what they need is not looked at"
-        };
-        self.add(Rule::ForeignBinary, &path.to_string(), message, hint.to_owned());
-    }
-
-    fn deb_runtime(&mut self, found: &Runtime, declared: &Declared) {
-        let is_deb = |name: &str| found.language.is_deb(name);
-        let hint = format!("deb.depends = [\"{}\"]", found.language.deb(found.least.as_deref()));
-        if !declared.names(is_deb) {
-            self.runtime(found, &hint);
-            return;
-        }
-        let wanted = numbers(found.least.as_deref());
-        let too_low = |version: &&bake_formats::deb::Version| {
-            numbers(Some(found.language.of_deb_version(version.upstream()))) < wanted
-        };
-        let versions = declared.least(is_deb);
-        if !versions.is_empty() && versions.iter().all(too_low) {
-            self.runtime(found, &hint);
-        }
-    }
-
-    fn runtime(&mut self, found: &Runtime, hint: &str) {
-        let version = found.least.as_ref().map(|least| format!(" {least} or later"));
-        let message = format!(
-            "{} seems to need {}{}, which nothing declares",
-            found.path,
-            found.language.name(),
-            version.unwrap_or_default()
-        );
-        self.add(
-            Rule::SuggestedRuntime,
-            &found.path.to_string(),
-            message,
-            format!("perhaps {hint}"),
-        );
-    }
-}
-
-/// Says which library is not known, who needs it, and what it might be.
-fn unknown_line(library: &Unknown) -> String {
-    let Unknown { why: Why { path, what }, candidates, .. } = library;
-    match (candidates.as_slice(), debian_name::of(what)) {
-        ([], Some(guess)) => format!("{what} of {path} (by its name `{guess}`)"),
-        ([], None) => format!("{what} of {path}"),
-        (several, _) => format!("{what} of {path} (one of {})", several.join(", ")),
-    }
 }

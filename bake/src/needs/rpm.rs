@@ -15,7 +15,6 @@ use bake_formats::elf::{Elf, Kind};
 
 use super::debian::{Why, is_program};
 use super::facts::Facts;
-use super::interpreter::Program;
 use super::own::{Own, is_public};
 use super::survey::Item;
 
@@ -103,11 +102,6 @@ fn is_library(soname: &str) -> bool {
     soname.contains(".so")
         && starts.iter().any(|start| soname.starts_with(start))
         && soname.bytes().all(|byte| byte.is_ascii_graphic())
-}
-
-/// Returns the path that an rpm requires for a program, if the package does not have it.
-pub(super) fn path(program: &Program, own: &Own<'_>) -> Option<String> {
-    own.outside(&program.rpm_path()?)
 }
 
 /// Returns the version of Python that a module is for by its path.

@@ -12,6 +12,8 @@ pub(super) struct Runtime {
     pub(super) language: Language,
     /// The least version, numbers with dots.
     pub(super) least: Option<String>,
+    /// Whether the next version will not do: modules compiled for one version of Python.
+    pub(super) is_exact: bool,
     /// The file that says so.
     pub(super) path: TreePath,
 }
@@ -22,6 +24,29 @@ pub(super) enum Language {
     Java,
     Node,
     Python,
+}
+
+impl Runtime {
+    /// Returns the version after the last that will do, if there is one.
+    fn end(&self) -> Option<String> {
+        let (major, minor) = self.least.as_ref().filter(|_| self.is_exact)?.split_once('.')?;
+        Some(format!("{major}.{}", minor.parse::<u32>().ok()? + 1))
+    }
+
+    /// Returns the elements of `deb.depends` to suggest.
+    pub(super) fn deb(&self) -> Vec<String> {
+        let least = self.language.deb(self.least.as_deref());
+        let end = self.end().map(|end| format!("python3 (<< {end})"));
+        std::iter::once(least).chain(end).collect()
+    }
+
+    /// Returns the element of `rpm.requires` to suggest.
+    pub(super) fn rpm(&self) -> String {
+        match &self.least {
+            Some(least) if self.is_exact => format!("python(abi) = {least}"),
+            least => self.language.rpm(least.as_deref()),
+        }
+    }
 }
 
 impl Language {
@@ -61,8 +86,8 @@ impl Language {
         }
     }
 
-    /// Returns the element of `deb.depends` to suggest.
-    pub(super) fn deb(self, least: Option<&str>) -> String {
+    /// Returns the dependency of a deb on a version or later.
+    fn deb(self, least: Option<&str>) -> String {
         match (self, least) {
             (Self::Java, Some(least)) => {
                 format!("default-jre-headless (>= 2:1.{least}) | java{least}-runtime-headless")
@@ -75,8 +100,8 @@ impl Language {
         }
     }
 
-    /// Returns the element of `rpm.requires` to suggest.
-    pub(super) fn rpm(self, least: Option<&str>) -> String {
+    /// Returns the requirement of an rpm of a version or later.
+    fn rpm(self, least: Option<&str>) -> String {
         match (self, least) {
             (Self::Java, Some(least)) => format!("java-headless >= 1:{least}"),
             (Self::Java, None) => "java-headless".into(),
@@ -103,12 +128,14 @@ pub(super) fn runtimes(items: &[Item<'_>]) -> Vec<Runtime> {
     for language in Language::ALL {
         let mut highest: Option<Runtime> = None;
         for item in items {
-            let Some(least) = needed(&item.facts, language) else { continue };
-            let is_higher = highest.as_ref().is_none_or(|highest| {
-                numbers(least.as_deref()) > numbers(highest.least.as_deref())
-            });
+            let Some(least) = needed(item, language) else { continue };
+            let is_exact = matches!(item.facts, Facts::Elf(_));
+            let rank = (is_exact, numbers(least.as_deref()));
+            let is_higher = highest
+                .as_ref()
+                .is_none_or(|highest| rank > (highest.is_exact, numbers(highest.least.as_deref())));
             if is_higher {
-                highest = Some(Runtime { language, least, path: item.path.clone() });
+                highest = Some(Runtime { language, least, is_exact, path: item.path.clone() });
             }
         }
         found.extend(highest);
@@ -118,13 +145,23 @@ pub(super) fn runtimes(items: &[Item<'_>]) -> Vec<Runtime> {
 
 /// Returns the version of a language that a file needs, if it needs the language.
 #[expect(clippy::option_option, reason = "a file may need a language without saying a version")]
-fn needed(facts: &Facts, language: Language) -> Option<Option<String>> {
-    match (facts, language) {
+fn needed(item: &Item<'_>, language: Language) -> Option<Option<String>> {
+    match (&item.facts, language) {
+        (Facts::Elf(_), Language::Python) => cpython(item.path.name()).map(Some),
         (Facts::Java(version), Language::Java) => Some(Some(version.to_string())),
         (Facts::Node(range), Language::Node) => Some(range.as_deref().and_then(least)),
         (Facts::Python(range), Language::Python) => Some(least(range)),
         _ => None,
     }
+}
+
+/// Returns the version of Python that a compiled module is for by its name:
+/// `x.cpython-311-x86_64-linux-gnu.so` is for 3.11, `x.abi3.so` for any.
+fn cpython(name: &[u8]) -> Option<String> {
+    let (_, rest) = std::str::from_utf8(name).ok()?.split_once(".cpython-3")?;
+    let minor = rest.split_once('-')?.0;
+    let is_number = !minor.is_empty() && minor.bytes().all(|byte| byte.is_ascii_digit());
+    is_number.then(|| format!("3.{minor}"))
 }
 
 /// Returns the least version of a range such as `>=3.8,<4`, `^18.17 || >=20`, `18.x`; `None` if it
@@ -182,6 +219,20 @@ mod tests {
         }
         assert!(numbers(Some("3.10")) > numbers(Some("3.9")));
         assert_eq!(numbers(Some("3.0")), numbers(Some("3")));
+    }
+
+    #[test]
+    fn compiled_modules_are_for_one_python() {
+        let name = b"x.cpython-311-x86_64-linux-gnu.so";
+        assert_eq!(cpython(name).as_deref(), Some("3.11"));
+        for none in ["x.abi3.so", "x.so", "x.cpython-3-y.so", "x.cpython-37m"] {
+            assert_eq!(cpython(none.as_bytes()), None, "{none}");
+        }
+        let path = TreePath::parse("/opt/x.so").unwrap();
+        let least = Some("3.9".to_owned());
+        let found = Runtime { language: Language::Python, least, is_exact: true, path };
+        assert_eq!(found.deb(), ["python3 (>= 3.9)", "python3 (<< 3.10)"]);
+        assert_eq!(found.rpm(), "python(abi) = 3.9");
     }
 
     #[test]

@@ -1,24 +1,22 @@
 //! What the files of a tree say, read once and kept.
 //!
-//! Two documents in the store make that cheap. One is for a tree: what matters in it, so that an
-//! unchanged tree opens no file. One is for a folder: which contents matter, so that a tree with
-//! one changed file opens one.
+//! Two documents in the store make that cheap. One is for the tree: what matters in it, so that an
+//! unchanged tree opens no file. One is for contents: which of them matter, so that a tree with one
+//! changed file opens one.
 
 use std::collections::BTreeMap;
-use std::path::Path;
 use std::sync::Mutex;
 use std::sync::PoisonError;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use bake_formats::digest::{Digest, Hasher};
+use bake_formats::digest::Digest;
 use bake_formats::tree::{Entry, FileTree, Mark, Node, TreeId, TreePath};
 use serde::{Deserialize, Serialize};
 
-use super::REVISION;
 use super::facts::{self, Facts, Role};
+use super::kept::Kept;
 use crate::assemble::SourceFiles;
 use crate::error::Error;
-use crate::store::Store;
 
 /// A file of a tree that says something.
 #[derive(Debug)]
@@ -33,28 +31,6 @@ impl Item<'_> {
     /// Returns whether anyone may execute the file.
     pub(super) fn is_executable(&self) -> bool {
         self.entry.mode.bits() & 0o111 != 0
-    }
-}
-
-/// Where results are kept between two bakes.
-#[derive(Debug, Clone, Copy)]
-pub struct Cache<'a> {
-    /// The store.
-    pub store: &'a Store,
-    /// The recipe's folder, whose contents are kept together.
-    pub folder: &'a Path,
-}
-
-impl Cache<'_> {
-    /// Returns the name of the document for some parts.
-    pub(super) fn name(kind: &str, parts: &[&[u8]]) -> Digest {
-        let mut hasher = Hasher::new();
-        hasher.update(format!("bake needs {kind} {REVISION}\n").as_bytes());
-        for part in parts {
-            hasher.update(&(part.len() as u64).to_le_bytes());
-            hasher.update(part);
-        }
-        hasher.digest()
     }
 }
 
@@ -75,22 +51,20 @@ pub(super) fn survey<'a>(
     id: TreeId,
     sources: &SourceFiles,
     threads: usize,
-    cache: Option<Cache<'_>>,
+    kept: Option<&Kept<'_>>,
 ) -> Result<Vec<Item<'a>>, Error> {
     let files: Vec<(&TreePath, &Entry, Digest)> = files(tree).collect();
-    let name = Cache::name("tree", &[id.digest().as_bytes()]);
     // Numbers count the files of the tree, which its identity fixes.
-    let kept: Option<Vec<(usize, Facts)>> = cache.and_then(|cache| cache.store.note(&name));
-    let found = match kept {
-        Some(kept) => kept,
-        None => {
-            let found = read_files(&files, sources, threads, cache)?;
-            if let Some(cache) = cache {
-                keep(cache, &name, &found)?;
+    let found: Vec<(usize, Facts)> =
+        if let Some(found) = kept.and_then(|kept| kept.get("tree", id.digest())) {
+            found
+        } else {
+            let found = read_files(&files, sources, threads, kept)?;
+            if let Some(kept) = kept {
+                kept.put("tree", *id.digest(), &found)?;
             }
             found
-        }
-    };
+        };
     let item = |(number, facts): (usize, Facts)| {
         let (path, entry, digest) = files.get(number).copied()?;
         Some(Item { path, entry, digest, facts })
@@ -112,14 +86,11 @@ fn read_files(
     files: &[(&TreePath, &Entry, Digest)],
     sources: &SourceFiles,
     threads: usize,
-    cache: Option<Cache<'_>>,
+    kept: Option<&Kept<'_>>,
 ) -> Result<Vec<(usize, Facts)>, Error> {
-    let folder =
-        |cache: Cache<'_>| Cache::name("folder", &[cache.folder.as_os_str().as_encoded_bytes()]);
-    let mut known: Lookup = match cache {
-        Some(cache) => unpack(cache.store.note(&folder(cache)).unwrap_or_default()),
-        None => Lookup::new(),
-    };
+    // Which contents say what holds for any tree.
+    let any = Digest::of(b"any tree");
+    let mut known = unpack(kept.and_then(|kept| kept.get("contents", &any)).unwrap_or_default());
     let keys: Vec<(Digest, Role)> =
         files.iter().map(|(path, _, digest)| (*digest, Role::of(path.relative()))).collect();
     let unknown: Vec<(Digest, Role)> = {
@@ -141,15 +112,10 @@ fn read_files(
         Some((number, facts))
     });
     let found: Vec<(usize, Facts)> = found.collect();
-    if let Some(cache) = cache.filter(|_| !unknown.is_empty()) {
-        keep(cache, &folder(cache), &pack(known))?;
+    if let Some(kept) = kept.filter(|_| !unknown.is_empty()) {
+        kept.put("contents", any, &pack(known))?;
     }
     Ok(found)
-}
-
-fn keep(cache: Cache<'_>, name: &Digest, note: &impl Serialize) -> Result<(), Error> {
-    let fail = |source| Error::Store { path: cache.store.root().into(), source };
-    cache.store.put_note(name, note).map_err(fail)
 }
 
 fn read_contents(

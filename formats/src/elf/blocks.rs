@@ -11,11 +11,16 @@ const KEPT: usize = 8;
 /// The longest name that is read; C++ has some of a few thousand bytes.
 const LONGEST_NAME: usize = 64 * 1024;
 
+/// All names that are kept, in bytes; the largest programs have some ten thousand.
+const ALL_NAMES: usize = 4 << 20;
+
 /// A file, read through a few blocks that are kept.
 pub(super) struct Blocks<'a> {
     input: &'a dyn ReadAt,
     len: u64,
     kept: Vec<Block>,
+    /// How many bytes of names may still be kept.
+    names_left: usize,
 }
 
 struct Block {
@@ -25,7 +30,7 @@ struct Block {
 
 impl<'a> Blocks<'a> {
     pub(super) fn new(input: &'a dyn ReadAt) -> Self {
-        Self { input, len: input.len(), kept: Vec::with_capacity(KEPT) }
+        Self { input, len: input.len(), kept: Vec::with_capacity(KEPT), names_left: ALL_NAMES }
     }
 
     /// Returns how many bytes the file has.
@@ -35,22 +40,24 @@ impl<'a> Blocks<'a> {
 
     /// Returns a block of the file, the last of which is shorter; it moves to the front.
     fn block(&mut self, number: u64) -> Result<&[u8], ElfError> {
-        match self.kept.iter().position(|block| block.number == number) {
-            Some(index) => self.kept[..=index].rotate_right(1),
-            None => {
-                let start = number * BLOCK as u64;
-                let left = usize::try_from(self.len.saturating_sub(start)).unwrap_or(usize::MAX);
-                let mut bytes = if self.kept.len() < KEPT {
-                    Vec::with_capacity(BLOCK)
-                } else {
-                    self.kept.pop().map(|block| block.bytes).unwrap_or_default()
-                };
-                bytes.resize(left.min(BLOCK), 0);
-                self.input.read_exact_at(start, &mut bytes)?;
-                self.kept.insert(0, Block { number, bytes });
-            }
+        if let Some(index) = self.kept.iter().position(|block| block.number == number) {
+            self.kept[..=index].rotate_right(1);
+        } else {
+            let start = number * BLOCK as u64;
+            let left = usize::try_from(self.len.saturating_sub(start)).unwrap_or(usize::MAX);
+            let last = if self.kept.len() < KEPT { None } else { self.kept.pop() };
+            let mut bytes = last.map(|block| block.bytes).unwrap_or_default();
+            bytes.resize(left.min(BLOCK), 0);
+            self.input.read_exact_at(start, &mut bytes)?;
+            self.kept.insert(0, Block { number, bytes });
         }
         Ok(&self.kept[0].bytes)
+    }
+
+    /// Returns the block that an offset is in, and where in it.
+    fn block_of(&mut self, offset: u64) -> Result<(&[u8], usize), ElfError> {
+        let inside = usize::try_from(offset % BLOCK as u64).unwrap_or(0);
+        Ok((self.block(offset / BLOCK as u64)?, inside))
     }
 
     /// Fills a buffer, or says that the file ends before it.
@@ -64,8 +71,7 @@ impl<'a> Blocks<'a> {
         let mut filled = 0;
         while filled < buffer.len() {
             let at = offset + filled as u64;
-            let inside = (at % BLOCK as u64) as usize;
-            let block = self.block(at / BLOCK as u64)?;
+            let (block, inside) = self.block_of(at)?;
             let count = (block.len() - inside).min(buffer.len() - filled);
             buffer[filled..filled + count].copy_from_slice(&block[inside..inside + count]);
             filled += count;
@@ -90,11 +96,12 @@ impl<'a> Blocks<'a> {
         &mut self,
         what: &'static str,
         offset: u64,
-        size: usize,
+        size: u64,
         layout: Layout,
     ) -> Result<Record, ElfError> {
         let mut record = Record { bytes: [0; 64], layout };
-        self.fill(what, offset, &mut record.bytes[..size.min(64)])?;
+        let size = usize::try_from(size).unwrap_or(64).min(64);
+        self.fill(what, offset, &mut record.bytes[..size])?;
         Ok(record)
     }
 
@@ -109,9 +116,8 @@ impl<'a> Blocks<'a> {
         let end = end.min(self.len);
         let mut at = offset;
         while at < end && name.len() <= LONGEST_NAME {
-            let inside = (at % BLOCK as u64) as usize;
             let left = usize::try_from(end - at).unwrap_or(usize::MAX);
-            let block = self.block(at / BLOCK as u64)?;
+            let (block, inside) = self.block_of(at)?;
             let piece = &block[inside..block.len().min(inside.saturating_add(left))];
             if let Some(nul) = piece.iter().position(|byte| *byte == 0) {
                 name.extend_from_slice(&piece[..nul]);
@@ -124,14 +130,20 @@ impl<'a> Blocks<'a> {
         Err(ElfError::invalid(what, offset, expected, "none"))
     }
 
-    /// Reads a name that must be UTF-8, as every name of a library is.
+    /// Reads a name to be kept; it must be UTF-8, as every name of a library is.
     pub(super) fn text(
         &mut self,
         what: &'static str,
         offset: u64,
         end: u64,
     ) -> Result<String, ElfError> {
-        String::from_utf8(self.name(what, offset, end)?).map_err(|error| {
+        let name = self.name(what, offset, end)?;
+        // Many records may point to one long name.
+        self.names_left = self.names_left.checked_sub(name.len()).ok_or_else(|| {
+            let expected = format!("names of at most {ALL_NAMES} bytes in all");
+            ElfError::invalid(what, offset, expected, "more")
+        })?;
+        String::from_utf8(name).map_err(|error| {
             ElfError::invalid(what, offset, "UTF-8", error.as_bytes().escape_ascii())
         })
     }

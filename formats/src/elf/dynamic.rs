@@ -61,7 +61,7 @@ impl Dynamic {
         let mut dynamic = Self { symbol_count, ..Self::default() };
         let mut addresses = Addresses::default();
         for at in table.offsets("the dynamic section", entry, blocks)? {
-            let record = blocks.record("the dynamic section", at, entry as usize, header.layout)?;
+            let record = blocks.record("the dynamic section", at, entry, header.layout)?;
             let tag = record.wide(0, 0);
             if tag == 0 {
                 break;
@@ -183,7 +183,7 @@ fn sections(blocks: &mut Blocks<'_>, header: &Header) -> Result<(bool, Option<u6
     let size = if wide { 64 } else { 40 };
     let (mut dynamic, mut symbols) = (false, None);
     for at in header.sections.offsets(WHAT, size, blocks)? {
-        let record = blocks.record(WHAT, at, size as usize, header.layout)?;
+        let record = blocks.record(WHAT, at, size, header.layout)?;
         match record.word(4) {
             SHT_DYNAMIC => dynamic = true,
             SHT_DYNSYM => {

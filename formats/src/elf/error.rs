@@ -23,6 +23,7 @@ pub enum ElfError {
 }
 
 impl ElfError {
+    #[expect(clippy::needless_pass_by_value, reason = "callers pass what they have at hand")]
     pub(super) fn invalid(
         what: &'static str,
         offset: u64,

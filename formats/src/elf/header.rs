@@ -154,7 +154,7 @@ impl Table {
             let expected = format!("records of {least} bytes");
             return Err(ElfError::invalid(what, offset, expected, format!("{entry}")));
         }
-        let size = entry.checked_mul(count).unwrap_or(u64::MAX);
+        let size = entry.saturating_mul(count);
         if count > 0 {
             blocks.check(what, offset, size)?;
         }

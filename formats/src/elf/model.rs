@@ -6,6 +6,7 @@ use super::header::{Header, Kind};
 use super::machine::Machine;
 
 /// What an ELF file needs and offers. Lists are in the file's order.
+#[expect(clippy::struct_excessive_bools, reason = "each is there or not, whatever the others are")]
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Elf {
     /// What it runs on.

@@ -39,7 +39,7 @@ impl Segments {
         }
         let mut segments = Self::default();
         for at in header.programs.offsets(WHAT, size, blocks)? {
-            let record = blocks.record(WHAT, at, size as usize, header.layout)?;
+            let record = blocks.record(WHAT, at, size, header.layout)?;
             let segment = Segment {
                 offset: record.wide(4, 8),
                 address: record.wide(8, 16),

@@ -53,7 +53,7 @@ pub(super) fn undefined(
     };
     let table = Table { offset, entry, count };
     for (number, at) in (0_u64..).zip(table.offsets(WHAT, entry, blocks)?).skip(1) {
-        let record = blocks.record(WHAT, at, entry as usize, header.layout)?;
+        let record = blocks.record(WHAT, at, entry, header.layout)?;
         let section = record.half(if wide { 6 } else { 14 });
         if section != 0 && !copied.contains(&number) {
             continue;
@@ -140,7 +140,7 @@ fn copied(
         let (offset, there) = segments.locate(WHAT, address)?;
         let table = Table { offset, entry, count: size.min(there) / entry };
         for at in table.offsets(WHAT, entry, blocks)? {
-            let record = blocks.record(WHAT, at, entry as usize, header.layout)?;
+            let record = blocks.record(WHAT, at, entry, header.layout)?;
             let info = record.wide(4, 8);
             let (symbol, kind) = match (header.machine.number, wide) {
                 (_, false) => (info >> 8, info & 0xff),

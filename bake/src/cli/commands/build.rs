@@ -1,5 +1,6 @@
 //! `bake build`: bake all outputs of a recipe.
 
+use std::io;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
@@ -10,9 +11,9 @@ use crate::cli::progress::Progress;
 use crate::cli::request::{Resolved, StoreArgs, threads};
 use crate::cli::signing::SignArgs;
 use crate::cli::{Exit, RecipeArgs};
-use crate::plan;
 use crate::release::Release;
 use crate::run::{self, RunCx};
+use crate::{error, needs, plan};
 
 /// Bake all outputs of a recipe.
 #[derive(Debug, Args)]
@@ -47,7 +48,7 @@ impl Build {
         let progress = Progress::new(printer);
         let outcome = resolved.request(|request| {
             let plan = plan::plan(request, &store, &progress)?;
-            progress.suspend(|| plan.findings.iter().for_each(|finding| printer.finding(finding)));
+            progress.suspend(|| print_all(&plan.findings, printer)).map_err(error::Error::from)?;
             let signer = signer.as_deref();
             let cx = RunCx { threads, signer, reporter: &progress };
             Ok(run::run(&plan, &store, &self.output, cx)?)
@@ -79,4 +80,8 @@ pub(super) fn print(printer: &Printer, release: &Release, folder: &Path) -> Resu
         printer.event("release", release)?;
     }
     Ok(())
+}
+
+fn print_all(findings: &[needs::Finding], printer: &Printer) -> io::Result<()> {
+    findings.iter().try_for_each(|finding| printer.finding(finding))
 }

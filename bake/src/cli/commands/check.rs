@@ -43,7 +43,9 @@ impl Check {
             }
             Ok((recipe, scan.files.len(), findings))
         })?;
-        findings.iter().for_each(|finding| printer.finding(finding));
+        for finding in &findings {
+            printer.finding(finding)?;
+        }
         let outputs: Vec<&str> = recipe.outputs().into_iter().map(Output::word).collect();
         if printer.is_json() {
             let data = json!({
