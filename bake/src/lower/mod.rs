@@ -38,8 +38,8 @@ pub fn lower(
         }
         Output::Rpm => {
             if let Some(table) = &recipe.rpm {
-                products
-                    .push(Product::Rpm(Box::new(rpm::package(recipe, table, tree_id, folder)?)));
+                let package = rpm::package(recipe, table, (tree, tree_id), folder)?;
+                products.push(Product::Rpm(Box::new(package)));
             }
         }
         Output::Oci => {

@@ -292,7 +292,7 @@ fn new_length(bytes: &[u8]) -> Option<(u64, &[u8])> {
         0..=191 => Some((u64::from(*first), rest)),
         192..=223 => {
             let (second, rest) = rest.split_first()?;
-            Some(((u64::from(*first) - 192 << 8) + u64::from(*second) + 192, rest))
+            Some((((u64::from(*first) - 192) << 8) + u64::from(*second) + 192, rest))
         }
         224..=254 => None,
         255 => {
