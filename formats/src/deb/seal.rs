@@ -96,6 +96,15 @@ impl Seal {
             let next = member.offset + member.size + member.size % 2;
             match Role::ALL.into_iter().find(|role| role.member() == member.name) {
                 Some(role) => {
+                    if seal.signatures.iter().any(|found| found.role == role) {
+                        let (expected, found) = ("one of each role", &member.name);
+                        return Err(ReadError::malformed(
+                            "ar member",
+                            member.header,
+                            expected,
+                            found,
+                        ));
+                    }
                     let packet = read_signature(&archive, &member)?;
                     seal.signatures.push(Signature { role, packet, place: member.header..next });
                 }
@@ -215,6 +224,14 @@ mod tests {
         assert!(with("data.tar.gz").unwrap_err().to_string().contains("begin with `_`"));
         let text = Seal::read(&archive(&PACKAGE[..2])).unwrap_err().to_string();
         assert!(text.contains("expected data.tar"), "{text}");
+    }
+
+    #[test]
+    fn a_second_signature_of_a_role_is_refused() {
+        let mut members = PACKAGE.to_vec();
+        members.extend([("_gpgorigin", &b"1"[..]), ("_gpgorigin", b"2")]);
+        let text = Seal::read(&archive(&members)).unwrap_err().to_string();
+        assert!(text.contains("expected one of each role, found _gpgorigin"), "{text}");
     }
 
     #[test]

@@ -67,6 +67,11 @@ impl Build {
                 ))?;
             }
         }
+        if signer.is_some() && release.artifacts.iter().all(|made| made.signature.is_none()) {
+            printer.note(
+                "warning: nothing was signed: only debs and rpms have a place for signatures",
+            );
+        }
         if printer.is_json() {
             printer.event("release", &release)?;
         }
