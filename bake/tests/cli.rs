@@ -503,6 +503,32 @@ fn a_second_signed_bake_touches_nothing_and_who_signs_makes_a_difference() {
 }
 
 #[test]
+fn an_output_stays_signed_when_the_unsigned_one_is_made_again() {
+    let project = Project::new(RULES);
+    let build = || {
+        success(&project.bake(&["build", "--only", "rpm", "--sign-key", &key("ed25519")]));
+        fs_err::read(project.path("dist/hello-1.0.0-1.x86_64.rpm")).unwrap()
+    };
+    let signed = build();
+    let release = fs_err::read_to_string(project.path("dist/release.json")).unwrap();
+    let release: serde_json::Value = serde_json::from_str(&release).unwrap();
+    let unsigned = release["artifacts"][0]["signature"]["unsigned"].as_str().unwrap();
+    // As collection may do it: the result of the unsigned output is forgotten, the other is not.
+    let forgotten: Vec<_> = walkdir::WalkDir::new(project.path("store/actions"))
+        .into_iter()
+        .map(Result::unwrap)
+        .filter(|entry| entry.file_type().is_file())
+        .filter(|entry| {
+            let text = fs_err::read_to_string(entry.path()).unwrap();
+            text.contains(&format!("\"identity\":\"{unsigned}\""))
+        })
+        .map(|entry| fs_err::remove_file(entry.path()).unwrap())
+        .collect();
+    assert_eq!(forgotten.len(), 1);
+    assert_eq!(build(), signed);
+}
+
+#[test]
 fn signatures_are_told_by_inspect_and_verify() {
     let project = Project::new(RULES);
     let deb = "dist/hello_1.0.0-1_amd64.deb";
