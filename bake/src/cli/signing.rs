@@ -47,6 +47,8 @@ pub(super) struct Signing<'a> {
     args: &'a SignArgs,
     passphrase: Option<Passphrase>,
     now: u32,
+    /// The signer that was asked for last, with the time of its signatures.
+    signer: Option<(Epoch, Box<dyn Signer>)>,
 }
 
 impl SignArgs {
@@ -59,7 +61,7 @@ impl SignArgs {
     ///
     /// Signatures have the time of `epoch`, or the first moment after it at which the key is valid.
     pub(super) fn signer(&self, epoch: Epoch) -> Result<Option<Box<dyn Signer>>, Failure> {
-        self.open()?.map(|signing| signing.at(epoch)).transpose()
+        self.open()?.map(|signing| signing.unlock(epoch)).transpose()
     }
 
     /// Reads the passphrase; `None` if nobody is to sign.
@@ -75,13 +77,22 @@ impl SignArgs {
             (None, None) => None,
         };
         let passphrase = passphrase.transpose().map_err(Error::from)?;
-        Ok(Some(Signing { args: self, passphrase, now: now() }))
+        Ok(Some(Signing { args: self, passphrase, now: now(), signer: None }))
     }
 }
 
 impl Signing<'_> {
+    /// Returns the signer for one time of signatures. The key stays open for the next one.
+    pub(super) fn at(&mut self, epoch: Epoch) -> Result<&dyn Signer, Failure> {
+        let signer = match self.signer.take() {
+            Some((time, signer)) if time == epoch => signer,
+            _ => self.unlock(epoch)?,
+        };
+        Ok(&*self.signer.insert((epoch, signer)).1)
+    }
+
     /// Opens the key and unlocks it.
-    pub(super) fn at(&self, epoch: Epoch) -> Result<Box<dyn Signer>, Failure> {
+    fn unlock(&self, epoch: Epoch) -> Result<Box<dyn Signer>, Failure> {
         let args = self.args;
         let key_id = args.key_id.as_deref();
         let moment = Moment { epoch: epoch.0, now: self.now };

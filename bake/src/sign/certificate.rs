@@ -299,8 +299,7 @@ fn made(signature: &Signature) -> u32 {
 
 fn is_in_force(signature: &Signature, at: u32) -> bool {
     let lifetime = signature.signature_expiration_time().map_or(0, Duration::as_secs);
-    let ends = if lifetime == 0 { u32::MAX } else { made(signature).saturating_add(lifetime) };
-    made(signature) <= at && (lifetime == 0 || at < ends)
+    made(signature) <= at && (lifetime == 0 || at < made(signature).saturating_add(lifetime))
 }
 
 /// Returns since when a key is revoked, if it is at a moment.

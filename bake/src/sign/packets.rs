@@ -9,6 +9,8 @@ use pgp::ser::Serialize;
 use zeroize::Zeroizing;
 
 const BEGIN: &[u8] = b"-----BEGIN PGP ";
+/// More signatures of one thing in one place than anybody makes.
+const MAX_SIGNATURES: usize = 16;
 
 /// Bytes that are packets already.
 struct Raw<'a>(&'a [u8]);
@@ -71,7 +73,14 @@ pub(super) fn signatures(bytes: &[u8]) -> Result<Vec<Signature>, String> {
         };
         signatures.push(signature);
     }
-    if signatures.is_empty() { Err("no signature".into()) } else { Ok(signatures) }
+    match signatures.len() {
+        0 => Err("no signature".into()),
+        // Each is checked by reading all that it covers.
+        count if count > MAX_SIGNATURES => {
+            Err(format!("{count} signatures in one, expected at most {MAX_SIGNATURES}"))
+        }
+        _ => Ok(signatures),
+    }
 }
 
 /// Returns a signature as one binary packet.

@@ -96,6 +96,15 @@ impl Seal {
             let next = member.offset + member.size + member.size % 2;
             match Role::ALL.into_iter().find(|role| role.member() == member.name) {
                 Some(role) => {
+                    if seal.signatures.iter().any(|found| found.role == role) {
+                        let (expected, found) = ("one of each role", &member.name);
+                        return Err(ReadError::malformed(
+                            "ar member",
+                            member.header,
+                            expected,
+                            found,
+                        ));
+                    }
                     let packet = read_signature(&archive, &member)?;
                     seal.signatures.push(Signature { role, packet, place: member.header..next });
                 }
@@ -110,21 +119,19 @@ impl Seal {
         Ok(seal)
     }
 
-    /// Notes a member that is no signature. What dpkg would unpack must be what is signed.
+    /// Notes a member that is no signature. What is signed is what dpkg unpacks: the first of each
+    /// of the three, and nothing behind them.
     fn note(&mut self, member: &ArMember) -> Result<(), ReadError> {
-        let expected = SIGNED.get(self.signed.len()).copied();
-        if expected.is_some_and(|expected| member.name.starts_with(expected)) {
+        let Some(expected) = SIGNED.get(self.signed.len()) else { return Ok(()) };
+        if member.name.starts_with(expected) {
             if self.signed.is_empty() {
                 self.time = member.mtime;
             }
             self.signed.push(member.offset..member.offset + member.size);
-            return Ok(());
+        } else if !member.name.starts_with('_') {
+            return Err(ReadError::malformed("ar member", member.header, *expected, &member.name));
         }
-        if member.name.starts_with('_') {
-            return Ok(());
-        }
-        let expected = expected.unwrap_or("members whose names begin with `_`");
-        Err(ReadError::malformed("ar member", member.header, expected, &member.name))
+        Ok(())
     }
 
     /// Returns which bytes of the file signatures cover, in order.
@@ -205,16 +212,27 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_covered_is_refused() {
-        let with = |name: &'static str| {
+    fn what_dpkg_unpacks_is_what_is_signed() {
+        let with = |at: usize, name: &'static str| {
             let mut members = PACKAGE.to_vec();
-            members.push((name, b"more"));
-            Seal::read(&archive(&members)).map(|seal| seal.signatures.len())
+            members.insert(at, (name, b"more"));
+            Seal::read(&archive(&members)).map(|seal| seal.signed().len())
         };
-        assert_eq!(with("_other").unwrap(), 0);
-        assert!(with("data.tar.gz").unwrap_err().to_string().contains("begin with `_`"));
+        for (at, name) in [(1, "_other"), (3, "_other"), (3, "data.tar.gz"), (3, "more")] {
+            assert_eq!(with(at, name).unwrap(), 3, "{name}");
+        }
+        let text = with(2, "control.tar").unwrap_err().to_string();
+        assert!(text.contains("expected data.tar, found control.tar"), "{text}");
         let text = Seal::read(&archive(&PACKAGE[..2])).unwrap_err().to_string();
         assert!(text.contains("expected data.tar"), "{text}");
+    }
+
+    #[test]
+    fn a_second_signature_of_a_role_is_refused() {
+        let mut members = PACKAGE.to_vec();
+        members.extend([("_gpgorigin", &b"1"[..]), ("_gpgorigin", b"2")]);
+        let text = Seal::read(&archive(&members)).unwrap_err().to_string();
+        assert!(text.contains("expected one of each role, found _gpgorigin"), "{text}");
     }
 
     #[test]

@@ -54,7 +54,13 @@ impl Build {
             Ok(run::run(&plan, &store, &self.output, cx)?)
         });
         progress.finish();
-        print(printer, &outcome?, &self.output)?;
+        let release = outcome?;
+        if signer.is_some() && release.artifacts.iter().all(|made| made.signature.is_none()) {
+            printer.note(
+                "warning: nothing was signed: only debs and rpms have a place for signatures",
+            );
+        }
+        print(printer, &release, &self.output)?;
         Ok(Exit::Done)
     }
 }

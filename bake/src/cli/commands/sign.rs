@@ -91,13 +91,13 @@ impl From<RoleArg> for Role {
 impl Sign {
     pub(in crate::cli) fn run(&self, printer: &Printer) -> Result<Exit, Failure> {
         let epoch = epoch()?;
-        let signing = self.signing.open()?;
+        let mut signing = self.signing.open()?;
         if signing.is_none() && !self.delete {
             let reason = "neither --sign-key nor --sign-command says who signs";
             return Err(Error::Input { what: "bake sign".into(), reason: reason.into() }.into());
         }
         for path in &self.artifacts {
-            match &signing {
+            match &mut signing {
                 Some(signing) if self.place != PlaceArg::Embedded => {
                     self.sign_beside(path, signing, epoch, printer)?;
                 }
@@ -111,7 +111,7 @@ impl Sign {
     fn sign(
         &self,
         path: &Path,
-        signing: &Signing<'_>,
+        signing: &mut Signing<'_>,
         epoch: Option<Epoch>,
         printer: &Printer,
     ) -> Result<(), Failure> {
@@ -121,7 +121,7 @@ impl Sign {
         let signer = signing.at(epoch)?;
         let existing = if self.resign { Existing::Replace } else { Existing::Keep };
         let options = SealOptions { role: self.role.into(), existing, epoch };
-        let edits = seal::seal(&opened, &*signer, &options)?;
+        let edits = seal::seal(&opened, signer, &options)?;
         let done = if edits.is_empty() { "kept" } else { "signed" };
         finish(&opened, &edits, done, Some(signer.fingerprint()), printer)
     }
@@ -130,7 +130,7 @@ impl Sign {
     fn sign_beside(
         &self,
         path: &Path,
-        signing: &Signing<'_>,
+        signing: &mut Signing<'_>,
         epoch: Option<Epoch>,
         printer: &Printer,
     ) -> Result<(), Failure> {

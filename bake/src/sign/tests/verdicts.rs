@@ -71,6 +71,13 @@ fn a_flip_anywhere_in_a_signature_is_noticed() {
 }
 
 #[test]
+fn signatures_without_number_are_refused() {
+    let many = signature("message.rsa.sig").repeat(17);
+    let verdict = check(&keyring(&["rsa"]), &many, b"message\n");
+    assert_eq!(verdict.reason.unwrap(), "17 signatures in one, expected at most 16");
+}
+
+#[test]
 fn an_error_of_reading_is_no_verdict() {
     struct Broken;
     impl Read for Broken {
