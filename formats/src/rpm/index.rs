@@ -138,7 +138,7 @@ pub fn list(source: &Source) -> Result<Listing, ReadError> {
         buildhost: text(header, tags::BUILDHOST),
         sourcerpm: text(header, tags::SOURCERPM),
         time: number(header, tags::BUILDTIME)?,
-        installed_size: one(header.sizes(tags::SIZE, tags::LONGSIZE)?),
+        installed_size: one(&header.sizes(tags::SIZE, tags::LONGSIZE)?),
         archive_size: archive_size(&sections)?,
         header: (start, end),
         payload: payload(header)?,
@@ -193,7 +193,7 @@ fn archive_size(sections: &Sections) -> Result<u64, ReadError> {
     let (short, long) = (signature::PAYLOADSIZE, signature::LONGARCHIVESIZE);
     let sizes = sections.signature.sizes(short, long)?;
     if !sizes.is_empty() {
-        return Ok(one(sizes));
+        return Ok(one(&sizes));
     }
     Ok(u64::from(number(&sections.header, ARCHIVESIZE)?))
 }
@@ -298,7 +298,7 @@ fn number(header: &Header, tag: u32) -> Result<u32, ReadError> {
     Ok(header.int32s(tag)?.first().copied().unwrap_or_default())
 }
 
-fn one(sizes: Vec<u64>) -> u64 {
+fn one(sizes: &[u64]) -> u64 {
     sizes.first().copied().unwrap_or_default()
 }
 

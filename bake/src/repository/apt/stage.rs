@@ -29,7 +29,7 @@ const FORMS: [(&str, Compression); 3] = [
 /// before it fetches the compressed file, and nobody fetches plain contents.
 pub(super) fn is_published(name: &str) -> bool {
     let name = name.rsplit('/').next().unwrap_or(name);
-    !name.starts_with("Contents-") || name.ends_with(".gz")
+    !name.starts_with("Contents-") || name.strip_suffix(".gz").is_some()
 }
 
 /// What is to be written.

@@ -2,7 +2,7 @@
 
 use std::cmp::Ordering;
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use bake_formats::blob::Blob;
 use bake_formats::deb;
@@ -119,12 +119,7 @@ impl<'a> Plan<'a> {
     }
 
     /// Reads a package and copies it to the staging folder.
-    fn add(
-        &mut self,
-        path: &PathBuf,
-        number: usize,
-        request: &AptRequest<'_>,
-    ) -> Result<(), Error> {
+    fn add(&mut self, path: &Path, number: usize, request: &AptRequest<'_>) -> Result<(), Error> {
         let intake = Intake::open(path, "deb", MAGIC)?;
         let listing = intake.list(deb::list)?;
         let staged = self.home.staging().map(|folder| folder.join(format!("package-{number}")));

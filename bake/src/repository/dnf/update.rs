@@ -69,9 +69,10 @@ pub(super) fn load(root: &Path) -> Result<Option<Published>, Error> {
     let text = fs_err::read_to_string(&path)?;
     let repomd = Repomd::parse(&path.display().to_string(), &text)?;
     let state = folder.join(State::NAME);
-    let state = match state.exists() {
-        true => Some(State::parse(&state.display().to_string(), &fs_err::read(&state)?)?),
-        false => None,
+    let state = if state.exists() {
+        Some(State::parse(&state.display().to_string(), &fs_err::read(&state)?)?)
+    } else {
+        None
     };
     Ok(Some(Published { repomd, text, state }))
 }
