@@ -16,6 +16,8 @@ pub mod report;
 
 pub mod interrupt;
 
+pub mod edit;
+
 pub mod store;
 
 pub mod output;
@@ -29,6 +31,8 @@ pub mod lower;
 pub mod opened;
 
 pub mod repository;
+
+pub mod seal;
 
 pub mod plan;
 

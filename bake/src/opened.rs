@@ -10,7 +10,7 @@ use bake_formats::input::{Folder, ReadAt, Source};
 
 use crate::error::Error;
 use crate::inspected::Inspected;
-use crate::lower::Kind;
+use crate::lower::{Kind, Sealed};
 
 /// An artifact on disk.
 #[derive(Debug)]
@@ -35,6 +35,17 @@ impl Opened {
             reason: "none of the formats begins like this".into(),
         })?;
         Ok(Self { path: path.into(), kind, source })
+    }
+
+    /// Returns the artifact's one file.
+    pub fn file(&self) -> Result<&Arc<dyn ReadAt>, Error> {
+        Ok(self.source.file()?)
+    }
+
+    /// Returns where its signatures are; `None` if its format has no place for any.
+    pub fn sealed(&self) -> Result<Option<Sealed>, Error> {
+        Sealed::read(self.kind, &self.source)
+            .map_err(|source| Error::Read { path: self.path.clone(), source })
     }
 
     /// Reads the artifact.

@@ -4,10 +4,11 @@ use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
 use bake_formats::blob::{Blob, BlobSource};
-use bake_formats::digest::Hasher;
+use bake_formats::digest::{Digest, Hasher};
 use bake_formats::rope::{Extent, Rope};
 use bake_formats::tree::Content;
 
+use crate::edit::{Edit, edit_in_place};
 use crate::error::Error;
 use crate::interrupt;
 use crate::store::{Stamp, StatIndex, Store};
@@ -50,7 +51,7 @@ impl OutputFolder {
         rope: &Rope,
         source: &dyn BlobSource,
     ) -> Result<Blob, Error> {
-        let path = self.staging.path().join(name);
+        let path = self.staged(name);
         if let Some(folder) = path.parent() {
             fs_err::create_dir_all(folder)?;
         }
@@ -62,6 +63,22 @@ impl OutputFolder {
             self.staged.push(top);
         }
         Ok(blob)
+    }
+
+    /// Returns where a staged file is.
+    pub fn staged(&self, name: &str) -> PathBuf {
+        self.staging.path().join(name)
+    }
+
+    /// Changes a staged file where it is, if that moves nothing, and returns its new identity.
+    pub fn edit(&self, name: &str, edits: &[Edit]) -> Result<Option<Blob>, Error> {
+        let path = self.staged(name);
+        let file = fs_err::OpenOptions::new().read(true).write(true).open(&path)?;
+        if !edit_in_place(file.file(), edits)? {
+            return Ok(None);
+        }
+        let (digest, size) = Digest::of_reader(fs_err::File::open(&path)?)?;
+        Ok(Some(Blob { digest, size }))
     }
 
     /// Lets everything staged appear, in the order in which it was staged.
@@ -217,7 +234,6 @@ fn hash_zeros(hasher: &mut Hasher, mut len: u64) {
 #[cfg(test)]
 mod tests {
     use bake_formats::blob::{BlobStore, MemoryStore};
-    use bake_formats::digest::Digest;
 
     use super::*;
 

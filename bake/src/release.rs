@@ -39,8 +39,29 @@ pub struct ReleasedArtifact {
     pub size: u64,
     /// The tree it holds.
     pub tree: TreeId,
+    /// Who signed it; absent if nobody did.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub signature: Option<ReleasedSignature>,
     /// Whether it came from the store.
     pub cached: bool,
+}
+
+/// A signature that a bake put into an artifact.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct ReleasedSignature {
+    /// The fingerprint of the key that signed.
+    pub fingerprint: String,
+    /// The identity that the artifact has without its signature.
+    pub unsigned: Digest,
+}
+
+/// What came of a step.
+#[derive(Debug)]
+pub(crate) struct Made {
+    pub(crate) result: ActionResult,
+    pub(crate) signature: Option<ReleasedSignature>,
+    /// Whether nothing had to be done.
+    pub(crate) cached: bool,
 }
 
 impl Release {
@@ -79,13 +100,8 @@ impl Release {
 }
 
 impl ReleasedArtifact {
-    pub(crate) fn new(
-        plan: &Plan,
-        step: &Step,
-        path: String,
-        result: &ActionResult,
-        cached: bool,
-    ) -> Self {
+    pub(crate) fn new(plan: &Plan, step: &Step, path: String, made: &Made) -> Self {
+        let Made { result, signature, cached } = made;
         Self {
             format: step.product.kind().name(),
             platform: plan.recipe.platform.to_string(),
@@ -93,7 +109,8 @@ impl ReleasedArtifact {
             digest: result.identity,
             size: result.files.iter().map(|file| file.blob.size).sum(),
             tree: step.tree_id,
-            cached,
+            signature: signature.clone(),
+            cached: *cached,
         }
     }
 }

@@ -4,30 +4,47 @@ use std::io;
 use std::path::Path;
 
 use bake_formats::blob::Blob;
+use bake_formats::digest::Digest;
 use bake_formats::encode::Encoder;
-use bake_formats::format::{Artifact, WriteCx, WriteError};
+use bake_formats::format::{Artifact, Epoch, WriteCx, WriteError};
 use bake_formats::rope::Rope;
 use bake_formats::tree::{FileTree, Node};
 
 use crate::assemble::{ChangedFile, Contents};
+use crate::edit::edit_rope;
 use crate::error::Error;
+use crate::opened::Opened;
 use crate::output::{self, OutputFolder};
 use crate::plan::{Plan, State, Step};
-use crate::release::{Release, ReleasedArtifact};
+use crate::release::{Made, Release, ReleasedArtifact, ReleasedSignature};
 use crate::report::Reporter;
+use crate::seal::{self, SealOptions};
+use crate::sign::Signer;
 use crate::store::{self, ActionResult, OutputFile, StatIndex, Store};
 
 /// How often a step is tried again after damage in the store was found and removed.
 const ATTEMPTS: usize = 100;
 
+/// Who watches a bake, what it may use, and who signs.
+#[derive(Clone, Copy)]
+pub struct RunCx<'a> {
+    /// How many threads may work.
+    pub threads: usize,
+    /// Who signs what has a place for a signature.
+    pub signer: Option<&'a dyn Signer>,
+    /// Who is told.
+    pub reporter: &'a dyn Reporter,
+}
+
+impl std::fmt::Debug for RunCx<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("RunCx").field("signer", &self.signer).finish_non_exhaustive()
+    }
+}
+
 /// Makes every output of a plan in a folder and returns what was released.
-pub fn run(
-    plan: &Plan,
-    store: &Store,
-    folder: &Path,
-    threads: usize,
-    reporter: &dyn Reporter,
-) -> Result<Release, Error> {
+pub fn run(plan: &Plan, store: &Store, folder: &Path, cx: RunCx<'_>) -> Result<Release, Error> {
+    let RunCx { threads, signer, reporter } = cx;
     output::check_folder(folder)?;
     let contents = Contents { sources: &plan.sources, store, reporter };
     let index = match fs_err::canonicalize(folder) {
@@ -35,20 +52,20 @@ pub fn run(
         Err(_) => StatIndex::default(),
     };
     let mut runner =
-        Runner { plan, store, contents, threads, reporter, index, folder, output: None };
+        Runner { plan, store, contents, threads, signer, reporter, index, folder, output: None };
     let mut release = Release::new(plan);
     let mut outputs = Vec::new();
     let mut ropes = Vec::new();
     for step in &plan.steps {
         let name = step.product.file_name();
         reporter.output_started(&name, content_size(&step.tree));
-        let (result, cached) = runner.step(step, &name)?;
+        let made = runner.step(step, &name)?;
         store.put_note(&step.subject, &step.parts.summary())?;
-        for file in &result.files {
+        for file in &made.result.files {
             outputs.push((join(&name, &file.path), file.blob));
             ropes.push(file.rope);
         }
-        release.artifacts.push(ReleasedArtifact::new(plan, step, name, &result, cached));
+        release.artifacts.push(ReleasedArtifact::new(plan, step, name, &made));
     }
     runner.finish(&release, &outputs, &ropes)?;
     Ok(release)
@@ -70,6 +87,7 @@ struct Runner<'a> {
     store: &'a Store,
     contents: Contents<'a>,
     threads: usize,
+    signer: Option<&'a dyn Signer>,
     reporter: &'a dyn Reporter,
     index: StatIndex,
     folder: &'a Path,
@@ -79,19 +97,19 @@ struct Runner<'a> {
 
 impl Runner<'_> {
     /// Makes one output; a blob that turns out to be damaged is removed and made again.
-    fn step(&mut self, step: &Step, name: &str) -> Result<(ActionResult, bool), Error> {
+    fn step(&mut self, step: &Step, name: &str) -> Result<Made, Error> {
         let mut hit = match &step.state {
             State::Hit(result) => Some(result.clone()),
             State::Miss(_) => None,
         };
+        let signer = self.signer.filter(|_| step.product.kind().is_signable());
         for _ in 0..ATTEMPTS {
-            let cached = hit.is_some();
-            let outcome = match hit.take() {
-                Some(result) => self.restore(name, result),
-                None => self.make(step, name),
+            let outcome = match signer {
+                Some(signer) => self.make_signed(step, name, hit.take(), signer),
+                None => self.make_unsigned(step, name, hit.take()),
             };
             let error = match outcome {
-                Ok(result) => return Ok((result, cached)),
+                Ok(made) => return Ok(made),
                 Err(error) => error,
             };
             let Some(digest) = store::is_damage(&error) else { return Err(error) };
@@ -102,6 +120,80 @@ impl Runner<'_> {
             path: self.store.root().into(),
             source: io::Error::other("blobs are damaged as fast as they are made"),
         })
+    }
+
+    fn make_unsigned(
+        &mut self,
+        step: &Step,
+        name: &str,
+        hit: Option<ActionResult>,
+    ) -> Result<Made, Error> {
+        let cached = hit.is_some();
+        let result = match hit {
+            Some(result) => self.restore(name, result)?,
+            None => self.make(step, name)?,
+        };
+        Ok(Made { result, signature: None, cached })
+    }
+
+    /// Makes an output and signs it. The signed output is a result of its own, so that what is kept
+    /// of the unsigned one is the same whoever signs.
+    fn make_signed(
+        &mut self,
+        step: &Step,
+        name: &str,
+        hit: Option<ActionResult>,
+        signer: &dyn Signer,
+    ) -> Result<Made, Error> {
+        let is_staged = hit.is_none();
+        let unsigned = match hit {
+            Some(result) => result,
+            None => self.make(step, name)?,
+        };
+        let signature = Some(ReleasedSignature {
+            fingerprint: signer.fingerprint().into(),
+            unsigned: unsigned.identity,
+        });
+        let key = signature_key(&unsigned.identity, signer.fingerprint(), self.plan.epoch);
+        let kept = self.store.result(&key);
+        let kept = kept.filter(|kept| kept.files.iter().all(|f| self.store.rope(&f.rope).is_ok()));
+        if let Some(kept) = kept {
+            // What is staged is unsigned, and would replace the output even if that is current.
+            let result =
+                if is_staged { self.unpack(name, kept)? } else { self.restore(name, kept)? };
+            return Ok(Made { result, signature, cached: !is_staged });
+        }
+        let [file] = unsigned.files.as_slice() else {
+            return Err(io::Error::other(format!("{} is not one file", unsigned.format)).into());
+        };
+        let rope = self.store.rope(&file.rope)?;
+        if !is_staged {
+            self.stage(name, &rope)?;
+        }
+        let (blob, rope) = self.sign(name, &rope, signer)?;
+        let rope = self.store.put_rope(&rope)?;
+        let files = vec![OutputFile { path: String::new(), blob, rope }];
+        let result = ActionResult { identity: blob.digest, files, ..unsigned };
+        self.store.put_result(&key, &result)?;
+        Ok(Made { result, signature, cached: false })
+    }
+
+    /// Signs a staged file, which a rope describes.
+    fn sign(
+        &mut self,
+        name: &str,
+        rope: &Rope,
+        signer: &dyn Signer,
+    ) -> Result<(Blob, Rope), Error> {
+        let output = self.output()?;
+        let opened = Opened::open(&output.staged(name))?;
+        let edits = seal::seal(&opened, signer, &SealOptions::first(self.plan.epoch))?;
+        let signed = edit_rope(rope, &edits);
+        let blob = match self.output()?.edit(name, &edits)? {
+            Some(blob) => blob,
+            None => self.stage(name, &signed)?,
+        };
+        Ok((blob, signed))
     }
 
     fn make(&mut self, step: &Step, name: &str) -> Result<ActionResult, Error> {
@@ -127,9 +219,10 @@ impl Runner<'_> {
     }
 
     fn restore(&mut self, name: &str, result: ActionResult) -> Result<ActionResult, Error> {
-        if self.is_current(name, &result)? {
-            return Ok(result);
-        }
+        if self.is_current(name, &result)? { Ok(result) } else { self.unpack(name, result) }
+    }
+
+    fn unpack(&mut self, name: &str, result: ActionResult) -> Result<ActionResult, Error> {
         for file in &result.files {
             let rope = self.store.rope(&file.rope)?;
             let blob = self.stage(&join(name, &file.path), &rope)?;
@@ -153,12 +246,17 @@ impl Runner<'_> {
         Ok(!is_folder || count_files(&self.folder.join(name))? == result.files.len())
     }
 
-    fn stage(&mut self, name: &str, rope: &Rope) -> Result<Blob, Error> {
-        let output = match &mut self.output {
+    fn output(&mut self) -> Result<&mut OutputFolder, Error> {
+        let opened = match self.output.take() {
             Some(output) => output,
-            None => self.output.insert(OutputFolder::open(self.folder)?),
+            None => OutputFolder::open(self.folder)?,
         };
-        output.stage(name, rope, &self.contents)
+        Ok(self.output.insert(opened))
+    }
+
+    fn stage(&mut self, name: &str, rope: &Rope) -> Result<Blob, Error> {
+        let contents = self.contents;
+        self.output()?.stage(name, rope, &contents)
     }
 
     fn write_error(&self, step: &Step, source: WriteError) -> Error {
@@ -192,6 +290,12 @@ impl Runner<'_> {
         self.store.list_release(&release.label(), &release.lasting_document()?, ropes)?;
         Ok(())
     }
+}
+
+/// Returns the key of a signed output: what is signed, by whom, and when.
+fn signature_key(unsigned: &Digest, fingerprint: &str, epoch: Epoch) -> Digest {
+    let name = format!("bake signature 1\n{unsigned}\n{fingerprint}\n{}\n", epoch.0);
+    Digest::of(name.as_bytes())
 }
 
 fn changed(error: io::Error) -> Error {

@@ -417,3 +417,144 @@ fn what_is_no_artifact_is_said_so() {
         assert!(error.contains(&format!("`{name}` is not an artifact that bake knows")), "{error}");
     }
 }
+
+/// Returns the path of a key for tests.
+fn key(name: &str) -> String {
+    format!("{}/src/sign/tests/keys/{name}.asc", env!("CARGO_MANIFEST_DIR"))
+}
+
+#[test]
+fn a_signed_bake_differs_in_its_signatures_only() {
+    let project = Project::new(RULES);
+    let plain = files_of(&project, "plain", &[]);
+    let sign = ["--sign-key", &key("ed25519")];
+    let signed = files_of(&project, "signed", &sign);
+    let differing: Vec<&str> = plain
+        .iter()
+        .filter(|(name, bytes)| signed[*name] != **bytes)
+        .map(|(name, _)| name.as_str())
+        .collect();
+    assert_eq!(differing, ["hello-1.0.0-1.x86_64.rpm", "hello_1.0.0-1_amd64.deb"]);
+    // With another store, and in two steps.
+    fs_err::remove_dir_all(project.path("store")).unwrap();
+    let again = files_of(&project, "again", &sign);
+    for name in &differing {
+        assert_eq!(again[*name], signed[*name], "{name}");
+        let file = project.path("plain").join(name);
+        let mut arguments = vec!["sign", "--key", sign[1]];
+        let file_name = file.to_str().unwrap();
+        arguments.push(file_name);
+        success(&project.bake(&arguments));
+        assert_eq!(fs_err::read(&file).unwrap(), signed[*name], "{name}");
+        success(&project.bake(&["sign", "--delete", file_name]));
+        assert_eq!(fs_err::read(&file).unwrap(), plain[*name], "{name}");
+    }
+    let release: serde_json::Value =
+        serde_json::from_slice(&fs_err::read(project.path("signed/release.json")).unwrap())
+            .unwrap();
+    for (number, name) in [(0, differing[1]), (1, differing[0])] {
+        let artifact = &release["artifacts"][number];
+        let digest = |bytes: &[u8]| bake_formats::digest::Digest::of(bytes).to_string();
+        assert_eq!(artifact["path"], name);
+        assert_eq!(artifact["digest"], digest(&signed[name]));
+        assert_eq!(artifact["signature"]["unsigned"], digest(&plain[name]));
+        assert_eq!(
+            artifact["signature"]["fingerprint"],
+            "BB849AB50AA80F1FBB8C9B26E0A51EB99159703B"
+        );
+    }
+    assert_eq!(release["artifacts"][2].get("signature"), None);
+}
+
+fn files_of(project: &Project, folder: &str, more: &[&str]) -> BTreeMap<String, Vec<u8>> {
+    let mut arguments = vec!["build", "-o", folder];
+    arguments.extend(more);
+    success(&project.bake(&arguments));
+    files(&project.path(folder))
+}
+
+#[test]
+fn a_second_signed_bake_touches_nothing_and_who_signs_makes_a_difference() {
+    let project = Project::new(RULES);
+    let build = |name: &str| {
+        success(&project.bake(&["build", "--only", "deb,rpm", "--sign-key", &key(name)]))
+    };
+    let count = |text: &str| text.matches(" cached ").count();
+    assert_eq!(count(&build("ed25519")), 0);
+    let rpm = project.path("dist/hello-1.0.0-1.x86_64.rpm");
+    let identity = |path: &Path| fs_err::metadata(path).map(|m| (m.ino(), m.mtime())).unwrap();
+    let before = identity(&rpm);
+    assert_eq!(count(&build("ed25519")), 2);
+    assert_eq!(identity(&rpm), before);
+    assert_eq!(count(&build("rsa")), 0);
+    assert_ne!(identity(&rpm), before);
+    // Unsigned, signed by either: all three are kept, and a lost output comes back.
+    fs_err::remove_file(&rpm).unwrap();
+    assert_eq!(count(&build("ed25519")), 2);
+    let keyring = key("ed25519");
+    let rpm = rpm.to_str().unwrap();
+    success(&project.bake(&["verify", "--keyring", &keyring, "--require-signature", rpm]));
+    let output = project.bake(&["build", "--only", "deb,rpm"]);
+    assert_eq!(count(&success(&output)), 2);
+    let output = project.bake(&["verify", "--keyring", &keyring, "--require-signature", rpm]);
+    assert_eq!(output.status.code(), Some(1));
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(text.contains("no good signature by a key of the keyrings"), "{text}");
+}
+
+#[test]
+fn signatures_are_told_by_inspect_and_verify() {
+    let project = Project::new(RULES);
+    let deb = "dist/hello_1.0.0-1_amd64.deb";
+    success(&project.bake(&["build", "--only", "deb", "--sign-key", &key("ed25519")]));
+    let text = success(&project.bake(&["inspect", deb]));
+    let claim =
+        "signature _gpgorigin: BB849AB50AA80F1FBB8C9B26E0A51EB99159703B, 2024-01-01, SHA512";
+    assert!(text.contains(claim), "{text}");
+    let verify =
+        |keyring: &str| project.bake(&["verify", "--json", "--keyring", &key(keyring), deb]);
+    let outcome = |output: &Output| {
+        let text = String::from_utf8_lossy(&output.stdout).into_owned();
+        let line = text.lines().find(|line| line.contains("verified")).unwrap();
+        let event: serde_json::Value = serde_json::from_str(line).unwrap();
+        event["data"]["signatures"][0]["outcome"].as_str().unwrap().to_owned()
+    };
+    let good = verify("ed25519");
+    assert_eq!((outcome(&good).as_str(), good.status.code()), ("good", Some(0)));
+    let unknown = verify("rsa");
+    assert_eq!((outcome(&unknown).as_str(), unknown.status.code()), ("unknown-key", Some(0)));
+    let mut bytes = fs_err::read(project.path(deb)).unwrap();
+    // The end of the signature, before what may be padding.
+    let end = bytes.len() - 3;
+    bytes[end] ^= 1;
+    fs_err::write(project.path(deb), bytes).unwrap();
+    let bad = verify("ed25519");
+    assert_eq!((outcome(&bad).as_str(), bad.status.code()), ("bad", Some(1)));
+}
+
+#[test]
+fn what_cannot_be_signed_is_said_so_and_left_alone() {
+    let project = Project::new(RULES);
+    success(&project.bake(&["build"]));
+    let refused = |arguments: &[&str], expected: &str| {
+        let output = project.bake(arguments);
+        let text = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(!output.status.success() && text.contains(expected), "{arguments:?}: {text}");
+    };
+    let (ed25519, rsa) = (key("ed25519"), key("rsa"));
+    let deb = "dist/hello_1.0.0-1_amd64.deb";
+    refused(&["sign", deb], "neither --sign-key nor --sign-command says who signs");
+    refused(&["sign", "--key", &ed25519, "dist/hello-1.0.0.oci"], "bake signs deb and rpm");
+    refused(&["sign", "--key", &ed25519, "out/share/data"], "is not an artifact that bake knows");
+    success(&project.bake(&["sign", "--key", &ed25519, deb]));
+    let before = fs_err::read(project.path(deb)).unwrap();
+    refused(&["sign", "--key", &rsa, deb], "_gpgorigin has another's signature already; --resign");
+    let mut later = project.command(&["sign", "--key", &ed25519, deb]);
+    let output = later.env("SOURCE_DATE_EPOCH", "1710000000").output().unwrap();
+    let text = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(text.contains("_gpgorigin has a signature of BB849AB50AA8"), "{text}");
+    assert_eq!(fs_err::read(project.path(deb)).unwrap(), before);
+    let options = ["build", "--sign-key", &key("expired"), "-o", "never"];
+    refused(&options, "expired on 2025-01-01");
+    assert!(!project.path("never").exists());
+}

@@ -12,6 +12,10 @@
 
 mod suggestion;
 
+mod date;
+
+mod changelog;
+
 pub mod error;
 
 pub mod name;

@@ -10,6 +10,14 @@ pub(crate) fn nearest<'a>(found: &str, allowed: &[&'a str]) -> Option<&'a str> {
         .map(|(_, word)| word)
 }
 
+/// Says which word was probably meant, or else which words there are.
+pub(crate) fn hint(found: &str, allowed: &[&str]) -> String {
+    match nearest(found, allowed) {
+        Some(near) => format!("did you mean `{near}`?"),
+        None => format!("expected one of `{}`", allowed.join("`, `")),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

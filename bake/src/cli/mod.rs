@@ -58,7 +58,7 @@ enum ColorWhen {
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Bake all outputs of a recipe
-    Build(commands::build::Build),
+    Build(Box<commands::build::Build>),
     /// Check a recipe without building
     Check(commands::check::Check),
     /// Show what a build would do: steps, keys, hit or miss and why
@@ -67,6 +67,8 @@ enum Command {
     Inspect(commands::inspect::Inspect),
     /// Check artifacts against every rule of their formats, and that they hold the same tree
     Verify(commands::verify::Verify),
+    /// Sign debs and rpms with OpenPGP
+    Sign(Box<commands::sign::Sign>),
     /// Show what differs between two artifacts, file by file, across formats too
     Diff(commands::diff::Diff),
     /// Look after the store
@@ -111,6 +113,7 @@ pub fn main() -> Exit {
         Command::Plan(command) => command.run(&printer),
         Command::Inspect(command) => command.run(&printer),
         Command::Verify(command) => command.run(&printer),
+        Command::Sign(command) => command.run(&printer),
         Command::Diff(command) => command.run(&printer),
         Command::Store(command) => command.run(&printer),
         Command::Repo(command) => command.run(&printer),

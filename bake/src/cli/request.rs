@@ -123,7 +123,7 @@ fn output(word: &str) -> Result<Output, Failure> {
     })
 }
 
-/// Returns the time that the environment asks for.
+/// Returns what `SOURCE_DATE_EPOCH` says.
 pub(super) fn epoch() -> Result<Option<Epoch>, Failure> {
     let Some(value) = std::env::var_os("SOURCE_DATE_EPOCH") else { return Ok(None) };
     match value.to_str().and_then(|text| text.parse().ok()) {

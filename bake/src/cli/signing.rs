@@ -1,6 +1,6 @@
 //! What commands that sign take: where the key is, and what unlocks it.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use bake_formats::format::Epoch;
 use clap::Args;
@@ -41,40 +41,53 @@ pub(super) struct SignArgs {
     sign_cert: Option<PathBuf>,
 }
 
-impl SignArgs {
-    /// Returns whether somebody is to sign.
-    pub(super) fn is_given(&self) -> bool {
-        self.sign_key.is_some() || self.sign_command.is_some()
-    }
+/// A key that was asked for, with what unlocks it: a descriptor can be read once only.
+#[derive(Debug)]
+pub(super) struct Signing<'a> {
+    args: &'a SignArgs,
+    passphrase: Option<Passphrase>,
+    now: u32,
+}
 
-    /// Opens the key and unlocks it; `None` if nobody is to sign.
+impl SignArgs {
+    /// Returns the signer for one time of signatures; `None` if nobody is to sign.
     ///
     /// Signatures have the time of `epoch`, or the first moment after it at which the key is valid.
     pub(super) fn signer(&self, epoch: Epoch) -> Result<Option<Box<dyn Signer>>, Failure> {
-        let key_id = self.key_id.as_deref();
-        let moment = Moment { epoch: epoch.0, now: now() };
-        if let Some(path) = &self.sign_key {
-            let passphrase = match (&self.passphrase_file, self.passphrase_fd) {
-                (Some(path), _) => Some(Passphrase::from_file(path)),
-                (None, Some(number)) => Some(Passphrase::from_descriptor(number)),
-                (None, None) => None,
-            };
-            let passphrase = passphrase.transpose().map_err(Error::from)?;
-            let options = KeyOptions { key_id, passphrase: passphrase.as_ref(), moment };
-            let signer = KeyFile::open(path, &options).map_err(Error::from)?;
-            return Ok(Some(Box::new(signer)));
-        }
-        if let (Some(command), Some(certificate)) = (&self.sign_command, &self.sign_cert) {
-            let text_command = self.sign_text_command.as_deref();
-            let options = CommandOptions { command, text_command, certificate, key_id, moment };
-            let signer = SigningCommand::new(&options).map_err(Error::from)?;
-            return Ok(Some(Box::new(signer)));
-        }
-        if key_id.is_some() {
+        self.open()?.map(|signing| signing.at(epoch)).transpose()
+    }
+
+    /// Reads the passphrase; `None` if nobody is to sign.
+    pub(super) fn open(&self) -> Result<Option<Signing<'_>>, Failure> {
+        if self.sign_key.is_none() && self.sign_command.is_none() {
+            let Some(_) = &self.key_id else { return Ok(None) };
             let reason = "it names a key of --sign-key or --sign-command, and neither is given";
             return Err(Error::Input { what: "--key-id".into(), reason: reason.into() }.into());
         }
-        Ok(None)
+        let passphrase = match (&self.passphrase_file, self.passphrase_fd) {
+            (Some(path), _) => Some(Passphrase::from_file(path)),
+            (None, Some(number)) => Some(Passphrase::from_descriptor(number)),
+            (None, None) => None,
+        };
+        let passphrase = passphrase.transpose().map_err(Error::from)?;
+        Ok(Some(Signing { args: self, passphrase, now: now() }))
+    }
+}
+
+impl Signing<'_> {
+    /// Opens the key and unlocks it.
+    pub(super) fn at(&self, epoch: Epoch) -> Result<Box<dyn Signer>, Failure> {
+        let args = self.args;
+        let key_id = args.key_id.as_deref();
+        let moment = Moment { epoch: epoch.0, now: self.now };
+        if let (Some(command), Some(certificate)) = (&args.sign_command, &args.sign_cert) {
+            let text_command = args.sign_text_command.as_deref();
+            let options = CommandOptions { command, text_command, certificate, key_id, moment };
+            return Ok(Box::new(SigningCommand::new(&options).map_err(Error::from)?));
+        }
+        let options = KeyOptions { key_id, passphrase: self.passphrase.as_ref(), moment };
+        let path = args.sign_key.as_deref().unwrap_or(Path::new(""));
+        Ok(Box::new(KeyFile::open(path, &options).map_err(Error::from)?))
     }
 }
 

@@ -6,6 +6,7 @@ mod oci;
 mod product;
 mod rpm;
 mod scripts;
+mod sealed;
 mod vm;
 
 use std::path::Path;
@@ -17,6 +18,7 @@ use crate::error::Error;
 
 pub use kind::Kind;
 pub use product::Product;
+pub use sealed::{Change, Found, Message, Sealed};
 
 /// Returns what is to be made for one output of a recipe.
 pub fn lower(
@@ -36,8 +38,8 @@ pub fn lower(
         }
         Output::Rpm => {
             if let Some(table) = &recipe.rpm {
-                products
-                    .push(Product::Rpm(Box::new(rpm::package(recipe, table, tree_id, folder)?)));
+                let package = rpm::package(recipe, table, (tree, tree_id), folder)?;
+                products.push(Product::Rpm(Box::new(package)));
             }
         }
         Output::Oci => {

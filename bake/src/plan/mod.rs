@@ -103,6 +103,15 @@ pub fn load(request: &Request<'_>) -> Result<Recipe, Failures> {
     Ok(recipe)
 }
 
+/// Returns the time of everything in a bake, without planning it.
+pub fn epoch(request: &Request<'_>) -> Result<Epoch, Failures> {
+    Ok(epoch_of(request, &load(request)?))
+}
+
+fn epoch_of(request: &Request<'_>, recipe: &Recipe) -> Epoch {
+    request.epoch.or(recipe.source_date).unwrap_or(FIXED_EPOCH)
+}
+
 /// Loads a recipe, reads the build output and finds out what is to be done.
 pub fn plan(
     request: &Request<'_>,
@@ -111,7 +120,7 @@ pub fn plan(
 ) -> Result<Plan, Failures> {
     let recipe = load(request)?;
     let folder = folder_of(request.recipe)?;
-    let epoch = request.epoch.or(recipe.source_date).unwrap_or(FIXED_EPOCH);
+    let epoch = epoch_of(request, &recipe);
     let scan = assemble::scan(&folder, &recipe.files).map_err(Error::from)?;
     let contents: Vec<Content> =
         assemble::hash_files(store, &folder, &scan.files, request.threads, reporter)?;

@@ -14,8 +14,8 @@ use pgp::packet::{
 };
 use pgp::ser::Serialize;
 use pgp::types::{
-    EcdsaPublicParams, EddsaLegacyPublicParams, Fingerprint, KeyDetails, KeyVersion, PublicParams,
-    SignatureBytes, Tag, VerifyingKey,
+    Duration, EcdsaPublicParams, EddsaLegacyPublicParams, Fingerprint, KeyDetails, KeyVersion,
+    PublicParams, SignatureBytes, Tag, Timestamp, VerifyingKey,
 };
 use rsa_bits::bits;
 
@@ -288,16 +288,17 @@ fn is(signature: &Signature, kind: Type) -> bool {
 }
 
 /// A signature that does not verify is as good as none.
+#[expect(clippy::needless_pass_by_value, reason = "it is the outcome of the call around")]
 fn proves(outcome: pgp::errors::Result<()>) -> bool {
     outcome.is_ok()
 }
 
 fn made(signature: &Signature) -> u32 {
-    signature.created().map_or(0, |made| made.as_secs())
+    signature.created().map_or(0, Timestamp::as_secs)
 }
 
 fn is_in_force(signature: &Signature, at: u32) -> bool {
-    let lifetime = signature.signature_expiration_time().map_or(0, |time| time.as_secs());
+    let lifetime = signature.signature_expiration_time().map_or(0, Duration::as_secs);
     let ends = if lifetime == 0 { u32::MAX } else { made(signature).saturating_add(lifetime) };
     made(signature) <= at && (lifetime == 0 || at < ends)
 }
@@ -326,7 +327,7 @@ fn check_expiry(created: u32, lifetime: Option<u32>, at: u32) -> Result<(), Unfi
 }
 
 fn lifetime(signature: &Signature) -> Option<u32> {
-    signature.key_expiration_time().map(|time| time.as_secs())
+    signature.key_expiration_time().map(Duration::as_secs)
 }
 
 fn flags(signature: &Signature) -> Option<KeyFlags> {

@@ -36,8 +36,7 @@ impl KeyId {
     pub(super) fn names(&self, certificate: &Certificate, part: Part) -> bool {
         let is = |part| {
             let key = certificate.details(part);
-            let id: String =
-                key.legacy_key_id().as_ref().iter().map(|b| format!("{b:02X}")).collect();
+            let id = key.legacy_key_id().to_string().to_ascii_uppercase();
             self.digits == hex(&key.fingerprint()) || self.digits == id
         };
         is(part) || (!self.exactly && is(Part::Primary))

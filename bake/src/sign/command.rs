@@ -9,6 +9,7 @@ use std::thread;
 
 use pgp::crypto::hash::HashAlgorithm;
 use pgp::packet::{Signature, SignatureConfig, SignatureType, SignatureVersionSpecific};
+use pgp::types::Timestamp;
 
 use super::certificate::{Certificate, Part};
 use super::choice::{Choice, choose};
@@ -97,7 +98,9 @@ impl SigningCommand {
         let words = if kind == SignatureType::Text { &self.text } else { &self.binary };
         let mut child = self.start(words, kind)?;
         let finished = talk(&mut child, message, |bytes| {
-            hashers.iter_mut().for_each(|hasher| hasher.update(bytes));
+            for hasher in &mut hashers {
+                hasher.update(bytes);
+            }
         });
         let Finished { status, output, messages } = finished?;
         if !status.success() {
@@ -156,7 +159,7 @@ impl SigningCommand {
         self.certificate.verify(self.part, config.hash_alg, &digest, value).map_err(|_| {
             format!("what it returned is no signature of {} over these bytes", self.fingerprint)
         })?;
-        let made = signature.created().map_or(0, |made| made.as_secs());
+        let made = signature.created().map_or(0, Timestamp::as_secs);
         self.certificate.check(self.part, made).map_err(|unfit| {
             format!("it dated its signature to {}, when {} {unfit}", Date(made), self.fingerprint)
         })

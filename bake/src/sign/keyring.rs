@@ -7,7 +7,7 @@ use std::path::Path;
 use pgp::composed::{Deserializable, SignedPublicKey, SignedSecretKey};
 use pgp::crypto::hash::HashAlgorithm;
 use pgp::packet::{Packet, PacketTrait, Signature, SignatureType};
-use pgp::types::Tag;
+use pgp::types::{Duration, Tag, Timestamp};
 use serde::Serialize;
 
 use super::certificate::{Certificate, Part, hex};
@@ -51,6 +51,25 @@ pub enum Outcome {
     UnknownKey,
     /// It is not over these bytes, or must not count.
     Bad,
+}
+
+impl Verdict {
+    /// Returns what the signature says of itself: who made it, when, with which hash.
+    pub fn claim(&self) -> String {
+        let user_id = self.user_id.as_ref().map(|user_id| {
+            let plain: String = user_id.chars().filter(|c| !c.is_control()).collect();
+            format!("\"{plain}\"")
+        });
+        let time = self.time.map(|time| Date(time).to_string());
+        let facts = [self.key.clone(), user_id, time, self.hash.clone(), self.reason.clone()];
+        facts.into_iter().flatten().collect::<Vec<_>>().join(", ")
+    }
+}
+
+impl fmt::Display for Verdict {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}, {}", self.outcome, self.claim())
+    }
 }
 
 impl fmt::Display for Outcome {
@@ -119,7 +138,7 @@ impl Keyring {
             key: issuer(signature),
             certificate: None,
             user_id: None,
-            time: signature.created().map(|made| made.as_secs()),
+            time: signature.created().map(Timestamp::as_secs),
             hash: signature.hash_alg().map(|hash| hash.to_string()),
             reason: None,
         };
@@ -157,13 +176,18 @@ impl Keyring {
     }
 }
 
+/// Returns who made the signatures of some packets, as they say themselves; nobody if they are none.
+pub fn issuers(signature: &[u8]) -> Vec<String> {
+    let signatures = packets::signatures(signature).unwrap_or_default();
+    signatures.iter().filter_map(issuer).collect()
+}
+
 /// Returns whom a signature says it is from: a fingerprint, else a key id.
 pub(super) fn issuer(signature: &Signature) -> Option<String> {
     if let Some(fingerprint) = signature.issuer_fingerprint().first() {
         return Some(hex(fingerprint));
     }
-    let id = signature.issuer_key_id().first().map(|id| id.as_ref().to_vec())?;
-    Some(id.iter().map(|byte| format!("{byte:02X}")).collect())
+    signature.issuer_key_id().first().map(|id| id.to_string().to_ascii_uppercase())
 }
 
 /// What a signature must be besides correct.
@@ -194,7 +218,7 @@ fn policy(
     if made > now.saturating_add(CLOCK_DRIFT) {
         return Err(format!("it is dated {}, which is yet to come", Date(made)));
     }
-    let lifetime = signature.signature_expiration_time().map_or(0, |time| time.as_secs());
+    let lifetime = signature.signature_expiration_time().map_or(0, Duration::as_secs);
     if lifetime > 0 && now >= made.saturating_add(lifetime) {
         return Err(format!("it expired on {}", Date(made.saturating_add(lifetime))));
     }

@@ -32,7 +32,7 @@ use std::io::{self, Read};
 pub use certificate::Certificate;
 pub use command::{CommandOptions, SigningCommand};
 pub use key_file::{KeyFile, KeyOptions};
-pub use keyring::{Keyring, Outcome, Verdict};
+pub use keyring::{Keyring, Outcome, Verdict, issuers};
 pub use packets::armor;
 pub use passphrase::Passphrase;
 

@@ -36,6 +36,7 @@ mod listing;
 mod model;
 mod read;
 mod relation;
+mod seal;
 #[cfg(test)]
 mod tests;
 mod verify;
@@ -46,6 +47,7 @@ pub use control::{ControlError, Paragraph};
 pub use index::{Listing, list};
 pub use model::{ControlFile, MultiArch, Package, RelationField};
 pub use relation::{Alternatives, Operator, Relation, RelationError, Relations};
+pub use seal::{Role, Seal, Signature};
 pub use version::{Version, VersionError};
 
 use crate::encode::Codec;

@@ -91,6 +91,16 @@ impl Dependency {
         Self { name: name.into(), version: Some((op, version.into())) }
     }
 
+    /// Returns the bits of `RPMSENSE_SENSEMASK`.
+    pub(super) fn sense(&self) -> u32 {
+        self.version.as_ref().map_or(0, |(operator, _)| operator.sense())
+    }
+
+    /// Returns what rpm sorts by, before flags.
+    pub(super) fn sort_key(&self) -> (&str, &str) {
+        (&self.name, self.version.as_ref().map_or("", |(_, version)| version))
+    }
+
     /// Returns whether this is a boolean expression.
     pub fn is_rich(&self) -> bool {
         self.name.starts_with('(')

@@ -1,7 +1,10 @@
 //! Directories that belong to the distribution, so that no other package may own them.
 //!
 //! A package that lists `/usr/bin` fights with the package `filesystem` over its mode; one that
-//! does not list its own directories leaves them behind when it is removed.
+//! does not list its own directories leaves them behind when it is removed. So a parent that nobody
+//! asked for is listed where it can only be the package's own: below `/opt` and `/srv`, where no
+//! distribution has anything, and below a directory of the package's name where such are customary,
+//! e.g. `/usr/share/NAME`. Any other may be another package's, with another mode.
 
 use crate::tree::{Entry, FileTree, Mark, Mode, TreePath};
 
@@ -101,11 +104,31 @@ const SYSTEM: &[&str] = &[
     "var/spool",
 ];
 
-/// Returns whether a package must not list an entry: a parent that nobody asked for, or a
-/// distribution's directory just as the distribution has it.
+/// Where packages have directories of their names.
+const NAMED: &[&str] = &[
+    "etc",
+    "usr/include",
+    "usr/lib",
+    "usr/lib64",
+    "usr/libexec",
+    "usr/share",
+    "usr/share/doc",
+    "usr/share/licenses",
+    "usr/src",
+    "var/cache",
+    "var/lib",
+    "var/log",
+    "var/spool",
+];
+
+/// Where no distribution has anything.
+const FREE: &[&str] = &["etc/opt", "opt", "srv", "var/opt"];
+
+/// Returns whether a package of some name must not list an entry: a parent that nobody asked for
+/// and that may be another's, or a distribution's directory just as the distribution has it.
 ///
 /// What is left out is never more than a [`crate::tree::TreeId`] leaves out.
-pub(super) fn is_unowned(tree: &FileTree, path: &TreePath, entry: &Entry) -> bool {
+pub(super) fn is_unowned(tree: &FileTree, path: &TreePath, entry: &Entry, name: &str) -> bool {
     let usual = entry.is_directory()
         && entry.mode == Mode::EXECUTABLE
         && &*entry.owner.name == "root"
@@ -114,7 +137,18 @@ pub(super) fn is_unowned(tree: &FileTree, path: &TreePath, entry: &Entry) -> boo
         && entry.mark != Mark::Ghost;
     usual
         && (path.is_root() || tree.has_children(path))
-        && (entry.implied || path.relative_str().is_some_and(is_system))
+        && ((entry.implied && !is_private(path, name))
+            || path.relative_str().is_some_and(is_system))
+}
+
+/// Returns whether a directory can only be that of a package of some name.
+fn is_private(path: &TreePath, name: &str) -> bool {
+    let Some(path) = path.relative_str() else { return false };
+    let below = |root: &str| path.strip_prefix(root)?.strip_prefix('/');
+    FREE.iter().any(|root| below(root).is_some())
+        || NAMED
+            .iter()
+            .any(|root| below(root).is_some_and(|rest| rest.split('/').next() == Some(name)))
 }
 
 fn is_system(path: &str) -> bool {
@@ -142,6 +176,10 @@ mod tests {
         add("/usr/share/x", Entry::directory());
         add("/usr/share/x/y", file());
         add("/usr/lib/private/z", file());
+        add("/usr/share/doc/x/README", file());
+        add("/usr/share/licenses/xy/MIT", file());
+        add("/opt/vendor/z", file());
+        add("/etc/nginx/conf.d/x/y", file());
         add("/var/lib", Entry::directory());
         let private = Entry { owner: Owner::new("svc", 7), ..Entry::directory() };
         add("/srv", private);
@@ -149,14 +187,20 @@ mod tests {
         let tree = builder.finish().unwrap();
         let listed: Vec<String> = tree
             .iter()
-            .filter(|(path, entry)| !is_unowned(&tree, path, entry))
+            .filter(|(path, entry)| !is_unowned(&tree, path, entry, "x"))
             .map(|(path, _)| path.to_string())
             .collect();
         let expected = [
+            "/etc/nginx/conf.d/x/y",
+            "/opt/vendor",
+            "/opt/vendor/z",
             "/srv",
             "/srv/x",
             "/usr/bin/x",
             "/usr/lib/private/z",
+            "/usr/share/doc/x",
+            "/usr/share/doc/x/README",
+            "/usr/share/licenses/xy/MIT",
             "/usr/share/x",
             "/usr/share/x/y",
             "/var/lib",

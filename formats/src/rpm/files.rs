@@ -3,17 +3,22 @@
 //! A path is split into `DIRNAMES[DIRINDEXES[i]]`, which ends with a slash, and `BASENAMES[i]`.
 //! Files are in byte order of their paths, as rpm's binary search expects. Regular files of one
 //! inode are hard links; only the last of them has its content in the payload.
+//! [`super::columns`] reads the arrays back.
 //!
 //! Specified in rpm's `docs/manual/tags.md`, "Packages with files"; the flags in
 //! `include/rpm/rpmfiles.h`.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
+use super::automatic::Usage;
+use super::checksum::Checksum;
 use super::directories::is_unowned;
 use super::header::Header;
-use super::relations::Usage;
-use super::tags;
+use super::model::{Package, RpmFormat};
+use super::relations::Row;
 use super::value::{Strings, Value};
+use super::{columns, tags};
 use crate::archive::cpio;
 use crate::digest::Digest;
 use crate::format::{ReadError, WriteError};
@@ -31,12 +36,6 @@ const FLAG_ARTIFACT: u32 = 1 << 12;
 /// Verify everything; of ghosts neither digest, size, link target nor modification time.
 const VERIFY_ALL: u32 = u32::MAX;
 const VERIFY_GHOST: u32 = VERIFY_ALL & !(1 << 0 | 1 << 1 | 1 << 2 | 1 << 5);
-
-/// `PGPHASHALGO_SHA256`
-pub(super) const SHA256: u32 = 8;
-
-/// The number of accounts whose number is not known: the kernel's overflow number.
-const UNKNOWN_ACCOUNT: u32 = 65534;
 
 /// The file types of `st_mode`.
 pub(super) const S_IFMT: u16 = 0o170_000;
@@ -57,12 +56,14 @@ pub(super) struct File {
     pub(super) size: u64,
     /// `FILERDEVS`: major number in the high byte, minor number in the low one.
     pub(super) rdev: u16,
-    /// `FILEDIGESTS`, of regular files that are no ghosts.
+    /// `FILEDIGESTS`, of regular files that are no ghosts, if it is SHA-256.
     pub(super) digest: Option<Digest>,
+    /// The same as hex digits if it is not.
+    pub(super) checksum: String,
     /// `FILELINKTOS`
     pub(super) link_to: Vec<u8>,
     /// `FILEFLAGS`
-    flags: u32,
+    pub(super) flags: u32,
     /// `FILEUSERNAME`; the number is in the payload only.
     pub(super) owner: Owner,
     /// `FILEGROUPNAME`; the number is in the payload only.
@@ -71,6 +72,8 @@ pub(super) struct File {
     pub(super) inode: u32,
     /// `FILECAPS`, empty for none.
     pub(super) capabilities: String,
+    /// `FILELANGS`
+    pub(super) language: Option<Arc<str>>,
 }
 
 /// What the inode of a row says.
@@ -90,6 +93,12 @@ pub(super) struct FileTable {
     pub(super) rows: Vec<File>,
     /// Whether sizes have 64 bits, and so the payload is stripped cpio.
     pub(super) large: bool,
+    /// How the digests of files were computed.
+    pub(super) checksum: Checksum,
+    /// What sysusers.d files among the rows make the package provide.
+    pub(super) accounts: Vec<Row>,
+    /// `FILECOLORS`, of all rows; empty if nobody has looked.
+    pub(super) colors: Vec<u32>,
 }
 
 impl File {
@@ -116,10 +125,10 @@ impl File {
             Mark::License
         } else if has(FLAG_README) {
             Mark::Readme
-        } else if has(FLAG_DOC) {
-            Mark::Doc
         } else if has(FLAG_ARTIFACT) {
             Mark::Artifact
+        } else if has(FLAG_DOC) {
+            Mark::Doc
         } else {
             Mark::Plain
         }
@@ -139,17 +148,35 @@ impl File {
             size,
             rdev: rdev(path, entry)?,
             digest: content.map(|content| content.digest),
+            checksum: String::new(),
             link_to,
-            flags: flags(entry),
+            flags: flags(path, entry),
             owner: account(path, &entry.owner, "owner")?,
             group: account(path, &entry.group, "group")?,
             inode: 0,
             capabilities: capabilities(path, entry)?,
+            language: entry.language.clone(),
         })
     }
 }
 
-fn flags(entry: &Entry) -> u32 {
+/// Where everything is a document: rpm's `%__docdir_path`, as far as it is in use.
+const DOCUMENTS: &[&str] = &[
+    "usr/share/doc/",
+    "usr/share/gnome/help/",
+    "usr/share/gtk-doc/html/",
+    "usr/share/info/",
+    "usr/share/javadoc/",
+    "usr/share/man/",
+];
+
+fn flags(path: &TreePath, entry: &Entry) -> u32 {
+    let below = |root: &&str| path.relative().starts_with(root.as_bytes());
+    let document = !entry.is_directory() && DOCUMENTS.iter().any(below);
+    mark_flags(entry) | if document { FLAG_DOC } else { 0 }
+}
+
+fn mark_flags(entry: &Entry) -> u32 {
     match entry.mark {
         Mark::Ghost => FLAG_GHOST,
         // As rpmbuild has it: a directory is no document.
@@ -210,11 +237,11 @@ fn capabilities(path: &TreePath, entry: &Entry) -> Result<String, WriteError> {
 
 impl FileTable {
     /// Returns the table of everything in a tree that the package lists.
-    pub(super) fn from_tree(tree: &FileTree) -> Result<Self, WriteError> {
+    pub(super) fn from_tree(tree: &FileTree, package: &Package) -> Result<Self, WriteError> {
         let mut rows = Vec::new();
         for (path, entry) in tree.iter() {
             refuse_link_to_ghost(tree, path, entry)?;
-            if !is_unowned(tree, path, entry) {
+            if !is_unowned(tree, path, entry, &package.name) {
                 rows.push((entry, File::from_entry(tree, path, entry)?));
             }
         }
@@ -229,18 +256,25 @@ impl FileTable {
             file.inode = *inodes.entry(identity).or_insert(number);
         }
         let rows: Vec<File> = rows.into_iter().map(|(_, file)| file).collect();
-        let large = rows.iter().any(|file| file.size > cpio::MAX_BODY);
-        Ok(Self { rows, large })
+        let large =
+            package.format == RpmFormat::V6 || rows.iter().any(|file| file.size > cpio::MAX_BODY);
+        Ok(Self { rows, large, ..Self::default() })
     }
 
     /// Returns what the table uses of rpm's features.
     pub(super) fn usage(&self) -> Usage {
+        let names = |of: fn(&File) -> &Owner| -> BTreeSet<String> {
+            let names = self.rows.iter().map(|file| of(file).name.to_string());
+            names.filter(|name| name != "root").collect()
+        };
         Usage {
-            files: !self.rows.is_empty(),
             config: self.rows.iter().any(|file| file.mark().is_config()),
             capabilities: self.rows.iter().any(|file| !file.capabilities.is_empty()),
             hard_links: self.links().iter().any(|links| links.count > 1),
             large_files: self.large,
+            users: names(|file| &file.owner),
+            groups: names(|file| &file.group),
+            accounts: self.accounts.clone(),
         }
     }
 
@@ -274,9 +308,10 @@ impl FileTable {
     pub(super) fn put(&self, header: &mut Header, mtime: u32) {
         let total = self.total_size();
         match u32::try_from(total) {
-            Ok(total) if total < u32::MAX => header.put_int32(tags::SIZE, total),
+            Ok(total) if total < u32::MAX && !self.large => header.put_int32(tags::SIZE, total),
             _ => header.put(tags::LONGSIZE, Value::Int64(vec![total])),
         }
+        header.put_int32(tags::FILEDIGESTALGO, Checksum::Sha256.number());
         if self.rows.is_empty() {
             return;
         }
@@ -295,12 +330,14 @@ impl FileTable {
             digests.push(file.digest.map(|digest| digest.hex()).unwrap_or_default().as_bytes());
         }
         header.put(tags::FILEDIGESTS, Value::StringArray(digests));
-        header.put_int32(tags::FILEDIGESTALGO, SHA256);
         let strings = |of: fn(&File) -> &[u8]| Value::StringArray(rows().map(of).collect());
         header.put(tags::FILELINKTOS, strings(|file| &file.link_to));
         header.put(tags::FILEUSERNAME, strings(|file| file.owner.name.as_bytes()));
         header.put(tags::FILEGROUPNAME, strings(|file| file.group.name.as_bytes()));
-        header.put(tags::FILELANGS, strings(|_| b""));
+        header.put(
+            tags::FILELANGS,
+            strings(|file| file.language.as_deref().unwrap_or_default().as_bytes()),
+        );
         if rows().any(|file| !file.capabilities.is_empty()) {
             header.put(tags::FILECAPS, strings(|file| file.capabilities.as_bytes()));
         }
@@ -309,6 +346,7 @@ impl FileTable {
         header.put(tags::FILEVERIFYFLAGS, Value::Int32(verify.collect()));
         header.put(tags::FILEDEVICES, Value::Int32(vec![1; self.rows.len()]));
         header.put(tags::FILEINODES, Value::Int32(rows().map(|file| file.inode).collect()));
+        header.put(tags::FILECOLORS, Value::Int32(self.colors.clone()));
         self.put_paths(header);
     }
 
@@ -336,13 +374,9 @@ impl FileTable {
 
     /// Reads the table of a header.
     pub(super) fn read(header: &Header) -> Result<Self, ReadError> {
-        let paths = read_paths(header)?;
-        let count = paths.len();
-        let columns = Columns::read(header, count)?;
+        let (rows, checksum) = columns::read(header)?;
         let large = header.get(tags::LONGFILESIZES).is_some();
-        let rows = paths.into_iter().enumerate();
-        let rows: Result<_, ReadError> = rows.map(|(row, path)| columns.file(row, path)).collect();
-        Ok(Self { rows: rows?, large })
+        Ok(Self { rows, large, checksum, ..Self::default() })
     }
 }
 
@@ -355,132 +389,6 @@ fn refuse_link_to_ghost(tree: &FileTree, path: &TreePath, entry: &Entry) -> Resu
     }
     let what = format!("the hard link to the ghost `{target}`");
     Err(WriteError::Unsupported { format: "rpm", path: path.clone(), what, reason: None })
-}
-
-fn read_paths(header: &Header) -> Result<Vec<TreePath>, ReadError> {
-    let (basenames, dirnames) = (header.strings(tags::BASENAMES)?, header.strings(tags::DIRNAMES)?);
-    let indexes = header.int32s(tags::DIRINDEXES)?;
-    let indexes = expect_count(header, tags::DIRINDEXES, indexes, basenames.len())?;
-    let dirnames: Vec<&[u8]> = dirnames.iter().collect();
-    let path = |(basename, index): (&[u8], &u32)| {
-        let Some(directory) = dirnames.get(*index as usize) else {
-            let reason = format!("expected less than {}, found {index}", dirnames.len());
-            return Err(header.invalid(tags::DIRINDEXES, reason));
-        };
-        let text = [directory, basename].concat();
-        let path = TreePath::parse(&text).ok().filter(|path| {
-            // Exactly one spelling, so that no file hides behind another.
-            path.absolute() == text && !basename.contains(&b'/')
-        });
-        path.ok_or_else(|| {
-            let reason = format!("`{}` is not an absolute, normal path", escape(&text));
-            header.invalid(tags::BASENAMES, reason)
-        })
-    };
-    basenames.iter().zip(indexes).map(path).collect()
-}
-
-fn expect_count<'a, T>(
-    header: &Header,
-    tag: u32,
-    values: &'a [T],
-    count: usize,
-) -> Result<&'a [T], ReadError> {
-    if values.len() == count {
-        return Ok(values);
-    }
-    Err(header.invalid(tag, format!("expected {count} values, found {}", values.len())))
-}
-
-/// The arrays of a header, all of one length.
-struct Columns<'a> {
-    header: &'a Header,
-    sizes: Vec<u64>,
-    modes: &'a [u16],
-    rdevs: &'a [u16],
-    digests: Vec<String>,
-    links: Vec<Vec<u8>>,
-    flags: &'a [u32],
-    users: Vec<String>,
-    groups: Vec<String>,
-    inodes: &'a [u32],
-    /// Empty if no file has any.
-    capabilities: Vec<String>,
-}
-
-impl<'a> Columns<'a> {
-    fn read(header: &'a Header, count: usize) -> Result<Self, ReadError> {
-        let same = |tag, found: usize| {
-            let reason = format!("expected {count} values, found {found}");
-            if found == count { Ok(()) } else { Err(header.invalid(tag, reason)) }
-        };
-        let texts = |tag| {
-            let texts = header.texts(tag)?;
-            same(tag, texts.len())?;
-            Ok::<_, ReadError>(texts)
-        };
-        let int32s = |tag| expect_count(header, tag, header.int32s(tag)?, count);
-        let int16s = |tag| expect_count(header, tag, header.int16s(tag)?, count);
-        let sizes = header.sizes(tags::FILESIZES, tags::LONGFILESIZES)?;
-        same(tags::FILESIZES, sizes.len())?;
-        let links = header.strings(tags::FILELINKTOS)?;
-        same(tags::FILELINKTOS, links.len())?;
-        let capabilities = match header.get(tags::FILECAPS) {
-            None => Vec::new(),
-            Some(_) => texts(tags::FILECAPS)?,
-        };
-        let algorithm = header.int32s(tags::FILEDIGESTALGO)?;
-        if count > 0 && algorithm != [SHA256] {
-            let reason = format!("expected {SHA256} (SHA-256), found {algorithm:?}");
-            return Err(header.invalid(tags::FILEDIGESTALGO, reason));
-        }
-        Ok(Self {
-            header,
-            sizes,
-            modes: int16s(tags::FILEMODES)?,
-            rdevs: int16s(tags::FILERDEVS)?,
-            digests: texts(tags::FILEDIGESTS)?,
-            links: links.iter().map(<[u8]>::to_vec).collect(),
-            flags: int32s(tags::FILEFLAGS)?,
-            users: texts(tags::FILEUSERNAME)?,
-            groups: texts(tags::FILEGROUPNAME)?,
-            inodes: int32s(tags::FILEINODES)?,
-            capabilities,
-        })
-    }
-
-    /// Returns one row; all arrays are as long as there are paths.
-    fn file(&self, row: usize, path: TreePath) -> Result<File, ReadError> {
-        let digest = match self.digests[row].as_str() {
-            "" => None,
-            hex => Some(Digest::from_hex(hex).map_err(|error| {
-                self.header.invalid(tags::FILEDIGESTS, format!("{error} of `{path}`"))
-            })?),
-        };
-        Ok(File {
-            path,
-            mode: self.modes[row],
-            size: self.sizes[row],
-            rdev: self.rdevs[row],
-            digest,
-            link_to: self.links[row].clone(),
-            flags: self.flags[row],
-            owner: named(&self.users[row]),
-            group: named(&self.groups[row]),
-            inode: self.inodes[row],
-            capabilities: self.capabilities.get(row).cloned().unwrap_or_default(),
-        })
-    }
-}
-
-/// Returns an account of which only the name is known.
-fn named(name: &str) -> Owner {
-    if name == "root" { Owner::root() } else { Owner::new(name, UNKNOWN_ACCOUNT) }
-}
-
-/// Returns an account with the number that the payload says; rpmbuild says 0 for every account.
-pub(super) fn numbered(account: &Owner, id: u32) -> Owner {
-    if id == 0 { account.clone() } else { Owner::new(&account.name, id) }
 }
 
 /// Returns the node of a file that has no content.

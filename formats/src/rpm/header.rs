@@ -26,7 +26,8 @@ use crate::input::ReadAt;
 
 const MAGIC: [u8; 8] = [0x8e, 0xad, 0xe8, 0x01, 0, 0, 0, 0];
 const INTRO: usize = 16;
-const ENTRY: usize = 16;
+/// The size of an index entry.
+pub(super) const ENTRY: usize = 16;
 const ENTRY_COUNT: u32 = 16;
 
 /// Which of a package's two headers.
@@ -130,6 +131,11 @@ impl Header {
         if value.count() > 0 {
             self.entries.insert(tag, value);
         }
+    }
+
+    /// Removes a tag and returns what it was.
+    pub(super) fn remove(&mut self, tag: u32) -> Option<Value> {
+        self.entries.remove(&tag)
     }
 
     /// Sets a tag to one string.

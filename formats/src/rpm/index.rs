@@ -14,6 +14,8 @@ use crate::digest::Digest;
 use crate::format::ReadError;
 use crate::input::Source;
 
+/// `PGPHASHALGO_SHA256`
+const SHA256: u32 = 8;
 /// `RPMFILE_GHOST`
 const GHOST: u32 = 1 << 6;
 /// `RPMSENSE_PREREQ`, `RPMSENSE_SCRIPT_PRE` and `RPMSENSE_SCRIPT_POST`.
@@ -114,8 +116,8 @@ const RELATIONS: [[u32; 3]; 8] = [
 pub fn list(source: &Source) -> Result<Listing, ReadError> {
     let sections = Sections::read(source)?;
     let header = &sections.header;
-    let signature_end = lead::SIZE as u64 + sections.signature_bytes.len() as u64;
-    let start = signature_end.next_multiple_of(ALIGNMENT);
+    let signature_end = lead::SIZE + sections.signature_bytes.len();
+    let start = signature_end.next_multiple_of(ALIGNMENT) as u64;
     let end = start + sections.header_bytes.len() as u64;
     check_signature(&sections, source.file()?.len().saturating_sub(start))?;
     let required = |tag| {
@@ -201,7 +203,7 @@ fn archive_size(sections: &Sections) -> Result<u64, ReadError> {
 fn payload(header: &Header) -> Result<Option<Digest>, ReadError> {
     let digests = header.strings(tags::PAYLOADDIGEST)?;
     let Some(hex) = digests.iter().next() else { return Ok(None) };
-    if header.int32s(tags::PAYLOADDIGESTALGO)? != [super::files::SHA256] {
+    if header.int32s(tags::PAYLOADDIGESTALGO)? != [SHA256] {
         return Ok(None);
     }
     let digest = Digest::from_hex(&latin1(hex));

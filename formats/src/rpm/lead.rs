@@ -3,11 +3,11 @@
 //! ```text
 //! offset length
 //!      0      4  magic ed ab ee db
-//!      4      2  version of the lead: 3, 0
+//!      4      2  version of the lead: 3, 0; 4, 0 for version 6 of the package format
 //!      6      2  type: 0 binary, 1 source
-//!      8      2  number of the architecture
-//!     10     66  name-version-release, cut and zero-padded; always ends with a NUL byte
-//!     76      2  number of the operating system: 1 Linux
+//!      8      2  number of the architecture; 0 for version 6
+//!     10     66  name-[epoch:]version-release, cut and zero-padded; always ends with a NUL byte
+//!     76      2  number of the operating system: 1 Linux; 0 for version 6
 //!     78      2  type of the signature: 5, a header
 //!     80     16  reserved, zeros
 //! ```
@@ -25,17 +25,16 @@ const MAGIC: [u8; 4] = [0xed, 0xab, 0xee, 0xdb];
 const NAME: usize = 66;
 
 /// Returns the lead of a binary package for Linux.
-pub(super) fn write(name: &str, version: &str, release: &str, architecture: u16) -> [u8; SIZE] {
-    let label = format!("{name}-{version}-{release}");
-    let label = &label.as_bytes()[..label.len().min(NAME - 1)];
+pub(super) fn write(nevr: &str, version: u8, architecture: u16, os: u16) -> [u8; SIZE] {
+    let label = &nevr.as_bytes()[..nevr.len().min(NAME - 1)];
     let mut lead = [0; SIZE];
     let mut put = |at: usize, bytes: &[u8]| lead[at..at + bytes.len()].copy_from_slice(bytes);
     put(0, &MAGIC);
-    put(4, &[3, 0]);
+    put(4, &[version, 0]);
     put(6, &0_u16.to_be_bytes());
     put(8, &architecture.to_be_bytes());
     put(10, label);
-    put(76, &1_u16.to_be_bytes());
+    put(76, &os.to_be_bytes());
     put(78, &5_u16.to_be_bytes());
     lead
 }
@@ -86,7 +85,7 @@ mod tests {
 
     #[test]
     fn draws_the_bytes_of_the_specification() {
-        let lead = write("hello", "1.0", "1", 1);
+        let lead = write("hello-1.0-1", 3, 1, 1);
         let mut expected = hex(&MAGIC) + "0300" + "0000" + "0001";
         expected += &hex(b"hello-1.0-1");
         expected += &"00".repeat(66 - 11);
@@ -97,14 +96,14 @@ mod tests {
 
     #[test]
     fn a_long_name_is_cut_before_its_nul_byte() {
-        let lead = write(&"x".repeat(200), "1", "1", 255);
+        let lead = write(&"x".repeat(200), 3, 255, 1);
         assert_eq!(lead[10..75], [b'x'; 65]);
         assert_eq!(lead[75], 0);
     }
 
     #[test]
     fn every_field_is_compared() {
-        let good = write("hello", "1.0", "1", 1);
+        let good = write("hello-1.0-1", 3, 1, 1);
         for at in 0..SIZE {
             let mut bad = good;
             bad[at] ^= 1;
@@ -115,7 +114,7 @@ mod tests {
 
     #[test]
     fn rejects_what_is_not_a_binary_package() {
-        let good = write("hello", "1.0", "1", 1).to_vec();
+        let good = write("hello-1.0-1", 3, 1, 1).to_vec();
         assert!(read(&good).is_ok());
         assert!(read(&good[..95].to_vec()).is_err());
         let mut source = good.clone();

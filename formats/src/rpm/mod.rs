@@ -1,4 +1,4 @@
-//! The rpm format, version 4: binary packages.
+//! The rpm format, versions 4 and 6: binary packages.
 //!
 //! ```text
 //! offset
@@ -9,15 +9,20 @@
 //!         payload: a cpio archive as one gzip, zstd or xz stream                  [`payload`]
 //! ```
 //!
-//! Implements rpm's `docs/manual/format_v4.md`, `format_lead.md`, `format_header.md` and `tags.md`.
+//! Implements rpm's `docs/manual/format_v4.md`, `format_v6.md`, `format_lead.md`,
+//! `format_header.md` and `tags.md`.
 //! What a package holds is bound from the front: the signature header has the digests of the
 //! header, the header has those of the payload and of every file.
 //!
 //! The tree's identity is kept in the tag `COOKIE`, as `bake tree sha256:…`. Directories that
-//! belong to the distribution are not listed. Signatures, triggers and version 6 are not written;
-//! a signature has its place in the reserved space of the signature header.
+//! belong to the distribution are not listed. A package is written unsigned; [`Seal`] puts
+//! signatures into the reserved space of the signature header.
 
 mod architecture;
+mod automatic;
+mod checksum;
+mod columns;
+mod contents;
 mod dependency;
 mod directories;
 mod files;
@@ -29,19 +34,27 @@ mod order;
 mod payload;
 mod read;
 mod relations;
+mod scripts;
+mod seal;
 mod sections;
 mod signature;
+mod strong;
 mod tags;
 #[cfg(test)]
 mod tests;
+mod triggers;
 mod value;
 mod verify;
 mod write;
 
 pub use dependency::{Dependency, DependencyError, Operator};
 pub use index::{FileKind, Listing, Sense, list};
-pub use model::{Change, Package, Relations, Script, Scripts};
+pub use model::{Change, Package, RpmFormat};
 pub use order::compare_versions;
+pub use relations::{Moment, Relations};
+pub use scripts::{Script, ScriptFlags, Scripts};
+pub use seal::{Patch, Seal, Signature, SignatureTag};
+pub use triggers::{DEFAULT_PRIORITY, FileTrigger, Trigger, TriggerMoment, Triggers};
 
 use crate::format::{Artifact, Format, Problem, ReadError, Unpacked, WriteCx, WriteError};
 use crate::input::Source;
@@ -54,7 +67,7 @@ pub struct Rpm;
 impl Format for Rpm {
     type Model = Package;
     const NAME: &'static str = "rpm";
-    const REVISION: u32 = 1;
+    const REVISION: u32 = 2;
 
     fn file_name(package: &Package) -> String {
         let Package { name, version, release, arch, .. } = package;

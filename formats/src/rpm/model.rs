@@ -3,10 +3,25 @@
 use serde::Serialize;
 
 use super::architecture;
-use super::dependency::{Dependency, check_version_part};
+use super::dependency::check_version_part;
+use super::relations::Relations;
+use super::scripts::Scripts;
+use super::triggers::Triggers;
 use crate::encode::Compression;
 use crate::format::WriteError;
-use crate::tree::TreeId;
+use crate::tree::{TreeId, TreePath};
+
+/// The version of the package format.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum RpmFormat {
+    /// What every rpm reads.
+    #[default]
+    V4,
+    /// What rpm from 4.20 on reads and rpm 6 writes by default: SHA-256, SHA-512 and SHA3-256
+    /// digests only, sizes of 64 bits, any number of signatures.
+    V6,
+}
 
 /// The metadata of a binary package.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -37,72 +52,26 @@ pub struct Package {
     pub group: Option<String>,
     /// `BUGURL`
     pub bug_url: Option<String>,
+    /// `VCS`: where the source is kept.
+    pub vcs: Option<String>,
+    /// `DISTRIBUTION`
+    pub distribution: Option<String>,
+    /// `PREFIXES`: directories that whoever installs may exchange for others.
+    pub prefixes: Vec<String>,
+    /// The version of the package format.
+    pub format: RpmFormat,
     /// What the package needs and has; what follows from the payload is added by the writer.
     pub relations: Relations,
     /// What runs when the package comes and goes.
     pub scripts: Scripts,
+    /// What runs when others come and go.
+    pub triggers: Triggers,
     /// The changelog, newest entry first.
     pub changelog: Vec<Change>,
     /// How the payload is compressed.
     pub compression: Compression,
     /// The identity of the payload's tree, kept in `COOKIE`.
     pub tree_id: Option<TreeId>,
-}
-
-/// What a package needs and has, in the order of the header.
-#[derive(Debug, Clone, Default, PartialEq, Serialize)]
-pub struct Relations {
-    /// `REQUIRENAME`
-    pub requires: Vec<Dependency>,
-    /// `PROVIDENAME`, without the package itself.
-    pub provides: Vec<Dependency>,
-    /// `CONFLICTNAME`
-    pub conflicts: Vec<Dependency>,
-    /// `OBSOLETENAME`
-    pub obsoletes: Vec<Dependency>,
-    /// `RECOMMENDNAME`
-    pub recommends: Vec<Dependency>,
-    /// `SUGGESTNAME`
-    pub suggests: Vec<Dependency>,
-    /// `SUPPLEMENTNAME`
-    pub supplements: Vec<Dependency>,
-    /// `ENHANCENAME`
-    pub enhances: Vec<Dependency>,
-}
-
-/// What runs when a package comes and goes.
-#[derive(Debug, Clone, Default, PartialEq, Serialize)]
-pub struct Scripts {
-    /// `PREIN`: before files are installed.
-    pub pre: Option<Script>,
-    /// `POSTIN`: after files were installed.
-    pub post: Option<Script>,
-    /// `PREUN`: before files are removed.
-    pub preun: Option<Script>,
-    /// `POSTUN`: after files were removed.
-    pub postun: Option<Script>,
-    /// `PRETRANS`: before the transaction.
-    pub pretrans: Option<Script>,
-    /// `POSTTRANS`: after the transaction.
-    pub posttrans: Option<Script>,
-}
-
-/// One script.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Script {
-    /// The program's path, or `<lua>` for the interpreter within rpm.
-    pub interpreter: String,
-    /// The program's arguments, before the script's path.
-    pub arguments: Vec<String>,
-    /// The script itself.
-    pub body: String,
-}
-
-impl Script {
-    /// Returns a script for `/bin/sh`.
-    pub fn shell(body: impl Into<String>) -> Self {
-        Self { interpreter: "/bin/sh".into(), arguments: Vec::new(), body: body.into() }
-    }
 }
 
 /// One entry of the changelog.
@@ -118,7 +87,7 @@ pub struct Change {
 
 /// Whether text may have several lines.
 #[derive(Clone, Copy)]
-enum Lines {
+pub(super) enum Lines {
     One,
     Many,
 }
@@ -146,12 +115,22 @@ impl Package {
             packager: None,
             group: None,
             bug_url: None,
+            vcs: None,
+            distribution: None,
+            prefixes: Vec::new(),
+            format: RpmFormat::V4,
             relations: Relations::default(),
             scripts: Scripts::default(),
+            triggers: Triggers::default(),
             changelog: Vec::new(),
             compression: Compression::ZSTD,
             tree_id: None,
         }
+    }
+
+    /// Returns `NAME-[EPOCH:]VERSION-RELEASE`.
+    pub fn nevr(&self) -> String {
+        format!("{}-{}", self.name, self.evr())
     }
 
     /// Returns `[EPOCH:]VERSION-RELEASE`, as dependencies spell it.
@@ -183,6 +162,8 @@ impl Package {
             ("packager", &self.packager),
             ("group", &self.group),
             ("bug_url", &self.bug_url),
+            ("vcs", &self.vcs),
+            ("distribution", &self.distribution),
         ];
         for (name, text) in optional {
             text.as_deref().map_or(Ok(()), |text| check_text(name, text, Lines::One))?;
@@ -195,77 +176,22 @@ impl Package {
         if !(lowest.min(1)..=highest).contains(&self.compression.level) {
             return field("compression", format!("{} is not a level", self.compression.level));
         }
+        self.prefixes.iter().try_for_each(|prefix| check_prefix(prefix))?;
         self.scripts.validate()?;
+        self.triggers.validate()?;
         self.relations.validate()
     }
 }
 
-impl Relations {
-    fn validate(&self) -> Result<(), WriteError> {
-        let kinds = [
-            ("requires", &self.requires),
-            ("provides", &self.provides),
-            ("conflicts", &self.conflicts),
-            ("obsoletes", &self.obsoletes),
-            ("recommends", &self.recommends),
-            ("suggests", &self.suggests),
-            ("supplements", &self.supplements),
-            ("enhances", &self.enhances),
-        ];
-        for (name, dependencies) in kinds {
-            for dependency in dependencies {
-                dependency.validate().or_else(|error| field(name, error.to_string()))?;
-                if dependency.is_rich() && matches!(name, "provides" | "obsoletes") {
-                    let reason = format!("`{dependency}`: rpm allows no boolean expression here");
-                    return field(name, reason);
-                }
-            }
-        }
-        let unequal = self.provides.iter().find(|provided| {
-            let operator = provided.version.as_ref().map(|(operator, _)| *operator);
-            operator.is_some_and(|operator| operator != super::dependency::Operator::Equal)
-        });
-        match unequal {
-            None => Ok(()),
-            Some(dependency) => {
-                field("provides", format!("`{dependency}`: a version is provided with `=` only"))
-            }
-        }
-    }
-}
-
-impl Scripts {
-    /// Returns all scripts with their field names.
-    fn named(&self) -> [(&'static str, Option<&Script>); 6] {
-        [
-            ("pre", self.pre.as_ref()),
-            ("post", self.post.as_ref()),
-            ("preun", self.preun.as_ref()),
-            ("postun", self.postun.as_ref()),
-            ("pretrans", self.pretrans.as_ref()),
-            ("posttrans", self.posttrans.as_ref()),
-        ]
-    }
-
-    fn validate(&self) -> Result<(), WriteError> {
-        for (name, script) in self.named() {
-            let Some(Script { interpreter, arguments, body }) = script else { continue };
-            check_text(name, interpreter, Lines::One)?;
-            if !interpreter.starts_with('/') && interpreter != "<lua>" {
-                let reason = format!("the interpreter `{interpreter}` is no path and not <lua>");
-                return field(name, reason);
-            }
-            arguments.iter().try_for_each(|argument| check_text(name, argument, Lines::One))?;
-            if body.contains('\0') {
-                return field(name, "the script has a NUL byte".into());
-            }
-        }
-        Ok(())
-    }
-}
-
-fn field<T>(field: &str, reason: String) -> Result<T, WriteError> {
+pub(super) fn field<T>(field: &str, reason: String) -> Result<T, WriteError> {
     Err(WriteError::Field { format: "rpm", field: field.into(), reason })
+}
+
+fn check_prefix(prefix: &str) -> Result<(), WriteError> {
+    match TreePath::parse(prefix) {
+        Ok(path) if path.absolute() == prefix.as_bytes() && !path.is_root() => Ok(()),
+        _ => field("prefixes", format!("`{prefix}` is not an absolute, normal path below `/`")),
+    }
 }
 
 /// Checks a package name: rpm's `ALLOWED_CHARS_NAME`, without macros.
@@ -281,7 +207,7 @@ fn check_name(name: &str) -> Result<(), String> {
     }
 }
 
-fn check_text(name: &str, text: &str, lines: Lines) -> Result<(), WriteError> {
+pub(super) fn check_text(name: &str, text: &str, lines: Lines) -> Result<(), WriteError> {
     if text.is_empty() {
         return field(name, "it is empty".into());
     }
@@ -298,6 +224,7 @@ fn check_text(name: &str, text: &str, lines: Lines) -> Result<(), WriteError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::rpm::{Dependency, Script};
 
     fn package() -> Package {
         Package {
@@ -325,7 +252,9 @@ mod tests {
     #[test]
     fn names_the_field_that_the_format_forbids() {
         type Change = fn(&mut Package);
-        let cases: [(&str, Change); 22] = [
+        let cases: [(&str, Change); 24] = [
+            ("prefixes", |p| p.prefixes = vec!["opt".into()]),
+            ("prefixes", |p| p.prefixes = vec!["/opt/".into()]),
             ("name", |p| p.name = String::new()),
             ("name", |p| p.name = "-x".into()),
             ("name", |p| p.name = "a b".into()),

@@ -1,13 +1,16 @@
 //! The payload: a cpio archive of the file table's rows, compressed as one stream.
 //!
-//! Names have the prefix `./`. Ghosts are not in it. If any file has 4 GiB or more, all members are
+//! Names have the prefix `./`. Files of several names come last, the names of each one together, as
+//! rpmbuild has it. Ghosts are not in it. If any file has 4 GiB or more, all members are
 //! of the stripped form, which refers to the file table by index.
 
 use std::collections::BTreeMap;
 use std::io::{self, Read};
 
+use super::checksum::Checksum;
 use super::files::{File, FileTable, Links, S_IFLNK, S_IFMT};
 use super::sections::Sections;
+use super::strong::{Strong, StrongHasher};
 use crate::archive::cpio::{Body, Found, Member, Reader, Writer};
 use crate::blob::Blob;
 use crate::digest::Hasher;
@@ -19,10 +22,10 @@ use crate::tree::{Content, TreePath, escape};
 /// Describes the archive of everything that the table lists.
 pub(super) fn write(table: &FileTable, mtime: u32) -> Result<Rope, WriteError> {
     let mut writer = Writer::new();
-    for ((index, file), links) in (0..).zip(&table.rows).zip(table.links()) {
-        if file.is_ghost() {
-            continue;
-        }
+    let rows = (0_u32..).zip(&table.rows).zip(table.links());
+    let mut rows: Vec<_> = rows.filter(|((_, file), _)| !file.is_ghost()).collect();
+    rows.sort_by_key(|(_, links)| (links.count > 1).then_some(links.first));
+    for ((index, file), links) in rows {
         let carries = links.last == index as usize;
         let body = match file.digest {
             Some(digest) if carries => Body::Blob(Blob { digest, size: file.size }),
@@ -62,6 +65,8 @@ pub(super) struct Digests {
     pub(super) raw: Blob,
     /// Of the header and the payload, if the signature header has it.
     pub(super) md5: Option<[u8; 16]>,
+    /// As they stand in the file and before compression, if the header has them.
+    pub(super) strong: Option<[Strong; 2]>,
 }
 
 /// What one pass over the payload found.
@@ -93,10 +98,10 @@ pub(super) fn scan(
     use md5::Digest as _;
     let wants_md5 = sections.signature.get(super::tags::signature::MD5).is_some();
     let md5 = wants_md5.then(|| md5::Md5::new_with_prefix(&sections.header_bytes));
-    let mut compressed =
-        Tee { input: sections.payload(), hasher: Hasher::new(), md5, failed: false };
+    let strong = sections.header.get(super::tags::PAYLOADSHA512).map(|_| StrongHasher::default());
+    let mut compressed = Tee { md5, strong, ..Tee::new(sections.payload()) };
     let scanned = scan_stream(&mut compressed, table, codec);
-    let (mut scanner, raw) = scanned.map_err(|error| {
+    let (mut scanner, raw, raw_strong) = scanned.map_err(|error| {
         let at = compressed.hasher.len();
         match error {
             ReadError::Io(error) if !compressed.failed => {
@@ -108,10 +113,11 @@ pub(super) fn scan(
     })?;
     io::copy(&mut compressed, &mut io::sink())?;
     scanner.report_rows();
-    let Tee { hasher, md5, .. } = compressed;
+    let Tee { hasher, md5, strong, .. } = compressed;
     let compressed = Blob { digest: hasher.digest(), size: hasher.len() };
     let md5 = md5.map(|md5| md5.finalize().into());
-    let digests = Digests { compressed, raw, md5 };
+    let strong = strong.zip(raw_strong).map(|(one, raw)| [one.finish(), raw.finish()]);
+    let digests = Digests { compressed, raw, md5, strong };
     Ok(Scan { digests, members: scanner.members, problems: scanner.problems })
 }
 
@@ -119,9 +125,10 @@ fn scan_stream<'a>(
     compressed: &mut Tee,
     table: &'a FileTable,
     codec: Codec,
-) -> Result<(Scanner<'a>, Blob), ReadError> {
+) -> Result<(Scanner<'a>, Blob, Option<StrongHasher>), ReadError> {
+    let strong = compressed.strong.clone();
     let input = decoder(codec, compressed)?;
-    let raw = Tee { input, hasher: Hasher::new(), md5: None, failed: false };
+    let raw = Tee { strong, ..Tee::new(input) };
     let mut reader = Reader::new(raw);
     let mut scanner = Scanner::new(table);
     while let Some(found) = reader.advance()? {
@@ -132,7 +139,8 @@ fn scan_stream<'a>(
     if left > 0 {
         scanner.problem("rpm-payload-end", "payload", "the end".into(), format!("{left} bytes"));
     }
-    Ok((scanner, Blob { digest: raw.hasher.digest(), size: raw.hasher.len() }))
+    let blob = Blob { digest: raw.hasher.digest(), size: raw.hasher.len() };
+    Ok((scanner, blob, raw.strong))
 }
 
 /// Compares the members with the file table as they pass.
@@ -250,11 +258,17 @@ impl<'a> Scanner<'a> {
         if !file.is_regular() || self.links[row].last != row {
             return Ok(());
         }
-        let content = Content::of_reader(reader)?;
-        self.members[row].content = Some(content);
-        if file.digest != Some(content.digest) {
-            let expected = file.digest.map_or("no digest".into(), |digest| digest.to_string());
-            self.row_problem("rpm-file-digest", row, expected, content.digest.to_string());
+        let (expected, found) = if self.table.checksum == Checksum::Sha256 {
+            let content = Content::of_reader(reader)?;
+            self.members[row].content = Some(content);
+            (file.digest.map(|digest| digest.hex()).unwrap_or_default(), content.digest.hex())
+        } else {
+            let mut summing = self.table.checksum.over(reader);
+            self.members[row].content = Some(Content::of_reader(&mut summing)?);
+            (file.checksum.clone(), summing.finish())
+        };
+        if expected != found {
+            self.row_problem("rpm-file-digest", row, expected, found);
         }
         Ok(())
     }
@@ -263,7 +277,8 @@ impl<'a> Scanner<'a> {
     fn report_rows(&mut self) {
         for row in 0..self.members.len() {
             let (file, last) = (&self.table.rows[row], &self.table.rows[self.links[row].last]);
-            let content = |file: &File| format!("{} bytes {:?}", file.size, file.digest);
+            let content =
+                |file: &File| format!("{} bytes {:?} {}", file.size, file.digest, file.checksum);
             if content(file) != content(last) {
                 let (expected, found) = (content(last), content(file));
                 self.row_problem("rpm-hard-link", row, expected, found);
@@ -290,7 +305,14 @@ struct Tee<R = crate::input::Section> {
     input: R,
     hasher: Hasher,
     md5: Option<md5::Md5>,
+    strong: Option<StrongHasher>,
     failed: bool,
+}
+
+impl<R> Tee<R> {
+    fn new(input: R) -> Self {
+        Self { input, hasher: Hasher::new(), md5: None, strong: None, failed: false }
+    }
 }
 
 impl<R: Read> Read for Tee<R> {
@@ -300,6 +322,9 @@ impl<R: Read> Read for Tee<R> {
         self.hasher.update(&buffer[..count]);
         if let Some(md5) = &mut self.md5 {
             md5.update(&buffer[..count]);
+        }
+        if let Some(strong) = &mut self.strong {
+            strong.update(&buffer[..count]);
         }
         Ok(count)
     }

@@ -1,12 +1,15 @@
 //! From a package back to a model and a tree.
 
-use super::files::{FileTable, numbered, special_node};
+use super::columns::numbered;
+use super::files::{FileTable, special_node};
 use super::header::Header;
-use super::model::{Change, Package, Relations, Script, Scripts};
+use super::model::{Change, Package, RpmFormat};
 use super::payload::{Scan, scan};
-use super::relations::Found;
+use super::relations::{Found, Relations};
+use super::scripts::Scripts;
 use super::sections::Sections;
 use super::signature::{self, Signed};
+use super::triggers::Triggers;
 use super::{tags, write};
 use crate::encode::{Codec, Compression, sniff};
 use crate::format::{Problem, ReadError, Unpacked};
@@ -44,15 +47,17 @@ impl Parsed {
             let reason = format!("expected cpio, found `{format}`");
             return Err(header.invalid(tags::PAYLOADFORMAT, reason));
         }
-        let table = FileTable::read(header)?;
+        let mut table = FileTable::read(header)?;
         let found = Found::read(header)?;
+        table.accounts = found.accounts();
         let mut package = identity(header)?;
-        package.scripts = scripts(header)?;
+        package.scripts = Scripts::read(header)?;
+        package.triggers = Triggers::read(header)?;
         package.changelog = changelog(header)?;
         package.compression = compression(&sections)?;
         package.tree_id =
             header.string(tags::COOKIE)?.and_then(|cookie| write::tree_of_cookie(&cookie));
-        package.relations = found.written(&package, table.usage());
+        package.relations = found.written(&package, &table.usage());
         let scan = scan(&sections, &table, package.compression.codec)?;
         Ok(Self { sections, package, found, table, scan })
     }
@@ -62,17 +67,26 @@ impl Parsed {
         let digests = &self.scan.digests;
         let header = &self.sections.header_bytes;
         let (payload, raw) = (digests.compressed.size, digests.raw.size);
-        signature::verify(&self.sections.signature, &Signed { header, payload, raw }, digests)
+        let signed = Signed { header, payload, raw, format: self.package.format };
+        signature::verify(&self.sections.signature, &signed, digests)
     }
 
     /// Compares the payload's digests with those in the header.
     pub(super) fn payload_problems(&self) -> Vec<Problem> {
         let header = &self.sections.header;
         let digests = &self.scan.digests;
-        let expected = [
+        let mut expected = vec![
             (tags::PAYLOADDIGEST, digests.compressed.digest.hex()),
             (tags::PAYLOADDIGESTALT, digests.raw.digest.hex()),
         ];
+        if let Some([compressed, raw]) = digests.strong.clone() {
+            expected.extend([
+                (tags::PAYLOADSHA512, compressed.sha512),
+                (tags::PAYLOADSHA512ALT, raw.sha512),
+                (tags::PAYLOADSHA3_256, compressed.sha3_256),
+                (tags::PAYLOADSHA3_256ALT, raw.sha3_256),
+            ]);
+        }
         let promised = |tag| header.strings(tag).ok()?.iter().next().map(<[u8]>::to_vec);
         let differing = expected.into_iter().filter_map(|(tag, actual)| {
             let promised = promised(tag)?;
@@ -123,6 +137,7 @@ impl Parsed {
             entry.owner = numbered(&file.owner, uid);
             entry.group = numbered(&file.group, gid);
             entry.mark = file.mark();
+            entry.language.clone_from(&file.language);
             if !file.capabilities.is_empty() {
                 let value = capabilities::from_text(&file.capabilities).map_err(|reason| {
                     ReadError::invalid(format!("the capabilities of `{}`", file.path), reason)
@@ -148,35 +163,25 @@ fn identity(header: &Header) -> Result<Package, ReadError> {
         url: header.string(tags::URL)?,
         vendor: header.string(tags::VENDOR)?,
         packager: header.string(tags::PACKAGER)?,
-        group: header.string(tags::GROUP)?,
+        group: header.string(tags::GROUP)?.filter(|group| group != write::NO_GROUP),
         bug_url: header.string(tags::BUGURL)?,
+        vcs: header.string(tags::VCS)?,
+        distribution: header.string(tags::DISTRIBUTION)?,
+        prefixes: header.texts(tags::PREFIXES)?,
+        format: match header.int32s(tags::RPMFORMAT)?.first() {
+            None | Some(4) => RpmFormat::V4,
+            Some(6) => RpmFormat::V6,
+            Some(other) => {
+                let reason = format!("expected 4 or 6, found {other}");
+                return Err(header.invalid(tags::RPMFORMAT, reason));
+            }
+        },
         relations: Relations::default(),
         scripts: Scripts::default(),
+        triggers: Triggers::default(),
         changelog: Vec::new(),
         compression: Compression::NONE,
         tree_id: None,
-    })
-}
-
-fn scripts(header: &Header) -> Result<Scripts, ReadError> {
-    let script = |body, program| {
-        let mut words = header.texts(program)?;
-        let body = header.string(body)?;
-        if words.is_empty() {
-            return Ok(body.map(Script::shell));
-        }
-        let interpreter = words.remove(0);
-        // A program without a script runs all the same.
-        let body = body.unwrap_or_default();
-        Ok::<_, ReadError>(Some(Script { interpreter, arguments: words, body }))
-    };
-    Ok(Scripts {
-        pre: script(tags::PREIN, tags::PREINPROG)?,
-        post: script(tags::POSTIN, tags::POSTINPROG)?,
-        preun: script(tags::PREUN, tags::PREUNPROG)?,
-        postun: script(tags::POSTUN, tags::POSTUNPROG)?,
-        pretrans: script(tags::PRETRANS, tags::PRETRANSPROG)?,
-        posttrans: script(tags::POSTTRANS, tags::POSTTRANSPROG)?,
     })
 }
 

@@ -1,39 +1,162 @@
 //! Dependencies in the header: those of the model, and those that follow from the package.
 //!
-//! Each kind is three parallel arrays: names, versions and flags. What the writer adds stands after
-//! what the model asks for and bears a flag that says why it is there, so that a reader can tell
-//! them apart:
+//! Each kind is three parallel arrays: names, versions and flags, sorted as rpmbuild sorts them, by
+//! name, version and flags, each row once. What follows from the package ([`super::automatic`]) is
+//! among them; a reader takes it out again because it knows what the writer adds.
 //!
-//! - the package provides itself, `NAME = EVR` and `NAME(ISA) = EVR` (no flag);
-//! - configuration files: `config(NAME) = EVR` is provided and required (`RPMSENSE_CONFIG`);
-//! - scripts require their interpreters (`RPMSENSE_INTERP`);
-//! - what the package uses of rpm is required: `rpmlib(FEATURE) <= VERSION` (`RPMSENSE_RPMLIB`).
-//!
-//! The flags are those of rpm's `include/rpm/rpmds.h`, the features those of `lib/rpmds.cc`.
+//! The flags are those of rpm's `include/rpm/rpmds.h`.
 
-use super::architecture;
+use serde::Serialize;
+
+use super::automatic::{self, Usage};
 use super::dependency::{Dependency, Operator};
 use super::header::Header;
-use super::model::{Package, Relations, Script};
+use super::model::{Package, field};
 use super::tags;
 use super::value::{Strings, Value};
-use crate::encode::Codec;
-use crate::format::ReadError;
+use crate::format::{ReadError, WriteError};
 
 /// The bits of the operator.
 const SENSE: u32 = 0xf;
-const POSTTRANS: u32 = 1 << 5;
-const PRETRANS: u32 = 1 << 7;
-const INTERP: u32 = 1 << 8;
-const SCRIPT_PRE: u32 = 1 << 9;
-const SCRIPT_POST: u32 = 1 << 10;
-const SCRIPT_PREUN: u32 = 1 << 11;
-const SCRIPT_POSTUN: u32 = 1 << 12;
-const RPMLIB: u32 = 1 << 24;
-const CONFIG: u32 = 1 << 28;
+/// Required by an interpreted script: `RPMSENSE_INTERP`.
+pub(super) const INTERP: u32 = 1 << 8;
+/// Found by a generator: `RPMSENSE_FIND_PROVIDES`.
+pub(super) const FIND_PROVIDES: u32 = 1 << 15;
+pub(super) const RPMLIB: u32 = 1 << 24;
+pub(super) const CONFIG: u32 = 1 << 28;
 
-/// The interpreter within rpm, which no package provides.
-pub(super) const LUA: &str = "<lua>";
+/// When a requirement must be there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Moment {
+    /// `Requires(posttrans)`
+    Posttrans,
+    /// `Requires(pretrans)`
+    Pretrans,
+    /// `Requires(interp)`
+    Interp,
+    /// `Requires(pre)`
+    Pre,
+    /// `Requires(post)`
+    Post,
+    /// `Requires(preun)`
+    Preun,
+    /// `Requires(postun)`
+    Postun,
+    /// `Requires(verify)`
+    Verify,
+    /// `Requires(preuntrans)`
+    Preuntrans,
+    /// `Requires(postuntrans)`
+    Postuntrans,
+    /// `Requires(meta)`: not for ordering.
+    Meta,
+}
+
+impl Moment {
+    /// In the order of their bits.
+    const ALL: [Self; 11] = [
+        Self::Posttrans,
+        Self::Pretrans,
+        Self::Interp,
+        Self::Pre,
+        Self::Post,
+        Self::Preun,
+        Self::Postun,
+        Self::Verify,
+        Self::Preuntrans,
+        Self::Postuntrans,
+        Self::Meta,
+    ];
+
+    /// Returns the bit of `rpmsenseFlags`.
+    pub(super) fn bit(self) -> u32 {
+        match self {
+            Self::Posttrans => 1 << 5,
+            Self::Pretrans => 1 << 7,
+            Self::Interp => INTERP,
+            Self::Pre => 1 << 9,
+            Self::Post => 1 << 10,
+            Self::Preun => 1 << 11,
+            Self::Postun => 1 << 12,
+            Self::Verify => 1 << 13,
+            Self::Preuntrans => 1 << 20,
+            Self::Postuntrans => 1 << 21,
+            Self::Meta => 1 << 29,
+        }
+    }
+}
+
+/// What a package needs and has. Rows are a set: a reader returns them sorted and each once.
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+pub struct Relations {
+    /// `REQUIRENAME`, at any time.
+    pub requires: Vec<Dependency>,
+    /// `REQUIRENAME`, at one moment.
+    pub scriptlet_requires: Vec<(Moment, Dependency)>,
+    /// `ORDERNAME`: what is installed before and removed after this package if it is there.
+    pub order: Vec<Dependency>,
+    /// `PROVIDENAME`, without the package itself.
+    pub provides: Vec<Dependency>,
+    /// `CONFLICTNAME`
+    pub conflicts: Vec<Dependency>,
+    /// `OBSOLETENAME`
+    pub obsoletes: Vec<Dependency>,
+    /// `RECOMMENDNAME`
+    pub recommends: Vec<Dependency>,
+    /// `SUGGESTNAME`
+    pub suggests: Vec<Dependency>,
+    /// `SUPPLEMENTNAME`
+    pub supplements: Vec<Dependency>,
+    /// `ENHANCENAME`
+    pub enhances: Vec<Dependency>,
+}
+
+impl Relations {
+    /// Returns all kinds with their field names.
+    fn named(&self) -> [(&'static str, Vec<&Dependency>); 10] {
+        let moments = self.scriptlet_requires.iter().map(|(_, dependency)| dependency);
+        [
+            ("requires", self.requires.iter().collect()),
+            ("scriptlet_requires", moments.collect()),
+            ("order", self.order.iter().collect()),
+            ("provides", self.provides.iter().collect()),
+            ("conflicts", self.conflicts.iter().collect()),
+            ("obsoletes", self.obsoletes.iter().collect()),
+            ("recommends", self.recommends.iter().collect()),
+            ("suggests", self.suggests.iter().collect()),
+            ("supplements", self.supplements.iter().collect()),
+            ("enhances", self.enhances.iter().collect()),
+        ]
+    }
+
+    /// Returns all dependencies of all kinds.
+    pub(super) fn all(&self) -> impl Iterator<Item = &Dependency> + '_ {
+        self.named().into_iter().flat_map(|(_, dependencies)| dependencies)
+    }
+
+    pub(super) fn validate(&self) -> Result<(), WriteError> {
+        for (name, dependencies) in self.named() {
+            for dependency in dependencies {
+                dependency.validate().or_else(|error| field(name, error.to_string()))?;
+                if dependency.is_rich() && matches!(name, "provides" | "obsoletes" | "order") {
+                    let reason = format!("`{dependency}`: rpm allows no boolean expression here");
+                    return field(name, reason);
+                }
+            }
+        }
+        let unequal = self.provides.iter().find(|provided| {
+            let operator = provided.version.as_ref().map(|(operator, _)| *operator);
+            operator.is_some_and(|operator| operator != Operator::Equal)
+        });
+        match unequal {
+            None => Ok(()),
+            Some(dependency) => {
+                field("provides", format!("`{dependency}`: a version is provided with `=` only"))
+            }
+        }
+    }
+}
 
 /// The tags of one kind of dependency.
 #[derive(Clone, Copy)]
@@ -45,6 +168,8 @@ struct Kind {
 
 const REQUIRES: Kind =
     Kind { names: tags::REQUIRENAME, versions: tags::REQUIREVERSION, flags: tags::REQUIREFLAGS };
+const ORDER: Kind =
+    Kind { names: tags::ORDERNAME, versions: tags::ORDERVERSION, flags: tags::ORDERFLAGS };
 const PROVIDES: Kind =
     Kind { names: tags::PROVIDENAME, versions: tags::PROVIDEVERSION, flags: tags::PROVIDEFLAGS };
 const CONFLICTS: Kind =
@@ -66,191 +191,73 @@ const SUPPLEMENTS: Kind = Kind {
 const ENHANCES: Kind =
     Kind { names: tags::ENHANCENAME, versions: tags::ENHANCEVERSION, flags: tags::ENHANCEFLAGS };
 
-/// What of rpm's features the file table and the payload use.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-#[expect(clippy::struct_excessive_bools, reason = "independent facts, each with its own effect")]
-pub(super) struct Usage {
-    /// There are files at all.
-    pub(super) files: bool,
-    /// There are configuration files.
-    pub(super) config: bool,
-    /// There are file capabilities.
-    pub(super) capabilities: bool,
-    /// There are files of several names.
-    pub(super) hard_links: bool,
-    /// Sizes have 64 bits and the payload is stripped cpio.
-    pub(super) large_files: bool,
-}
-
 /// One dependency as the header has it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Row {
-    dependency: Dependency,
-    flags: u32,
+    pub(super) dependency: Dependency,
+    pub(super) flags: u32,
 }
 
 impl Row {
-    fn new(dependency: Dependency, why: u32) -> Self {
-        let sense = dependency.version.as_ref().map_or(0, |(operator, _)| operator.sense());
-        Self { dependency, flags: sense | why }
+    /// Returns the row of a dependency that is there for the reasons in `why`.
+    pub(super) fn new(dependency: Dependency, why: u32) -> Self {
+        let flags = dependency.sense() | why;
+        Self { dependency, flags }
     }
+}
 
-    fn rpmlib(feature: &str, version: &str) -> Self {
-        let name = format!("rpmlib({feature})");
-        Self::new(Dependency::versioned(name, Operator::LessOrEqual, version), RPMLIB)
+impl std::fmt::Display for Row {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{} (flags {:#x})", self.dependency, self.flags)
     }
 }
 
 /// Puts all dependencies of a package into its header.
-pub(super) fn put(header: &mut Header, package: &Package, usage: Usage) {
-    let Relations {
-        requires,
-        provides,
-        conflicts,
-        obsoletes,
-        recommends,
-        suggests,
-        supplements,
-        enhances,
-    } = &package.relations;
-    put_kind(header, PROVIDES, provides, automatic_provides(package, usage));
-    put_kind(header, REQUIRES, requires, automatic_requires(package, usage));
-    put_kind(header, CONFLICTS, conflicts, Vec::new());
-    put_kind(header, OBSOLETES, obsoletes, Vec::new());
-    put_kind(header, RECOMMENDS, recommends, Vec::new());
-    put_kind(header, SUGGESTS, suggests, Vec::new());
-    put_kind(header, SUPPLEMENTS, supplements, Vec::new());
-    put_kind(header, ENHANCES, enhances, Vec::new());
+pub(super) fn put(header: &mut Header, package: &Package, usage: &Usage) {
+    let relations = &package.relations;
+    let mut requires = automatic::requires(package, usage);
+    let moments = relations.scriptlet_requires.iter();
+    requires.extend(moments.map(|(moment, one)| Row::new(one.clone(), moment.bit())));
+    put_kind(header, PROVIDES, &relations.provides, automatic::provides(package, usage));
+    put_kind(header, REQUIRES, &relations.requires, requires);
+    put_kind(header, RECOMMENDS, &relations.recommends, automatic::recommends(package, usage));
+    let plain = [
+        (ORDER, &relations.order),
+        (CONFLICTS, &relations.conflicts),
+        (OBSOLETES, &relations.obsoletes),
+        (SUGGESTS, &relations.suggests),
+        (SUPPLEMENTS, &relations.supplements),
+        (ENHANCES, &relations.enhances),
+    ];
+    for (kind, written) in plain {
+        put_kind(header, kind, written, Vec::new());
+    }
 }
 
-fn put_kind(header: &mut Header, kind: Kind, written: &[Dependency], added: Vec<Row>) {
+fn put_kind(header: &mut Header, kind: Kind, written: &[Dependency], mut rows: Vec<Row>) {
+    rows.extend(written.iter().map(|written| Row::new(written.clone(), 0)));
+    rows.sort_by(|a, b| {
+        a.dependency.sort_key().cmp(&b.dependency.sort_key()).then(a.flags.cmp(&b.flags))
+    });
+    rows.dedup();
     let (mut names, mut versions) = (Strings::default(), Strings::default());
-    let mut flags = Vec::new();
-    for row in written.iter().cloned().map(|written| Row::new(written, 0)).chain(added) {
-        let Dependency { name, version } = &row.dependency;
+    for Row { dependency: Dependency { name, version }, .. } in &rows {
         names.push(name.as_bytes());
         versions.push(version.as_ref().map_or(b"", |(_, version)| version.as_bytes()));
-        flags.push(row.flags);
     }
     header.put(kind.names, Value::StringArray(names));
     header.put(kind.versions, Value::StringArray(versions));
-    header.put(kind.flags, Value::Int32(flags));
-}
-
-/// Returns what a package provides because of what it is.
-pub(super) fn automatic_provides(package: &Package, usage: Usage) -> Vec<Row> {
-    let own = |name: String, why| {
-        Row::new(Dependency::versioned(name, Operator::Equal, package.evr()), why)
-    };
-    let mut rows = Vec::new();
-    if usage.config {
-        rows.push(own(format!("config({})", package.name), CONFIG));
-    }
-    rows.push(own(package.name.clone(), 0));
-    if let Some(isa) = architecture::find(&package.arch).and_then(|known| known.isa) {
-        rows.push(own(format!("{}({isa})", package.name), 0));
-    }
-    rows
-}
-
-/// Returns what a package requires because of what it is.
-pub(super) fn automatic_requires(package: &Package, usage: Usage) -> Vec<Row> {
-    let mut rows = interpreters(package);
-    if usage.config {
-        let name = format!("config({})", package.name);
-        rows.push(Row::new(Dependency::versioned(name, Operator::Equal, package.evr()), CONFIG));
-    }
-    rows.extend(features(package, usage));
-    rows
-}
-
-/// Returns the interpreters of the scripts, each once, with the scripts that use it as flags.
-fn interpreters(package: &Package) -> Vec<Row> {
-    let scripts = &package.scripts;
-    let all = [
-        (&scripts.pre, SCRIPT_PRE),
-        (&scripts.post, SCRIPT_POST),
-        (&scripts.preun, SCRIPT_PREUN),
-        (&scripts.postun, SCRIPT_POSTUN),
-        (&scripts.pretrans, PRETRANS),
-        (&scripts.posttrans, POSTTRANS),
-    ];
-    let mut rows: Vec<Row> = Vec::new();
-    for (script, when) in all {
-        let Some(Script { interpreter, .. }) = script else { continue };
-        if interpreter == LUA {
-            continue;
-        }
-        match rows.iter_mut().find(|row| row.dependency.name == *interpreter) {
-            Some(row) => row.flags |= when,
-            None => rows.push(Row::new(Dependency::on(interpreter), INTERP | when)),
-        }
-    }
-    rows
-}
-
-/// Returns what a package requires of rpm.
-fn features(package: &Package, usage: Usage) -> Vec<Row> {
-    let scripts = &package.scripts;
-    let scripts = [
-        &scripts.pre,
-        &scripts.post,
-        &scripts.preun,
-        &scripts.postun,
-        &scripts.pretrans,
-        &scripts.posttrans,
-    ];
-    let scripts = || scripts.into_iter().flatten();
-    let relations = &package.relations;
-    let kinds = [
-        &relations.requires,
-        &relations.provides,
-        &relations.conflicts,
-        &relations.obsoletes,
-        &relations.recommends,
-        &relations.suggests,
-        &relations.supplements,
-        &relations.enhances,
-    ];
-    let dependencies = || kinds.into_iter().flatten();
-    let evr = package.evr();
-    let in_versions = |sign: char| {
-        let mut versions = dependencies().flat_map(Dependency::versions);
-        evr.contains(sign) || versions.any(|version| version.contains(sign))
-    };
-    let codec = package.compression.codec;
-    let table = [
-        ("BuiltinLuaScripts", "4.2.2-1", scripts().any(|script| script.interpreter == LUA)),
-        ("CaretInVersions", "4.15.0-1", in_versions('^')),
-        ("CompressedFileNames", "3.0.4-1", true),
-        ("FileCaps", "4.6.1-1", usage.capabilities),
-        ("FileDigests", "4.6.0-1", usage.files),
-        ("LargeFiles", "4.12.0-1", usage.large_files),
-        ("PartialHardlinkSets", "4.0.4-1", usage.hard_links),
-        ("PayloadFilesHavePrefix", "4.0-1", true),
-        ("PayloadIsXz", "5.2-1", codec == Codec::Xz),
-        ("PayloadIsZstd", "5.4.18-1", codec == Codec::Zstd),
-        ("RichDependencies", "4.12.0-1", dependencies().any(Dependency::is_rich)),
-        (
-            "ScriptletInterpreterArgs",
-            "4.0.3-1",
-            scripts().any(|script| !script.arguments.is_empty()),
-        ),
-        ("TildeInVersions", "4.10.0-1", in_versions('~')),
-    ];
-    let used = table.into_iter().filter(|(_, _, used)| *used);
-    used.map(|(feature, version, _)| Row::rpmlib(feature, version)).collect()
+    header.put(kind.flags, Value::Int32(rows.iter().map(|row| row.flags).collect()));
 }
 
 /// All dependencies of a header.
 #[derive(Debug)]
 pub(super) struct Found {
-    /// Those that a model has; without the package itself only after [`Found::split`].
-    relations: Relations,
-    /// What is provided, as it stands.
+    /// Those of kinds that the writer adds nothing to.
+    plain: Relations,
     provides: Vec<Row>,
-    /// What is required because of what the package is.
-    automatic_requires: Vec<Row>,
+    requires: Vec<Row>,
+    recommends: Vec<Row>,
 }
 
 impl Found {
@@ -259,33 +266,53 @@ impl Found {
         let plain = |kind| -> Result<Vec<Dependency>, ReadError> {
             Ok(read_kind(header, kind)?.into_iter().map(|row| row.dependency).collect())
         };
-        let (automatic_requires, requires): (Vec<Row>, Vec<Row>) = read_kind(header, REQUIRES)?
-            .into_iter()
-            .partition(|row| row.flags & (INTERP | CONFIG | RPMLIB) != 0);
-        let relations = Relations {
-            requires: requires.into_iter().map(|row| row.dependency).collect(),
-            provides: Vec::new(),
+        let plain = Relations {
+            order: plain(ORDER)?,
             conflicts: plain(CONFLICTS)?,
             obsoletes: plain(OBSOLETES)?,
-            recommends: plain(RECOMMENDS)?,
             suggests: plain(SUGGESTS)?,
             supplements: plain(SUPPLEMENTS)?,
             enhances: plain(ENHANCES)?,
+            ..Relations::default()
         };
-        Ok(Self { relations, provides: read_kind(header, PROVIDES)?, automatic_requires })
+        Ok(Self {
+            plain,
+            provides: read_kind(header, PROVIDES)?,
+            requires: read_kind(header, REQUIRES)?,
+            recommends: read_kind(header, RECOMMENDS)?,
+        })
+    }
+
+    /// Returns what sysusers.d files made the package provide: accounts, with what makes them.
+    pub(super) fn accounts(&self) -> Vec<Row> {
+        let rows = self.provides.iter();
+        rows.filter(|row| automatic::is_account(&row.dependency)).cloned().collect()
     }
 
     /// Returns what the model has: all but what the writer adds to `package`, which has every
     /// other field already.
-    pub(super) fn written(&self, package: &Package, usage: Usage) -> Relations {
-        let mut provides = self.provides.clone();
-        for own in automatic_provides(package, usage) {
-            if let Some(at) = provides.iter().rposition(|row| *row == own) {
-                provides.remove(at);
+    pub(super) fn written(&self, package: &Package, usage: &Usage) -> Relations {
+        let without = |rows: &[Row], added: &[Row]| -> Vec<Row> {
+            let of_rpm = |row: &&Row| row.flags & RPMLIB == 0 && !added.contains(row);
+            rows.iter().filter(of_rpm).cloned().collect()
+        };
+        let dependencies =
+            |rows: Vec<Row>| rows.into_iter().map(|row| row.dependency).collect::<Vec<_>>();
+        let mut relations = self.plain.clone();
+        let provides = without(&self.provides, &automatic::provides(package, usage));
+        relations.provides = dependencies(provides);
+        let recommends = without(&self.recommends, &automatic::recommends(package, usage));
+        relations.recommends = dependencies(recommends);
+        for row in without(&self.requires, &automatic::requires(package, usage)) {
+            let moments: Vec<Moment> =
+                Moment::ALL.into_iter().filter(|moment| row.flags & moment.bit() != 0).collect();
+            if moments.is_empty() {
+                relations.requires.push(row.dependency.clone());
             }
+            let moments = moments.into_iter().map(|moment| (moment, row.dependency.clone()));
+            relations.scriptlet_requires.extend(moments);
         }
-        let provides = provides.into_iter().map(|row| row.dependency).collect();
-        Relations { provides, ..self.relations.clone() }
+        relations
     }
 
     /// Returns what should be provided and required because of what the package is but is not, and
@@ -293,16 +320,29 @@ impl Found {
     pub(super) fn differences(
         &self,
         package: &Package,
-        usage: Usage,
+        usage: &Usage,
     ) -> (Vec<String>, Vec<String>) {
-        let provides = automatic_provides(package, usage);
-        let requires = automatic_requires(package, usage);
-        let show = |row: &Row| format!("{} (flags {:#x})", row.dependency, row.flags);
-        let missing = provides.iter().filter(|row| !self.provides.contains(row));
-        let missing =
-            missing.chain(requires.iter().filter(|row| !self.automatic_requires.contains(row)));
-        let added = self.automatic_requires.iter().filter(|row| !requires.contains(row));
-        (missing.map(show).collect(), added.map(show).collect())
+        let expected = [
+            (automatic::provides(package, usage), &self.provides),
+            (automatic::requires(package, usage), &self.requires),
+            (automatic::recommends(package, usage), &self.recommends),
+        ];
+        let missing = expected.iter().flat_map(|(expected, found)| {
+            expected.iter().filter(|row| !found.contains(row)).map(ToString::to_string)
+        });
+        let of_rpm = self.requires.iter().filter(|row| row.flags & (RPMLIB | CONFIG) != 0);
+        let added = of_rpm.filter(|row| !expected[1].0.contains(row)).map(ToString::to_string);
+        (missing.collect(), added.collect())
+    }
+
+    /// Returns which features of rpm are used but not required.
+    pub(super) fn missing_features(&self, package: &Package, usage: &Usage) -> Vec<String> {
+        let features = automatic::features(package, usage).into_iter();
+        // The version that a feature came with may be written another way.
+        let has = |row: &Row| {
+            self.requires.iter().any(|found| found.dependency.name == row.dependency.name)
+        };
+        features.filter(|row| !has(row)).map(|row| row.to_string()).collect()
     }
 }
 

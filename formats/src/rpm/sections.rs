@@ -9,7 +9,7 @@ use crate::format::ReadError;
 use crate::input::{ReadAt, Section, Source};
 
 /// The signature header is padded to a multiple of this.
-pub(super) const ALIGNMENT: u64 = 8;
+pub(super) const ALIGNMENT: usize = 8;
 
 /// The parts of a package, its payload not yet read.
 pub(super) struct Sections {
@@ -51,8 +51,8 @@ impl Sections {
 }
 
 /// Checks the zeros after the signature header and returns where the next header starts.
-fn skip_padding(file: &dyn ReadAt, end: u64) -> Result<u64, ReadError> {
-    let next = end.next_multiple_of(ALIGNMENT);
+pub(super) fn skip_padding(file: &dyn ReadAt, end: u64) -> Result<u64, ReadError> {
+    let next = end.next_multiple_of(ALIGNMENT as u64);
     let mut padding = vec![0; usize::try_from(next - end).unwrap_or_default()];
     if next <= file.len() {
         file.read_exact_at(end, &mut padding)?;

@@ -9,6 +9,8 @@
 //! | `PAYLOADSIZE` or `LONGARCHIVESIZE` | size of the payload before compression |
 //! | `RESERVEDSPACE` | zeros, which a signature can replace without moving what follows |
 //!
+//! A package of version 6 has `SHA256`, `SHA3_256` and the zeros in `RESERVED` only.
+//!
 //! rpmbuild also writes `MD5`, over the header and the payload, for readers older than rpm 4.14. It
 //! would need a pass of its own over the payload, so that it is checked where it is found but never
 //! written; `rpm --checksig` and dnf do not miss it beside the SHA-256 digests.
@@ -18,7 +20,9 @@
 use sha1::Digest as _;
 
 use super::header::{Header, Region};
+use super::model::RpmFormat;
 use super::payload::Digests;
+use super::strong::sha3_256;
 use super::tags::signature as tags;
 use super::value::Value;
 use crate::digest::{Digest, hex};
@@ -28,7 +32,7 @@ use crate::format::Problem;
 pub(super) const MISMATCH: &str = "rpm-signature-mismatch";
 
 /// rpmbuild's default: `%__gpg_reserved_space`, and 32 bytes always.
-const RESERVED: usize = 4096 + 32;
+pub(super) const RESERVED: usize = 4096 + 32;
 
 /// What a signature header says of what follows it.
 #[derive(Debug, Clone, Copy)]
@@ -39,6 +43,8 @@ pub(super) struct Signed<'a> {
     pub(super) payload: u64,
     /// The payload's size before compression.
     pub(super) raw: u64,
+    /// The version of the package format.
+    pub(super) format: RpmFormat,
 }
 
 impl Signed<'_> {
@@ -63,8 +69,13 @@ impl Signed<'_> {
 /// Returns the signature header of an unsigned package.
 pub(super) fn build(signed: &Signed<'_>) -> Header {
     let mut header = Header::new(Region::Signature);
-    header.put_string(tags::SHA1, &signed.sha1());
     header.put_string(tags::SHA256, &signed.sha256());
+    if signed.format == RpmFormat::V6 {
+        header.put_string(tags::SHA3_256, &sha3_256(signed.header));
+        header.put(tags::RESERVED, Value::Bin(vec![0; RESERVED]));
+        return header;
+    }
+    header.put_string(tags::SHA1, &signed.sha1());
     if signed.is_long() {
         header.put(tags::LONGSIZE, Value::Int64(vec![signed.size()]));
         header.put(tags::LONGARCHIVESIZE, Value::Int64(vec![signed.raw]));
@@ -80,15 +91,16 @@ pub(super) fn build(signed: &Signed<'_>) -> Header {
 pub(super) fn verify(found: &Header, signed: &Signed<'_>, digests: &Digests) -> Vec<Problem> {
     let expected = build(signed);
     let mut problems = Vec::new();
+    let reserves = [tags::RESERVEDSPACE, tags::RESERVED];
     let sizes = [tags::SIZE, tags::LONGSIZE, tags::PAYLOADSIZE, tags::LONGARCHIVESIZE];
     for (tag, value) in found.iter() {
         let wanted = match tag {
             tags::MD5 => digests.md5.map(|md5| Value::Bin(md5.to_vec())),
-            tags::SHA1 | tags::SHA256 => expected.get(tag).cloned(),
+            tags::SHA1 | tags::SHA256 | tags::SHA3_256 => expected.get(tag).cloned(),
             tags::DSA | tags::RSA | tags::PGP | tags::GPG => bytes(value),
             tags::OPENPGP | tags::FILESIGNATURES | tags::VERITYSIGNATURES => strings(value),
             tags::FILESIGNATURELENGTH | tags::VERITYSIGNATUREALGO => numbers(value),
-            tags::RESERVEDSPACE => bytes(value).map(|value| zeros(&value)),
+            tags::RESERVEDSPACE | tags::RESERVED => bytes(value).map(|value| zeros(&value)),
             _ if sizes.contains(&tag) => expected.get(tag).cloned(),
             _ => None,
         };
@@ -101,7 +113,7 @@ pub(super) fn verify(found: &Header, signed: &Signed<'_>, digests: &Digests) -> 
             }
         }
     }
-    for (tag, value) in expected.iter().filter(|(tag, _)| *tag != tags::RESERVEDSPACE) {
+    for (tag, value) in expected.iter().filter(|(tag, _)| !reserves.contains(tag)) {
         if found.get(tag).is_none() {
             let found = "nothing".into();
             problems.push(problem("rpm-signature-missing", tag, show(value), found));

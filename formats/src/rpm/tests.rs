@@ -28,6 +28,7 @@ fn full_package(tree: &FileTree) -> Package {
         interpreter: "/usr/bin/python3".into(),
         arguments: vec!["-s".into()],
         body: "print(2)\n".into(),
+        flags: ScriptFlags { expand: true, qformat: true, critical: true },
     };
     let change = Change { time: 1, author: "Jo <jo@example.com> - 1.0-1".into(), text: "x".into() };
     Package {
@@ -36,11 +37,16 @@ fn full_package(tree: &FileTree) -> Package {
         url: Some("https://example.com".into()),
         vendor: Some("Caf\u{e9}".into()),
         packager: Some("Jo <jo@example.com>".into()),
-        group: Some("Unspecified".into()),
+        group: Some("Applications/System".into()),
         bug_url: Some("https://example.com/bugs".into()),
         relations: Relations {
-            requires: dependencies(&["glibc >= 2.28", "/bin/sh", "(a or b >= 1)", "a"]),
-            provides: dependencies(&["hi = 3", "hello = 2:1.0~rc1^git2-1"]),
+            requires: dependencies(&["(a or b >= 1)", "/bin/sh", "a", "glibc >= 2.28"]),
+            scriptlet_requires: vec![
+                (Moment::Pre, Dependency::on("useradd")),
+                (Moment::Meta, Dependency::on("zsh")),
+            ],
+            order: dependencies(&["h > 1"]),
+            provides: dependencies(&["hi = 3"]),
             conflicts: dependencies(&["bye"]),
             obsoletes: dependencies(&["hallo < 2:1"]),
             recommends: dependencies(&["c"]),
@@ -55,11 +61,33 @@ fn full_package(tree: &FileTree) -> Package {
             postun: Some(python),
             pretrans: Some(lua),
             posttrans: Some(Script::shell("")),
+            preuntrans: Some(Script::shell("echo preuntrans\n")),
+            postuntrans: Some(Script::shell("echo postuntrans\n")),
+            verify: Some(Script::shell("echo verify\n")),
         },
+        triggers: triggers(),
+        vcs: Some("https://example.com/hello.git".into()),
+        distribution: Some("Example".into()),
+        prefixes: vec!["/opt/hello".into()],
         changelog: vec![change.clone(), Change { time: 0, ..change }],
         tree_id: Some(tree.id()),
         ..package()
     }
+}
+
+fn triggers() -> Triggers {
+    let package = Trigger {
+        moment: TriggerMoment::Postun,
+        on: vec!["i < 2~x".parse().unwrap(), "j".parse().unwrap()],
+        script: Script::shell("echo trigger\n"),
+    };
+    let files = FileTrigger {
+        moment: TriggerMoment::In,
+        prefixes: vec!["/usr/lib".into(), "/usr/share".into()],
+        priority: 5,
+        script: Script { interpreter: "/bin/cat".into(), ..Script::shell("") },
+    };
+    Triggers { packages: vec![package], files: Vec::new(), transaction_files: vec![files] }
 }
 
 /// A tree with everything that an rpm carries.
@@ -158,7 +186,8 @@ fn a_package_of_large_files_has_a_stripped_payload() {
     let encoder = Encoder::new(&store, &NoCache, 1);
     let cx = WriteCx { blobs: &store, encoder: &encoder, epoch: EPOCH };
     // The form that a file of 4 GiB asks for, with files of a few bytes.
-    let table = files::FileTable { large: true, ..files::FileTable::from_tree(&tree).unwrap() };
+    let table = files::FileTable::from_tree(&tree, &package).unwrap();
+    let table = files::FileTable { large: true, ..table };
     let artifact = write::assemble(&package, &table, &cx).unwrap();
     let bytes = artifact.files[0].rope.to_vec(&store).unwrap();
     let source = Source::from_bytes(bytes.clone());
@@ -176,7 +205,7 @@ fn a_file_that_newc_cannot_say_makes_the_payload_stripped() {
     for (size, large) in [(u64::from(u32::MAX) - 1, false), (u64::from(u32::MAX), true)] {
         let mut builder = TreeBuilder::new();
         builder.insert(path("/a"), Entry::file(content(size), Mode::PLAIN)).unwrap();
-        let table = files::FileTable::from_tree(&builder.finish().unwrap()).unwrap();
+        let table = files::FileTable::from_tree(&builder.finish().unwrap(), &package()).unwrap();
         assert_eq!((table.large, table.usage().large_files), (large, large), "{size}");
     }
 }
@@ -243,7 +272,7 @@ fn the_bytes_of_a_small_package_are_pinned() {
     let package = Package { compression: Compression::NONE, ..package() };
     let bytes = bytes(&store, &package, &small_tree(&store));
     let digest = crate::digest::Digest::of(&bytes).to_string();
-    assert_eq!(digest, "sha256:de7ef09d6f1db7c951c43a59bc78af77cf3e71a667971fdea60cc8e00b3ea38f");
+    assert_eq!(digest, "sha256:f7058b21be226c99c6c2994f9757a5115e4abb229761b55b55302cdab717f52d");
 }
 
 #[test]
@@ -303,7 +332,7 @@ fn an_independent_reader_agrees() {
         provides.iter().map(|one| (one.name.as_str(), one.version.as_str())).collect();
     let evr = "2:1.0~rc1^git2-1";
     let own = [("config(hello)", evr), ("hello", evr), ("hello(x86-64)", evr)];
-    assert_eq!(provides, [[("hi", "3"), ("hello", evr)].as_slice(), &own].concat());
+    assert_eq!(provides, [own.as_slice(), &[("hi", "3")]].concat());
     assert_eq!(metadata.get_pre_install_script().unwrap().script, "echo pre\n");
 
     let files = metadata.get_file_entries().unwrap();
@@ -317,13 +346,105 @@ fn an_independent_reader_agrees() {
         "/usr/bin/hello",
         "/usr/bin/hi",
         "/usr/bin/ping",
+        "/usr/share/doc/hello",
         "/usr/share/doc/hello/README",
         "/usr/share/hello",
         "/usr/share/hello/empty",
         "/usr/share/hello/link",
+        "/usr/share/licenses/hello",
         "/usr/share/licenses/hello/MIT",
         "/var/lib/hello",
         "/var/log/hello.log",
     ];
     assert_eq!(found, expected);
+}
+
+/// Everything but names that are not UTF-8, which version 6 refuses, and numbers of accounts, which
+/// it does not hold.
+fn tree_for_version_6(store: &MemoryStore) -> FileTree {
+    full_tree(store).filter(|path, _| path.relative_str().is_some()).unwrap()
+}
+
+#[test]
+fn version_6_reads_as_it_was_written_and_an_independent_reader_agrees() {
+    let store = MemoryStore::new();
+    let tree = tree_for_version_6(&store);
+    for compression in [Compression::NONE, Compression::ZSTD] {
+        let package = Package { format: RpmFormat::V6, compression, ..full_package(&tree) };
+        let bytes = bytes(&store, &package, &tree);
+        let source = Source::from_bytes(bytes.clone());
+        assert_eq!(Rpm::verify(&source).unwrap(), [], "{compression}");
+        let unpacked = Rpm::read(&source).unwrap();
+        assert_eq!(unpacked.model, package);
+        assert_eq!(unpacked.tree.id(), tree.id());
+
+        let parsed = ::rpm::Package::parse(&mut bytes.as_slice()).unwrap();
+        parsed.verify_digests().unwrap();
+        let files = parsed.metadata.get_file_entries().unwrap();
+        assert!(files.iter().any(|file| file.path().ends_with("usr/bin/hello")));
+        let requires = parsed.metadata.get_requires().unwrap();
+        let requires: Vec<&str> = requires.iter().map(|one| one.name.as_str()).collect();
+        for name in ["user(hello)", "group(www)", "rpmlib(LargeFiles)"] {
+            assert!(requires.contains(&name), "{name} in {requires:?}");
+        }
+        assert!(!requires.contains(&"rpmlib(CompressedFileNames)"));
+    }
+}
+
+#[test]
+fn every_flipped_byte_of_version_6_is_noticed() {
+    let store = MemoryStore::new();
+    let tree = small_tree(&store);
+    let package = Package { format: RpmFormat::V6, ..package() };
+    let good = bytes(&store, &package, &tree);
+    for at in (0..good.len()).step_by(3) {
+        if good[at] == 0 && (400..4400).contains(&at) {
+            continue;
+        }
+        let mut bad = good.clone();
+        bad[at] ^= 1 << (at % 8);
+        let verified = Rpm::verify(&Source::from_bytes(bad));
+        assert!(verified.is_err() || verified.is_ok_and(|found| !found.is_empty()), "byte {at}");
+    }
+}
+
+#[test]
+fn version_6_refuses_names_that_are_not_utf_8() {
+    let store = MemoryStore::new();
+    let encoder = Encoder::new(&store, &NoCache, 1);
+    let cx = WriteCx { blobs: &store, encoder: &encoder, epoch: EPOCH };
+    let package = Package { format: RpmFormat::V6, ..package() };
+    let refused = Rpm::write(&package, &full_tree(&store), &cx);
+    assert!(matches!(refused, Err(WriteError::Field { field, .. }) if field == "format"));
+}
+
+#[test]
+fn accounts_of_sysusers_files_are_provided() {
+    let store = MemoryStore::new();
+    let mut builder = TreeBuilder::new();
+    let text = b"# accounts\nu svc 970 \"svc service\" /var/lib/svc\n";
+    store.put(text).unwrap();
+    let file = Entry::file(Content::of(text), Mode::PLAIN);
+    builder.insert(path("/usr/lib/sysusers.d/svc.conf"), file).unwrap();
+    let mut state = Entry::new(Node::Directory, Mode::new(0o750).unwrap());
+    state.owner = Owner::new("svc", 970);
+    builder.insert(path("/var/lib/svc"), state).unwrap();
+    let tree = builder.finish().unwrap();
+    for format in [RpmFormat::V4, RpmFormat::V6] {
+        let package = Package { format, ..package() };
+        let bytes = bytes(&store, &package, &tree);
+        let source = Source::from_bytes(bytes.clone());
+        assert_eq!(Rpm::verify(&source).unwrap(), []);
+        assert_eq!(Rpm::read(&source).unwrap().model, package);
+        let parsed = ::rpm::Package::parse(&mut bytes.as_slice()).unwrap();
+        let provides = parsed.metadata.get_provides().unwrap();
+        let version = "dSBzdmMgOTcwICJzdmMgc2VydmljZSIgL3Zhci9saWIvc3Zj";
+        let user = |one: &::rpm::Dependency| one.name == "user(svc)" && one.version == version;
+        assert!(provides.iter().any(user));
+        let names =
+            |rows: Vec<::rpm::Dependency>| rows.into_iter().any(|one| one.name == "user(svc)");
+        let required = names(parsed.metadata.get_requires().unwrap());
+        let recommended = names(parsed.metadata.get_recommends().unwrap());
+        assert_eq!((required, recommended), (format == RpmFormat::V6, format == RpmFormat::V4));
+    }
 }

@@ -1,12 +1,13 @@
 //! From a model and a tree to a package.
 
+use super::checksum::Checksum;
 use super::files::FileTable;
 use super::header::{Header, Region};
-use super::model::{Package, Scripts};
-use super::relations;
+use super::model::{Package, RpmFormat};
 use super::sections::ALIGNMENT;
+use super::strong::Strong;
 use super::value::{Strings, Value};
-use super::{architecture, files, lead, payload, signature, tags};
+use super::{architecture, contents, lead, payload, relations, signature, tags};
 use crate::encode::{Codec, Encoded};
 use crate::format::{Artifact, Epoch, Format, WriteCx, WriteError};
 use crate::rope::Rope;
@@ -16,10 +17,13 @@ use crate::tree::{FileTree, TreeId};
 const BUILD_HOST: &str = "reproducible";
 
 /// `RPMVERSION`: what wrote the package; not the version, which would change the bytes.
-const WRITER: &str = "bake";
+pub(super) const WRITER: &str = "bake";
 
 /// What stands before the tree's identity in `COOKIE`.
 const COOKIE: &str = "bake tree ";
+
+/// `GROUP` of a package without one, as rpmbuild has it.
+pub(super) const NO_GROUP: &str = "Unspecified";
 
 /// The locale of untranslated text.
 const LOCALE: &[u8] = b"C";
@@ -31,7 +35,9 @@ pub(super) fn write(
     cx: &WriteCx<'_>,
 ) -> Result<Artifact, WriteError> {
     package.validate()?;
-    assemble(package, &FileTable::from_tree(tree)?, cx)
+    let mut table = FileTable::from_tree(tree, package)?;
+    contents::look_into(&mut table, cx.blobs)?;
+    assemble(package, &table, cx)
 }
 
 /// Describes a package of a valid model and a file table.
@@ -42,15 +48,30 @@ pub(super) fn assemble(
 ) -> Result<Artifact, WriteError> {
     let archive = payload::write(table, cx.epoch.0)?;
     let encoded = cx.encoder.encode(&archive, package.compression)?;
-    let header = header(package, table, &encoded, cx.epoch).to_bytes()?;
-    let (payload, raw) = (encoded.blob.size, encoded.raw.size);
-    let signed = signature::Signed { header: &header, payload, raw };
+    let mut header = header(package, table, &encoded, cx.epoch);
+    if package.format == RpmFormat::V6 {
+        put_version_6(&mut header, package, &encoded, &archive, cx)?;
+    }
+    // The tag promises that all text is UTF-8, which names of files need not be.
+    if header.iter().all(|(_, value)| value.is_utf8()) {
+        header.put_string(tags::ENCODING, "utf-8");
+    } else if package.format == RpmFormat::V6 {
+        let reason = "rpm's version 6 allows UTF-8 only, and the name of a file is something else";
+        return Err(WriteError::Field {
+            format: "rpm",
+            field: "format".into(),
+            reason: reason.into(),
+        });
+    }
+    let header = header.to_bytes()?;
+    let (payload, raw, format) = (encoded.blob.size, encoded.raw.size, package.format);
+    let signed = signature::Signed { header: &header, payload, raw, format };
     let signature = signature::build(&signed).to_bytes()?;
 
     let mut rope = Rope::new();
     rope.push_bytes(&lead(package));
     rope.push_bytes(&signature);
-    rope.align(ALIGNMENT);
+    rope.align(ALIGNMENT as u64);
     rope.push_bytes(&header);
     rope.push_rope(&encoded.rope);
     Ok(Artifact::file(super::Rpm::NAME, rope))
@@ -58,8 +79,13 @@ pub(super) fn assemble(
 
 /// Returns the lead of a package.
 pub(super) fn lead(package: &Package) -> [u8; lead::SIZE] {
-    let number = architecture::find(&package.arch).map_or(0, |known| known.lead);
-    lead::write(&package.name, &package.version, &package.release, number)
+    match package.format {
+        RpmFormat::V4 => {
+            let number = architecture::find(&package.arch).map_or(0, |known| known.lead);
+            lead::write(&package.nevr(), 3, number, 1)
+        }
+        RpmFormat::V6 => lead::write(&package.nevr(), 4, 0, 0),
+    }
 }
 
 /// Returns the text of `COOKIE` for a tree.
@@ -83,15 +109,12 @@ fn header(package: &Package, table: &FileTable, encoded: &Encoded, epoch: Epoch)
     if let Some(tree) = package.tree_id {
         header.put_string(tags::COOKIE, &cookie(tree));
     }
-    relations::put(&mut header, package, table.usage());
-    put_scripts(&mut header, &package.scripts);
+    relations::put(&mut header, package, &table.usage());
+    package.scripts.put(&mut header);
+    package.triggers.put(&mut header);
     put_changelog(&mut header, package);
     table.put(&mut header, epoch.0);
     put_payload(&mut header, package, encoded);
-    // The tag promises that all text is UTF-8, which names of files need not be.
-    if header.iter().all(|(_, value)| value.is_utf8()) {
-        header.put_string(tags::ENCODING, "utf-8");
-    }
     header
 }
 
@@ -111,40 +134,21 @@ fn put_identity(header: &mut Header, package: &Package) {
         (tags::VENDOR, &package.vendor),
         (tags::PACKAGER, &package.packager),
         (tags::BUGURL, &package.bug_url),
+        (tags::VCS, &package.vcs),
+        (tags::DISTRIBUTION, &package.distribution),
     ];
     for (tag, text) in optional {
         if let Some(text) = text {
             header.put_string(tag, text);
         }
     }
-    if let Some(group) = &package.group {
-        header.put_i18n(tags::GROUP, group);
-    }
+    header.put_i18n(tags::GROUP, package.group.as_deref().unwrap_or(NO_GROUP));
+    let prefixes = package.prefixes.iter().map(String::as_bytes).collect();
+    header.put(tags::PREFIXES, Value::StringArray(prefixes));
     header.put_string(tags::OS, "linux");
     header.put_string(tags::ARCH, &package.arch);
     // Without this tag rpm takes the package for a source package.
     header.put_string(tags::SOURCERPM, &format!("{name}-{version}-{release}.src.rpm"));
-}
-
-fn put_scripts(header: &mut Header, scripts: &Scripts) {
-    let all = [
-        (&scripts.pre, tags::PREIN, tags::PREINPROG),
-        (&scripts.post, tags::POSTIN, tags::POSTINPROG),
-        (&scripts.preun, tags::PREUN, tags::PREUNPROG),
-        (&scripts.postun, tags::POSTUN, tags::POSTUNPROG),
-        (&scripts.pretrans, tags::PRETRANS, tags::PRETRANSPROG),
-        (&scripts.posttrans, tags::POSTTRANS, tags::POSTTRANSPROG),
-    ];
-    for (script, body, program) in all {
-        let Some(script) = script else { continue };
-        header.put_string(body, &script.body);
-        if script.arguments.is_empty() {
-            header.put_string(program, &script.interpreter);
-            continue;
-        }
-        let words = std::iter::once(&script.interpreter).chain(&script.arguments);
-        header.put(program, Value::StringArray(words.map(String::as_bytes).collect()));
-    }
 }
 
 fn put_changelog(header: &mut Header, package: &Package) {
@@ -159,13 +163,38 @@ fn put_changelog(header: &mut Header, package: &Package) {
 fn put_payload(header: &mut Header, package: &Package, encoded: &Encoded) {
     header.put_string(tags::PAYLOADFORMAT, "cpio");
     let compression = package.compression;
-    // rpm knows a payload that is not compressed by the absence of both tags.
-    if compression.codec != Codec::None {
+    // rpm knows a payload that is not compressed by the absence of the first tag.
+    if compression.codec == Codec::None {
+        header.put_string(tags::PAYLOADFLAGS, "");
+    } else {
         header.put_string(tags::PAYLOADCOMPRESSOR, compression.codec.word());
         header.put_string(tags::PAYLOADFLAGS, &compression.level.to_string());
     }
     let digest = |hex: String| Value::StringArray(std::iter::once(hex.as_bytes()).collect());
     header.put(tags::PAYLOADDIGEST, digest(encoded.blob.digest.hex()));
-    header.put_int32(tags::PAYLOADDIGESTALGO, files::SHA256);
+    if package.format == RpmFormat::V4 {
+        header.put_int32(tags::PAYLOADDIGESTALGO, Checksum::Sha256.number());
+    }
     header.put(tags::PAYLOADDIGESTALT, digest(encoded.raw.digest.hex()));
+}
+
+/// Puts what only version 6 has; reads the payload twice for its digests.
+fn put_version_6(
+    header: &mut Header,
+    package: &Package,
+    encoded: &Encoded,
+    archive: &Rope,
+    cx: &WriteCx<'_>,
+) -> Result<(), WriteError> {
+    header.put_int32(tags::RPMFORMAT, 6);
+    header.put_string(tags::SOURCENEVR, &package.nevr());
+    header.put(tags::PAYLOADSIZE, Value::Int64(vec![encoded.blob.size]));
+    header.put(tags::PAYLOADSIZEALT, Value::Int64(vec![encoded.raw.size]));
+    let compressed = Strong::of_rope(&encoded.rope, cx.blobs)?;
+    let raw = Strong::of_rope(archive, cx.blobs)?;
+    header.put_string(tags::PAYLOADSHA512, &compressed.sha512);
+    header.put_string(tags::PAYLOADSHA512ALT, &raw.sha512);
+    header.put_string(tags::PAYLOADSHA3_256, &compressed.sha3_256);
+    header.put_string(tags::PAYLOADSHA3_256ALT, &raw.sha3_256);
+    Ok(())
 }

@@ -3,79 +3,49 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use bake_formats::encode::{Codec, Compression};
+use bake_formats::tree::TreePath;
 
-use super::list::Element;
-use super::{Common, Resolver};
+use super::{Common, Resolver, settled};
 use crate::resolved::{
-    CommonKind, CommonRelation, Deb, DebRelation, DebScripts, FileRule, MultiArch, Output,
-    Priority, Script, ScriptFlags, ScriptSource,
+    Deb, DebRelation, FileRule, LintianOverride, MultiArch, Output, Priority, ScriptSource, Trigger,
 };
 use crate::version::Release;
-use crate::written::{self, At, DebMultiArch, DebPriority, ListEdit, ScriptFile, TextOr};
-
-/// Control fields that are keys of the recipe or that bake computes.
-const OWN_FIELDS: [&str; 22] = [
-    "package",
-    "package-type",
-    "version",
-    "architecture",
-    "maintainer",
-    "installed-size",
-    "depends",
-    "pre-depends",
-    "recommends",
-    "suggests",
-    "enhances",
-    "breaks",
-    "conflicts",
-    "replaces",
-    "provides",
-    "section",
-    "priority",
-    "multi-arch",
-    "homepage",
-    "description",
-    "bake-tree",
-    "filename",
-];
+use crate::written::{self, At, DebMultiArch, DebPriority, PackageArchitecture};
 
 /// What dpkg 1.21.18 and rpm 4.14 can both unpack.
 pub(super) const PACKAGE_CODECS: [Codec; 4] = [Codec::None, Codec::Gzip, Codec::Zstd, Codec::Xz];
 
-/// One of the lists that all package formats have.
-pub(super) struct CommonList {
-    pub(super) deb: Vec<DebRelation>,
-    pub(super) rpm: Vec<crate::resolved::RpmRelation>,
+/// The lists that start from common ones.
+struct Lists {
+    depends: Vec<DebRelation>,
+    recommends: Vec<DebRelation>,
+    suggests: Vec<DebRelation>,
+    conflicts: Vec<DebRelation>,
+    replaces: Vec<DebRelation>,
 }
 
-impl Element for DebRelation {
-    fn is_named(&self, text: &str) -> bool {
-        self.name() == text || DebRelation::parse(text).as_ref() == Ok(self)
-    }
+/// Single fields of the control file.
+struct Fields {
+    section: String,
+    source: Option<String>,
+    origin: Option<String>,
+    bugs: Option<String>,
+    tags: Vec<String>,
+    further: BTreeMap<String, String>,
+}
+
+/// What stands in other control files.
+struct Control {
+    remove_conffiles: BTreeSet<TreePath>,
+    triggers: Vec<Trigger>,
+    templates: Option<ScriptSource>,
+    shlibs: Option<ScriptSource>,
+    symbols: Option<ScriptSource>,
+    library_data: Vec<String>,
+    lintian_overrides: Vec<LintianOverride>,
 }
 
 impl Resolver<'_> {
-    /// Parses a common list of relations for both formats.
-    ///
-    /// Both formats do, and equal errors are reported once.
-    pub(super) fn common_list(&self, list: &[At<String>], kind: CommonKind) -> CommonList {
-        let parse = |at: &At<String>| self.parsed(at, CommonRelation::parse(&at.value, kind));
-        let (deb, rpm) =
-            list.iter().filter_map(parse).map(|common| (common.deb, common.rpm)).unzip();
-        CommonList { deb, rpm }
-    }
-
-    /// Reports what is wrong with the common lists even if no package is baked.
-    pub(super) fn check_relations(&self) {
-        let keys = self.keys();
-        let lists =
-            [&keys.depends, &keys.recommends, &keys.suggests, &keys.conflicts, &keys.replaces];
-        for list in lists {
-            self.common_list(list, CommonKind::Wanted);
-        }
-        self.common_list(&keys.provides, CommonKind::Provided);
-    }
-
     pub(super) fn deb(
         &self,
         at: Option<&At<written::Deb>>,
@@ -84,89 +54,146 @@ impl Resolver<'_> {
     ) -> Option<Deb> {
         let place = at.map_or_else(|| self.place(here), |at| self.place(at));
         let table = at.map(|at| at.value.clone()).unwrap_or_default();
-        let keys = self.keys();
-        if common.maintainer.is_none() && keys.maintainer.is_none() {
+        if common.maintainer.is_none() && self.keys().maintainer.is_none() {
             let error = place.error("a deb needs a `maintainer`");
             self.report(error.hint("add `maintainer = \"Name <mail>\"` at the top of the recipe"));
         }
         let release = self.own_release(table.release.as_ref(), common);
         let version = release
             .and_then(|release| self.version_for(|| common.version.deb(&release, common.epoch)));
-        let wanted = |list| self.common_list(list, CommonKind::Wanted).deb;
-        let provided = self.common_list(&keys.provides, CommonKind::Provided).deb;
-        let replaced = wanted(&keys.replaces);
-        let conflicts = [wanted(&keys.conflicts), replaced.clone()].concat();
-        let relations = |list: &[At<String>]| self.deb_relations(list);
-        let edited = |common, edit: &Option<At<ListEdit<String>>>| {
-            self.edited(common, edit.as_ref(), |at| self.parsed(at, DebRelation::parse(&at.value)))
-        };
-        let fields = self.deb_fields(&table.fields);
-        let section = match &table.section {
-            Some(at) => self.section(at),
-            None => Some("misc".to_owned()),
-        };
+        let lists = self.deb_lists(&table);
+        let fields = self.deb_single_fields(&table);
+        let control = self.deb_control(&table);
         let compression =
             self.compression(table.compression.as_ref(), Compression::ZSTD, &PACKAGE_CODECS);
         let scripts = self.deb_scripts(&table.scripts);
+        self.check_multi_arch(table.multi_arch.as_ref());
+        let (fields, control) = (fields?, control?);
         Some(Deb {
-            depends: edited(wanted(&keys.depends), &table.depends),
-            pre_depends: relations(&table.pre_depends),
-            recommends: edited(wanted(&keys.recommends), &table.recommends),
-            suggests: edited(wanted(&keys.suggests), &table.suggests),
-            enhances: relations(&table.enhances),
-            breaks: relations(&table.breaks),
-            conflicts: edited(conflicts, &table.conflicts),
-            replaces: edited(replaced, &table.replaces),
-            provides: self.edited(provided, table.provides.as_ref(), |at| self.provision(at)),
+            depends: lists.depends,
+            pre_depends: self.deb_list(Vec::new(), &table.pre_depends),
+            recommends: lists.recommends,
+            suggests: lists.suggests,
+            enhances: self.deb_list(Vec::new(), &table.enhances),
+            breaks: self.deb_list(Vec::new(), &table.breaks),
+            conflicts: lists.conflicts,
+            replaces: lists.replaces,
+            provides: self.deb_provides(&table.provides),
             priority: priority(table.priority.as_ref().map(|at| at.value)),
             multi_arch: table.multi_arch.as_ref().map(|at| multi_arch(at.value)),
-            source: None,
-            essential: false,
-            protected: false,
-            built_using: Vec::new(),
-            static_built_using: Vec::new(),
-            origin: None,
-            bugs: None,
-            tags: Vec::new(),
-            remove_conffiles: BTreeSet::new(),
-            triggers: Vec::new(),
-            templates: None,
-            shlibs: None,
-            symbols: None,
-            library_data: Vec::new(),
-            lintian_overrides: Vec::new(),
+            source: fields.source,
+            essential: table.essential.unwrap_or_default(),
+            protected: table.protected.unwrap_or_default(),
+            built_using: self.built_using(&table.built_using),
+            static_built_using: self.built_using(&table.static_built_using),
+            origin: fields.origin,
+            bugs: fields.bugs,
+            tags: fields.tags,
+            remove_conffiles: control.remove_conffiles,
+            triggers: control.triggers,
+            templates: control.templates,
+            shlibs: control.shlibs,
+            symbols: control.symbols,
+            library_data: control.library_data,
+            lintian_overrides: control.lintian_overrides,
             version: version?,
-            section: section?,
-            fields: fields?,
+            section: fields.section,
+            fields: fields.further,
             compression: compression?,
             scripts: scripts?,
             place,
         })
     }
 
-    /// dpkg refuses the PAX headers that extended attributes need.
+    fn deb_lists(&self, table: &written::Deb) -> Lists {
+        let keys = self.keys();
+        let common = |list| self.wanted(list).deb;
+        let replaced = common(&keys.replaces);
+        let conflicts = [common(&keys.conflicts), replaced.clone()].concat();
+        Lists {
+            depends: self.deb_list(common(&keys.depends), &table.depends),
+            recommends: self.deb_list(common(&keys.recommends), &table.recommends),
+            suggests: self.deb_list(common(&keys.suggests), &table.suggests),
+            conflicts: self.deb_list(conflicts, &table.conflicts),
+            replaces: self.deb_list(replaced, &table.replaces),
+        }
+    }
+
+    fn deb_single_fields(&self, table: &written::Deb) -> Option<Fields> {
+        let section = match &table.section {
+            Some(at) => self.section(at),
+            None => Some("misc".to_owned()),
+        };
+        let source = table.source.as_ref().map(|at| self.deb_source(at));
+        let origin = table.origin.as_ref().map(|at| self.line(at, "origin"));
+        let example = "https://example.com/catalog/issues";
+        let bugs = table.bugs.as_ref().map(|at| self.bugs(at, "bugs", example));
+        let tags = self.deb_tags(&table.tags);
+        let further = self.deb_fields(&table.fields);
+        Some(Fields {
+            section: section?,
+            source: settled(source)?,
+            origin: settled(origin)?,
+            bugs: settled(bugs)?,
+            tags: tags?,
+            further: further?,
+        })
+    }
+
+    fn deb_control(&self, table: &written::Deb) -> Option<Control> {
+        let remove_conffiles = self.remove_conffiles(&table.remove_conffiles);
+        let triggers = self.deb_triggers(&table.triggers);
+        let templates = table.templates.as_ref().map(|at| self.templates(at));
+        let shlibs = table.shlibs.as_ref().map(|at| self.shlibs(at));
+        let symbols = table.symbols.as_ref().map(|at| self.text_source(at));
+        let data = table.library_data.iter().map(|at| self.line(at, "library-data"));
+        let data: Vec<_> = data.collect();
+        let overrides = self.lintian_overrides(&table.lintian_overrides);
+        Some(Control {
+            remove_conffiles: remove_conffiles?,
+            triggers: triggers?,
+            templates: settled(templates)?,
+            shlibs: settled(shlibs)?,
+            symbols: settled(symbols)?,
+            library_data: data.into_iter().collect::<Option<_>>()?,
+            lintian_overrides: overrides?,
+        })
+    }
+
+    /// dpkg refuses a package that is both.
+    fn check_multi_arch(&self, at: Option<&At<DebMultiArch>>) {
+        let architecture = self.keys().architecture.as_ref().map(|at| at.value);
+        if let Some(at) = at
+            && at.value == DebMultiArch::Same
+            && architecture == Some(PackageArchitecture::All)
+        {
+            let message = "a package for all architectures cannot have `multi-arch = \"same\"`";
+            self.advise(at, message, "write `foreign`, or leave it out");
+        }
+    }
+
+    /// dpkg refuses the PAX headers that extended attributes need, and a file that is both shipped
+    /// and to be removed.
     pub(super) fn check_deb_files(&self, files: &[FileRule]) {
-        for rule in files {
-            if rule.is_for(Output::Deb) && !rule.xattrs.is_empty() {
-                let message = "a deb cannot carry capabilities or extended attributes";
-                let hint = "leave `deb` out of the rule's `formats`, or bake no deb";
-                self.report(rule.place.error(message).hint(hint));
+        let rules = files.iter().filter(|rule| rule.is_for(Output::Deb));
+        for rule in rules.clone().filter(|rule| !rule.xattrs.is_empty()) {
+            let message = "a deb cannot carry capabilities or extended attributes";
+            let hint = "leave `deb` out of the rule's `formats`, or bake no deb";
+            self.report(rule.place.error(message).hint(hint));
+        }
+        let table = self.keys().deb.as_ref();
+        for at in table.iter().flat_map(|table| &table.value.remove_conffiles) {
+            let shipped = rules.clone().find(|rule| {
+                let path =
+                    rule.single_path().filter(|_| rule.mark != bake_formats::tree::Mark::Ghost);
+                path.is_some() && path == TreePath::parse(&at.value).ok().as_ref()
+            });
+            if let Some(rule) = shipped {
+                let message = format!("`{}` is to be removed and shipped", at.value);
+                let line = rule.place.line;
+                self.advise(at, message, format!("the rule in line {line} places a file there"));
             }
         }
-    }
-
-    fn deb_relations(&self, list: &[At<String>]) -> Vec<DebRelation> {
-        list.iter().filter_map(|at| self.parsed(at, DebRelation::parse(&at.value))).collect()
-    }
-
-    fn provision(&self, at: &At<String>) -> Option<DebRelation> {
-        let relation = self.parsed(at, DebRelation::parse(&at.value))?;
-        if relation.is_provision() {
-            return Some(relation);
-        }
-        let message = format!("`{relation}` cannot be provided");
-        self.advise(at, message, "`Provides` takes a name, or a name and `(= version)`");
-        None
     }
 
     /// Returns the release of one format.
@@ -185,37 +212,6 @@ impl Resolver<'_> {
         self.parsed(&self.keys().version, spell())
     }
 
-    fn section(&self, at: &At<String>) -> Option<String> {
-        let allowed = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || "-/+.".contains(c);
-        if !at.value.is_empty() && at.value.chars().all(allowed) {
-            return Some(at.value.clone());
-        }
-        self.advise(at, format!("`{}` is not a section", at.value.escape_debug()), "e.g. `net`");
-        None
-    }
-
-    fn deb_fields(
-        &self,
-        fields: &BTreeMap<At<String>, At<String>>,
-    ) -> Option<BTreeMap<String, String>> {
-        let check = |(name, value): (&At<String>, &At<String>)| {
-            let allowed = |c: char| c.is_ascii_alphanumeric() || c == '-';
-            let text = &name.value;
-            if !text.starts_with(|c: char| c.is_ascii_alphabetic()) || !text.chars().all(allowed) {
-                let found = text.escape_debug();
-                self.fault(name, format!("`{found}` is not the name of a control field"));
-                return None;
-            }
-            if OWN_FIELDS.contains(&text.to_lowercase().as_str()) {
-                let message = format!("bake writes the field `{text}` itself");
-                self.advise(name, message, "use the recipe's own key for it");
-                return None;
-            }
-            Some((text.clone(), self.line(value, text)?))
-        };
-        fields.iter().map(check).collect()
-    }
-
     /// Returns how something is compressed, out of what its readers know.
     pub(super) fn compression(
         &self,
@@ -232,52 +228,6 @@ impl Resolver<'_> {
         let found = compression.codec.word();
         self.fault(at, format!("expected one of {}, found `{found}`", known.join(", ")));
         None
-    }
-
-    fn deb_scripts(&self, scripts: &written::DebScripts) -> Option<DebScripts> {
-        let script = |at: &Option<At<TextOr<ScriptFile>>>| {
-            let script = super::settled(at.as_ref().map(|at| self.script(at)))?;
-            match &script {
-                Some(Script { source: ScriptSource::Inline(text), place, .. })
-                    if !text.starts_with("#!") =>
-                {
-                    let error = place.error("a maintainer script must start with `#!`");
-                    self.report(error.hint("start it with a line such as `#!/bin/sh`"));
-                    None
-                }
-                _ => Some(script),
-            }
-        };
-        let (preinst, postinst) = (script(&scripts.preinst), script(&scripts.postinst));
-        let (prerm, postrm) = (script(&scripts.prerm), script(&scripts.postrm));
-        Some(DebScripts {
-            preinst: preinst?,
-            postinst: postinst?,
-            prerm: prerm?,
-            postrm: postrm?,
-            config: None,
-        })
-    }
-
-    pub(super) fn script(&self, at: &At<TextOr<ScriptFile>>) -> Option<Script> {
-        let source = match &at.value {
-            TextOr::Text(text) if text.trim().is_empty() || text.contains('\0') => {
-                self.fault(at, "the script is empty or holds a NUL character");
-                return None;
-            }
-            TextOr::Text(text) => ScriptSource::Inline(text.clone()),
-            TextOr::Table(table) if table.file.value.is_empty() => {
-                self.fault(&table.file, "`file` is empty");
-                return None;
-            }
-            TextOr::Table(table) => ScriptSource::File(table.file.value.clone()),
-        };
-        Some(Script {
-            source,
-            interpreter: None,
-            flags: ScriptFlags::default(),
-            place: self.place(at),
-        })
     }
 }
 

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use bake_formats::tree::{Mark, Mode, TreePath, XattrName};
 
 use super::owner::AccountKind;
-use super::{Resolver, capability, parse_platforms};
+use super::{Resolver, capability, parse_platforms, settled};
 use crate::error::Place;
 use crate::resolved::{Destination, FileRule, FileSource, Glob, Output, Service};
 use crate::written::{self, At, FileFormat, FileType};
@@ -47,6 +47,7 @@ impl Resolver<'_> {
         let directory_mode = self.optional_mode(rule.directory_mode.as_ref());
         let owner = self.owner(rule.owner.as_ref(), AccountKind::User, service);
         let group = self.owner(rule.group.as_ref(), AccountKind::Group, service);
+        let language = settled(rule.lang.as_ref().map(|at| self.language(at)));
         let exclude = rule.exclude.iter().map(|at| self.parsed(at, Glob::parse(&at.value)));
         let exclude: Option<Vec<_>> = exclude.collect();
         let formats = self.file_formats(rule);
@@ -62,7 +63,7 @@ impl Resolver<'_> {
             owner: owner?,
             group: group?,
             mark,
-            language: None,
+            language: language?,
             exclude: exclude?,
             formats: formats?,
             xattrs: xattrs?,
@@ -276,19 +277,10 @@ impl Resolver<'_> {
     fn check_duplicates(&self, rules: &[FileRule]) {
         let mut seen: BTreeMap<(Output, &TreePath), &FileRule> = BTreeMap::new();
         for rule in rules {
-            let single = match &rule.source {
-                FileSource::Path { pattern, is_glob } => {
-                    !is_glob && !rule.to.into && !pattern.ends_with('/')
-                }
-                FileSource::Inline(_) | FileSource::Symlink(_) | FileSource::Ghost => true,
-                FileSource::Directory => true,
-            };
-            if !single {
-                continue;
-            }
+            let Some(path) = rule.single_path() else { continue };
             for output in &rule.formats {
-                if let Some(first) = seen.insert((*output, &rule.to.path), rule) {
-                    let message = format!("two rules place something at `{}`", rule.to.path);
+                if let Some(first) = seen.insert((*output, path), rule) {
+                    let message = format!("two rules place something at `{path}`");
                     let line = first.place.line;
                     self.report(
                         rule.place.error(message).hint(format!("the first one is in line {line}")),
@@ -305,8 +297,12 @@ fn mark(kind: Option<FileType>) -> Mark {
         None => Mark::Plain,
         Some(FileType::Config) => Mark::Config,
         Some(FileType::ConfigNoreplace) => Mark::ConfigNoReplace,
+        Some(FileType::ConfigMissingok) => Mark::ConfigMissingOk,
+        Some(FileType::ConfigNoreplaceMissingok) => Mark::ConfigNoReplaceMissingOk,
         Some(FileType::Doc) => Mark::Doc,
         Some(FileType::License) => Mark::License,
+        Some(FileType::Readme) => Mark::Readme,
+        Some(FileType::Artifact) => Mark::Artifact,
         Some(FileType::Ghost) => Mark::Ghost,
     }
 }

@@ -1,19 +1,28 @@
 //! From what is written to what it means for one platform: the only bridge between the two.
 
 mod advice;
+mod alternatives;
 mod capability;
+mod changelog;
 mod config;
 mod config_value;
+mod copyright;
+mod date;
 mod deb;
+mod deb_control;
 mod files;
 mod list;
 mod oci;
 mod owner;
+mod recipe;
+mod relations;
 mod rpm;
+mod rpm_triggers;
+mod scripts;
 mod service;
-mod source_date;
 mod spdx;
 mod text;
+mod units;
 mod version_source;
 mod vm;
 
@@ -23,13 +32,12 @@ use std::path::Path;
 
 use advice::Advice;
 use bake_formats::tree::TreePath;
+use recipe::Common;
 
 use crate::error::{Place, RecipeError, RecipeErrors};
-use crate::name::PackageName;
 use crate::platform::Platform;
 use crate::resolved;
-use crate::version::{Release, Version};
-use crate::written::{At, Keys, PackageArchitecture, Recipe};
+use crate::written::{At, Keys, Recipe};
 
 /// What resolving may use besides the recipe.
 #[derive(Clone, Copy)]
@@ -97,18 +105,7 @@ struct Resolver<'a> {
     errors: Errors,
 }
 
-/// What all parts of a recipe refer to.
-struct Common {
-    name: PackageName,
-    version: Version,
-    release: Release,
-    epoch: Option<u32>,
-    summary: String,
-    maintainer: Option<resolved::Maintainer>,
-    platforms: Option<Vec<Platform>>,
-}
-
-impl Resolver<'_> {
+impl<'a> Resolver<'a> {
     fn place<T>(&self, at: &At<T>) -> Place {
         self.written.place(&at.span)
     }
@@ -138,117 +135,8 @@ impl Resolver<'_> {
         }
     }
 
-    fn keys(&self) -> &Keys {
+    fn keys(&self) -> &'a Keys {
         &self.written.keys
-    }
-
-    fn recipe(&self) -> Option<resolved::Recipe> {
-        let keys = self.keys();
-        let common = self.common();
-        let description = keys.description.as_ref().map(|at| self.paragraphs(at, "description"));
-        let license = keys.license.as_ref().map(|at| self.license(at));
-        let vendor = keys.vendor.as_ref().map(|at| self.line(at, "vendor"));
-        let homepage = keys.homepage.as_ref().map(|at| self.homepage(at));
-        let vcs = keys.vcs.as_ref().map(|at| self.vcs(at));
-        let source_date = keys.source_date.as_ref().map(|at| self.source_date(at));
-        let config = self.config();
-        self.check_relations();
-        let Some(common) = common else {
-            self.files(None);
-            return None;
-        };
-        let service = keys.service.as_ref().map(|at| self.service(at, &common));
-        let files = self.files(service.as_ref().and_then(Option::as_ref));
-        let service = service.map_or(Some(None), |service| service.map(Some));
-        let all = [keys.deb.is_some(), keys.rpm.is_some(), keys.oci.is_some(), keys.vm.is_some()];
-        let all = !all.contains(&true);
-        let here = &keys.name;
-        let deb = (all || keys.deb.is_some()).then(|| self.deb(keys.deb.as_ref(), here, &common));
-        let rpm = (all || keys.rpm.is_some()).then(|| self.rpm(keys.rpm.as_ref(), here, &common));
-        if deb.is_some() {
-            self.check_deb_files(&files);
-        }
-        let vm = (all || keys.vm.is_some()).then(|| self.vm(keys.vm.as_ref(), here, &common));
-        let service = service?;
-        let oci = (all || keys.oci.is_some())
-            .then(|| self.oci(keys.oci.as_ref(), here, &common, service.as_ref()));
-        Some(resolved::Recipe {
-            description: settled(description)?,
-            license: settled(license)?,
-            vendor: settled(vendor)?,
-            homepage: settled(homepage)?,
-            vcs: settled(vcs)?,
-            source_date: settled(source_date)?,
-            platform: self.cx.platform,
-            architecture: architecture(keys.architecture.as_ref().map(|at| at.value)),
-            files,
-            service,
-            config: config?,
-            units: Vec::new(),
-            alternatives: Vec::new(),
-            hooks: resolved::Hooks::default(),
-            auto_depends: resolved::AutoDepends::default(),
-            changelog: Vec::new(),
-            copyright: None,
-            deb: settled(deb)?,
-            rpm: settled(rpm)?,
-            oci: settled(oci)?.flatten(),
-            vm: settled(vm)?,
-            name: common.name,
-            version: common.version,
-            release: common.release,
-            epoch: common.epoch,
-            summary: common.summary,
-            maintainer: common.maintainer,
-        })
-    }
-
-    fn common(&self) -> Option<Common> {
-        let keys = self.keys();
-        let name = self.parsed(&keys.name, PackageName::parse(&keys.name.value));
-        let version = self.version(&keys.version);
-        let release = match &keys.release {
-            Some(at) => self.parsed(at, Release::parse(&at.value)),
-            None => Some(Release::default()),
-        };
-        let epoch = keys.epoch.as_ref().map(|at| self.epoch(at));
-        let summary = self.line(&keys.summary, "summary");
-        let maintainer = keys.maintainer.as_ref().map(|at| self.maintainer(at));
-        let platforms = self.own_platforms();
-        Some(Common {
-            name: name?,
-            version: version?,
-            release: release?,
-            epoch: settled(epoch)?,
-            summary: summary?,
-            maintainer: settled(maintainer)?,
-            platforms,
-        })
-    }
-
-    /// dpkg keeps an epoch in a C `int`.
-    fn epoch(&self, at: &At<i64>) -> Option<u32> {
-        let epoch = u32::try_from(at.value).ok().filter(|epoch| i32::try_from(*epoch).is_ok());
-        if epoch.is_none() {
-            let found = at.value;
-            self.fault(at, format!("expected an epoch from 0 to {}, found {found}", i32::MAX));
-        }
-        epoch
-    }
-
-    fn own_platforms(&self) -> Option<Vec<Platform>> {
-        let list = self.keys().platforms.as_ref()?;
-        let platforms = parse_platforms(self.written, &self.errors, list);
-        let wanted = self.cx.platform;
-        if platforms.len() == list.len() && !platforms.contains(&wanted) {
-            let all: Vec<_> = platforms.iter().map(ToString::to_string).collect();
-            let error = match list.first() {
-                Some(first) => self.place(first).error(format!("the recipe is not for `{wanted}`")),
-                None => RecipeError::new("the recipe is for no platform"),
-            };
-            self.report(error.hint(format!("it is for {}", all.join(", "))));
-        }
-        Some(platforms)
     }
 
     /// Returns an absolute path in the tree.
@@ -267,13 +155,6 @@ impl Resolver<'_> {
             return None;
         }
         self.parsed(at, TreePath::parse(text))
-    }
-}
-
-fn architecture(written: Option<PackageArchitecture>) -> resolved::Architecture {
-    match written {
-        None | Some(PackageArchitecture::Native) => resolved::Architecture::Native,
-        Some(PackageArchitecture::All) => resolved::Architecture::All,
     }
 }
 

@@ -4,9 +4,11 @@ use std::collections::BTreeMap;
 
 use bake_formats::tree::{Mode, Owner, TreePath};
 
+use super::units::handling;
 use super::{Common, Resolver};
 use crate::name::{AccountName, ServiceName};
-use crate::resolved::{Port, Protocol, Restart, Service, StateDirectory, UnitHandling};
+use crate::resolved::{Port, Protocol, Restart, Service, StateDirectory};
+use crate::suggestion;
 use crate::written::{self, At, RestartWhen, Scalar, TextOr, TextOrInteger};
 
 /// The mode of a directory that only a service and its group may look into.
@@ -16,21 +18,6 @@ const STATE_MODE: u32 = 0o750;
 const SIGNALS: [&str; 12] = [
     "SIGTERM", "SIGINT", "SIGQUIT", "SIGHUP", "SIGKILL", "SIGUSR1", "SIGUSR2", "SIGABRT",
     "SIGPIPE", "SIGALRM", "SIGWINCH", "SIGCONT",
-];
-
-/// The suffixes of unit names (systemd.unit(5)).
-const UNIT_SUFFIXES: [&str; 11] = [
-    "service",
-    "socket",
-    "device",
-    "mount",
-    "automount",
-    "swap",
-    "target",
-    "path",
-    "timer",
-    "slice",
-    "scope",
 ];
 
 /// The sections of a service unit.
@@ -78,7 +65,7 @@ impl Resolver<'_> {
             },
             working_directory: super::settled(working_directory)?,
             stop_signal: super::settled(stop_signal)?,
-            handling: UnitHandling::default(),
+            handling: handling(written.enable, written.start, written.on_upgrade),
             systemd: systemd?,
             place: self.place(at),
         })
@@ -236,18 +223,7 @@ impl Resolver<'_> {
     }
 
     fn units(&self, list: &[At<String>]) -> Option<Vec<String>> {
-        let check = |at: &At<String>| {
-            let (stem, suffix) = at.value.rsplit_once('.').unwrap_or((&at.value, ""));
-            let allowed = |c: char| c.is_ascii_alphanumeric() || ":-_.@\\".contains(c);
-            if !stem.is_empty() && stem.chars().all(allowed) && UNIT_SUFFIXES.contains(&suffix) {
-                return Some(at.value.clone());
-            }
-            let found = at.value.escape_debug();
-            let message = format!("`{found}` is not the name of a unit");
-            self.advise(at, message, "e.g. `network-online.target`");
-            None
-        };
-        list.iter().map(check).collect()
+        list.iter().map(|at| self.unit(at)).collect()
     }
 
     pub(super) fn signal(&self, at: &At<String>) -> Option<String> {
@@ -256,10 +232,7 @@ impl Resolver<'_> {
         }
         let wanted = format!("SIG{}", at.value.to_uppercase().trim_start_matches("SIG"));
         let message = format!("`{}` is not the name of a signal", at.value.escape_debug());
-        match crate::suggestion::nearest(&wanted, &SIGNALS) {
-            Some(near) => self.advise(at, message, format!("did you mean `{near}`?")),
-            None => self.advise(at, message, format!("expected one of {}", SIGNALS.join(", "))),
-        }
+        self.advise(at, message, suggestion::hint(&wanted, &SIGNALS));
         None
     }
 

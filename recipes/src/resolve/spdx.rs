@@ -38,6 +38,44 @@ pub(super) fn check(text: &str) -> Result<(), String> {
     Ok(())
 }
 
+/// Returns the identifiers of licences and exceptions in a valid expression, each once, in order.
+pub(super) fn identifiers(text: &str) -> Vec<&str> {
+    let mut all = Vec::new();
+    for word in text.split([' ', '(', ')']).filter(|word| !word.is_empty()) {
+        let identifier = word.trim_end_matches('+');
+        if !matches!(word, "AND" | "OR" | "WITH") && !all.contains(&identifier) {
+            all.push(identifier);
+        }
+    }
+    all
+}
+
+/// Returns whether every Debian system has the text of a licence, in `/usr/share/common-licenses`.
+///
+/// The BSD text there is the University of California's own, so it does not count (Debian
+/// policy 12.5).
+pub(super) fn is_common(identifier: &str) -> bool {
+    const COMMON: [&str; 13] = [
+        "Apache-2.0",
+        "Artistic-1.0-Perl",
+        "CC0-1.0",
+        "GFDL-1.2",
+        "GFDL-1.3",
+        "GPL-1.0",
+        "GPL-2.0",
+        "GPL-3.0",
+        "LGPL-2.0",
+        "LGPL-2.1",
+        "LGPL-3.0",
+        "MPL-1.1",
+        "MPL-2.0",
+    ];
+    let base = identifier.strip_suffix("-only").or_else(|| identifier.strip_suffix("-or-later"));
+    let base = base.unwrap_or(identifier);
+    let base = base.strip_suffix("-invariants").unwrap_or(base);
+    COMMON.contains(&base.strip_suffix("-no").unwrap_or(base))
+}
+
 fn identifier_is_valid(word: &str) -> Result<(), String> {
     let plain = word.strip_suffix('+').unwrap_or(word);
     let allowed = |c: char| c.is_ascii_alphanumeric() || "-.:".contains(c);
@@ -51,6 +89,18 @@ fn identifier_is_valid(word: &str) -> Result<(), String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn names_what_needs_a_text() {
+        let text = "(GPL-2.0+ WITH Classpath-exception-2.0) OR (MIT AND MIT)";
+        assert_eq!(identifiers(text), ["GPL-2.0", "Classpath-exception-2.0", "MIT"]);
+        for common in ["GPL-2.0", "LGPL-2.1-or-later", "GFDL-1.3-no-invariants-only", "CC0-1.0"] {
+            assert!(is_common(common), "{common}");
+        }
+        for rare in ["MIT", "BSD-3-Clause", "AGPL-3.0-only", "GFDL-1.1-only", "LicenseRef-x"] {
+            assert!(!is_common(rare), "{rare}");
+        }
+    }
 
     #[test]
     fn follows_the_grammar() {

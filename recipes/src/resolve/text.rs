@@ -61,22 +61,57 @@ impl Resolver<'_> {
         }
     }
 
-    pub(super) fn maintainer(&self, at: &At<String>) -> Option<Maintainer> {
-        let text = self.line(at, "maintainer")?;
-        let parts = text.strip_suffix('>').and_then(|text| text.split_once('<'));
-        let plain = |text: &str| !text.contains(['<', '>']);
-        if let Some((name, mail)) = parts {
-            let (name, mail) = (name.trim(), mail.trim());
-            let address = mail.split_once('@').is_some_and(|(user, host)| {
-                !user.is_empty() && !host.is_empty() && !host.contains('@')
-            });
-            let address = address && !mail.contains([' ', ',']);
-            if !name.is_empty() && plain(name) && plain(mail) && address {
-                return Some(Maintainer { name: name.into(), mail: mail.into() });
-            }
+    pub(super) fn person(&self, at: &At<String>, key: &str) -> Option<Maintainer> {
+        let text = self.line(at, key)?;
+        let person = Maintainer::parse(&text);
+        if person.is_none() {
+            let message = format!("expected a name and a mail address, found `{text}`");
+            self.advise(at, message, "e.g. `Catalogue team <catalog@example.com>`");
         }
-        let message = format!("expected a name and a mail address, found `{text}`");
-        self.advise(at, message, "e.g. `Catalogue team <catalog@example.com>`");
+        person
+    }
+
+    /// Returns lines of which each is not empty.
+    pub(super) fn lines(&self, at: &At<Vec<At<String>>>, key: &str) -> Option<Vec<String>> {
+        if at.value.is_empty() {
+            self.fault(at, format!("`{key}` is empty"));
+            return None;
+        }
+        let lines: Vec<_> = at.value.iter().map(|at| self.line(at, key)).collect();
+        lines.into_iter().collect()
+    }
+
+    /// Returns a locale's name without its character set, e.g. `de`, `pt_BR` or `sr@latin`.
+    pub(super) fn language(&self, at: &At<String>) -> Option<String> {
+        let (locale, modifier) = at.value.split_once('@').unwrap_or((&at.value, "x"));
+        let (language, territory) = locale.split_once('_').unwrap_or((locale, "XX"));
+        let all = |text: &str, allowed: fn(&u8) -> bool, len: std::ops::RangeInclusive<usize>| {
+            len.contains(&text.len()) && text.as_bytes().iter().all(allowed)
+        };
+        if all(language, u8::is_ascii_lowercase, 2..=3)
+            && (all(territory, u8::is_ascii_uppercase, 2..=2)
+                || all(territory, u8::is_ascii_digit, 3..=3))
+            && all(modifier, u8::is_ascii_alphanumeric, 1..=16)
+        {
+            return Some(at.value.clone());
+        }
+        let message = format!("`{}` is not a language", at.value.escape_debug());
+        self.advise(at, message, "e.g. `de`, `pt_BR` or `sr@latin`");
+        None
+    }
+
+    /// Returns where faults are reported.
+    pub(super) fn bugs(&self, at: &At<String>, key: &str, example: &str) -> Option<String> {
+        let text = self.line(at, key)?;
+        let parts = text.split_once("://").or_else(|| {
+            text.split_once("mailto:").filter(|(a, _)| a.is_empty()).map(|(_, b)| ("mailto", b))
+        });
+        if parts.is_some_and(|(kind, rest)| !kind.is_empty() && !rest.is_empty())
+            && !text.contains([' ', '"', '<', '>'])
+        {
+            return Some(text);
+        }
+        self.advise(at, format!("`{text}` is not an address"), format!("e.g. `{example}`"));
         None
     }
 

@@ -88,13 +88,14 @@ fn without_v(text: &str) -> &str {
     }
 }
 
-fn read(path: &Path) -> Result<String, String> {
+/// Reads a text of at most `most` bytes; the error is a reason.
+pub(super) fn read(path: &Path, most: u64) -> Result<String, String> {
     let file = fs_err::File::open(path).map_err(|error| unreadable(&error))?;
     let mut text = String::new();
-    let read = file.take(MAX_LEN + 1).read_to_string(&mut text);
+    let read = file.take(most + 1).read_to_string(&mut text);
     let len = read.map_err(|error| unreadable(&error))?;
-    if len as u64 > MAX_LEN {
-        return Err(format!("it is larger than {MAX_LEN} bytes"));
+    if len as u64 > most {
+        return Err(format!("it is larger than {most} bytes"));
     }
     Ok(text)
 }
@@ -108,13 +109,13 @@ fn unreadable(error: &std::io::Error) -> String {
 }
 
 fn first_line(path: &Path) -> Result<String, String> {
-    let text = read(path)?;
+    let text = read(path, MAX_LEN)?;
     let line = text.lines().next().unwrap_or_default().trim();
     if line.is_empty() { Err("its first line is empty".into()) } else { Ok(line.into()) }
 }
 
 fn manifest(path: &Path) -> Result<toml::Table, String> {
-    read(path)?.parse().map_err(|error: toml::de::Error| error.message().to_owned())
+    read(path, MAX_LEN)?.parse().map_err(|error: toml::de::Error| error.message().to_owned())
 }
 
 /// Reads `package.version`, or `workspace.package.version` where the package inherits it or there
@@ -148,7 +149,7 @@ fn cargo(path: &Path) -> Result<String, String> {
 }
 
 fn package_json(path: &Path) -> Result<String, String> {
-    let text = read(path)?;
+    let text = read(path, MAX_LEN)?;
     let json: serde_json::Value = serde_json::from_str(&text).map_err(|error| error.to_string())?;
     let version = json.get("version").and_then(serde_json::Value::as_str);
     version.map(str::to_owned).ok_or_else(|| "there is no string `version`".into())
@@ -156,7 +157,7 @@ fn package_json(path: &Path) -> Result<String, String> {
 
 /// Reads the project's version, or its parent's, which it inherits.
 fn pom(path: &Path) -> Result<String, String> {
-    let text = read(path)?;
+    let text = read(path, MAX_LEN)?;
     let document = roxmltree::Document::parse(&text).map_err(|error| error.to_string())?;
     let project = document.root_element();
     let child = |node: roxmltree::Node<'_, '_>, name: &str| {

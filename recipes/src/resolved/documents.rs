@@ -19,6 +19,9 @@ pub struct Change {
     /// Debian's urgency; `medium` unless written.
     pub urgency: String,
     /// What changed, each text one item, in the order written; never empty.
+    ///
+    /// An item may have several lines, separated by newlines. From a Debian changelog, `[ Name ]`
+    /// is an item of its own, and further lines keep their indentation relative to the first.
     pub items: Vec<String>,
 }
 

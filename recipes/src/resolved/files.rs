@@ -44,6 +44,19 @@ impl FileRule {
         self.formats.contains(&output)
     }
 
+    /// Returns the path of the one thing that the rule places, if it is known without the build
+    /// output.
+    pub fn single_path(&self) -> Option<&TreePath> {
+        let single = match &self.source {
+            FileSource::Path { pattern, is_glob } => {
+                !is_glob && !self.to.into && !pattern.ends_with('/')
+            }
+            FileSource::Inline(_) | FileSource::Symlink(_) | FileSource::Ghost => true,
+            FileSource::Directory => true,
+        };
+        single.then_some(&self.to.path)
+    }
+
     /// Returns whether a path, relative to the source's [base](FileSource::base), is left out.
     ///
     /// A pattern without a slash is matched against every name in the path, a pattern with one

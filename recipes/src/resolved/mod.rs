@@ -23,8 +23,8 @@ pub use outputs::{
     Base, Deb, DiskFormat, DiskSize, LintianOverride, MultiArch, Oci, Priority, Rpm,
     RpmFileTrigger, RpmFormat, RpmMoment, RpmTrigger, Trigger, TriggerMoment, Vm,
 };
-pub(crate) use relation::{CommonKind, CommonRelation};
-pub use relation::{DebRelation, Operator, RelationError, RpmRelation};
+pub(crate) use relation::{CommonKind, CommonRelation, check_deb_source, check_deb_version};
+pub use relation::{DebRelation, Operator, RelationError, RpmRelation, RpmUse};
 pub use scripts::{DebScripts, Hooks, RpmScripts, Script, ScriptFlags, ScriptSource};
 pub use service::{GeneratedFile, Port, Protocol, Restart, Service, StateDirectory};
 pub use system::{Alternative, AutoDepends, Follower, OnUpgrade, Unit, UnitHandling};
@@ -138,6 +138,20 @@ pub struct Maintainer {
     pub name: String,
     /// The mail address.
     pub mail: String,
+}
+
+impl Maintainer {
+    /// Parses `Name <mail>`.
+    pub fn parse(text: &str) -> Option<Self> {
+        let (name, mail) = text.strip_suffix('>')?.split_once('<')?;
+        let (name, mail) = (name.trim(), mail.trim());
+        let plain = |text: &str| !text.contains(['<', '>']);
+        let (user, host) = mail.split_once('@')?;
+        let address = !user.is_empty() && !host.is_empty() && !host.contains('@');
+        let address = address && !mail.contains([' ', ',']);
+        let valid = !name.is_empty() && plain(name) && plain(mail) && address;
+        valid.then(|| Self { name: name.into(), mail: mail.into() })
+    }
 }
 
 /// Prints `Name <mail>`.

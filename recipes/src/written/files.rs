@@ -35,6 +35,8 @@ pub struct FileRule {
     /// What package managers treat the files as.
     #[serde(rename = "type")]
     pub kind: Option<At<FileType>>,
+    /// The language of the files, e.g. `de` or `pt_BR`, which rpm can leave out.
+    pub lang: Option<At<String>>,
     /// What is left out of a directory or a glob.
     #[serde(default)]
     pub exclude: Vec<At<String>>,
@@ -57,10 +59,18 @@ pub enum FileType {
     Config,
     /// Configuration whose local edits always win.
     ConfigNoreplace,
+    /// Configuration that may be absent.
+    ConfigMissingok,
+    /// Configuration whose local edits always win and that may be absent.
+    ConfigNoreplaceMissingok,
     /// Documentation.
     Doc,
     /// A licence text.
     License,
+    /// A text to be read first.
+    Readme,
+    /// A file that was made on the way, e.g. a build id link.
+    Artifact,
     /// Owned by the package but not shipped.
     Ghost,
 }

@@ -1,9 +1,14 @@
 //! The recipe as it was typed: every key that the file may have, each value with its place.
 
 mod config;
+mod deb;
+mod documents;
 mod files;
 mod outputs;
+mod rpm;
+mod scripts;
 mod service;
+mod system;
 mod value;
 
 use std::ops::Range;
@@ -16,12 +21,17 @@ pub use config::{
     Config, ConfigDelivery, ConfigDeprecation, ConfigDocument, ConfigFile, ConfigKey, ConfigReload,
     ConfigSyntax, ConfigType, ConfigUnknown,
 };
+pub use deb::{Deb, DebMultiArch, DebPriority, DebScripts, LintianOverride};
+pub use documents::{Change, Changelog, ChangelogFile, Copyright, CopyrightFiles};
 pub use files::{FileFormat, FileRule, FileType};
-pub use outputs::{
-    Deb, DebMultiArch, DebPriority, DebScripts, Oci, Rpm, RpmScripts, ScriptFile, Vm, VmFormat,
+pub use outputs::{Oci, Vm, VmFormat};
+pub use rpm::{
+    Rpm, RpmFileTrigger, RpmFormat, RpmScriptletRequires, RpmScripts, RpmTrigger, RpmTriggerMoment,
 };
+pub use scripts::{Hooks, RpmScript, ScriptFile, TextFile};
 pub use service::{Account, RestartWhen, Service, StateTable};
-pub use value::{At, Described, ListChanges, ListEdit, Scalar, TextOr, TextOrInteger};
+pub use system::{Alternative, AutoDepends, Follower, OnUpgrade, Unit};
+pub use value::{At, Described, ListChanges, ListEdit, Scalar, TextOr, TextOrInteger, TextOrList};
 
 use crate::error::Place;
 
@@ -101,6 +111,21 @@ pub struct Keys {
     pub service: Option<At<Service>>,
     /// What differs between environments.
     pub config: Option<At<Config>>,
+    /// What is done with dependencies that follow from the files; `lint` if absent.
+    pub auto_depends: Option<At<AutoDepends>>,
+    /// Scripts that deb and rpm run at the same moments.
+    #[serde(default)]
+    pub scripts: Hooks,
+    /// Units among the files that packages manage, besides the service's own.
+    #[serde(default)]
+    pub units: Vec<At<Unit>>,
+    /// Choices for generic names.
+    #[serde(default)]
+    pub alternatives: Vec<At<Alternative>>,
+    /// The package's history, the newest first.
+    pub changelog: Option<At<Changelog>>,
+    /// Who holds the rights.
+    pub copyright: Option<At<Copyright>>,
     /// The Debian package.
     pub deb: Option<At<Deb>>,
     /// The RPM package.

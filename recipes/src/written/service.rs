@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
+use super::system::OnUpgrade;
 use super::value::{At, Described, Scalar, TextOr, TextOrInteger};
 
 /// The service that the outputs run.
@@ -46,6 +47,12 @@ pub struct Service {
     pub working_directory: Option<At<String>>,
     /// What ends it, e.g. `SIGINT`.
     pub stop_signal: Option<At<String>>,
+    /// Whether installing enables the unit; `true` if absent. rpm follows presets instead.
+    pub enable: Option<bool>,
+    /// Whether installing starts it; `true` if absent. rpm leaves that to the administrator.
+    pub start: Option<bool>,
+    /// What an upgrade does with it while it runs; `restart` if absent.
+    pub on_upgrade: Option<OnUpgrade>,
     /// Further unit settings by section and name.
     #[serde(default)]
     pub systemd: BTreeMap<At<String>, BTreeMap<At<String>, At<Scalar>>>,

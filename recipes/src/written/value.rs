@@ -291,3 +291,51 @@ impl JsonSchema for TextOrInteger {
         json_schema!({ "type": ["string", "integer"] })
     }
 }
+
+/// Text, or a list of texts, e.g. a command line.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum TextOrList {
+    /// Text.
+    Text(String),
+    /// A list.
+    List(Vec<At<String>>),
+}
+
+impl<'de> Deserialize<'de> for TextOrList {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Shape;
+        impl<'de> Visitor<'de> for Shape {
+            type Value = TextOrList;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("text or an array of texts")
+            }
+
+            fn visit_str<E: de::Error>(self, text: &str) -> Result<TextOrList, E> {
+                Ok(TextOrList::Text(text.into()))
+            }
+
+            fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<TextOrList, A::Error> {
+                let mut all = Vec::new();
+                while let Some(element) = list.next_element()? {
+                    all.push(element);
+                }
+                Ok(TextOrList::List(all))
+            }
+        }
+        deserializer.deserialize_any(Shape)
+    }
+}
+
+impl JsonSchema for TextOrList {
+    fn schema_name() -> Cow<'static, str> {
+        "TextOrList".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({ "anyOf": [
+            { "type": "string" },
+            { "type": "array", "items": { "type": "string" } },
+        ] })
+    }
+}

@@ -8,9 +8,10 @@ use crate::cli::failure::Failure;
 use crate::cli::printer::Printer;
 use crate::cli::progress::Progress;
 use crate::cli::request::{Resolved, StoreArgs, threads};
+use crate::cli::signing::SignArgs;
 use crate::cli::{Exit, RecipeArgs};
 use crate::plan;
-use crate::run;
+use crate::run::{self, RunCx};
 
 /// Bake all outputs of a recipe.
 #[derive(Debug, Args)]
@@ -28,6 +29,8 @@ pub(in crate::cli) struct Build {
     output: PathBuf,
     #[command(flatten)]
     store: StoreArgs,
+    #[command(flatten)]
+    signing: SignArgs,
     /// Use this many threads [default: one for each core]
     #[arg(short, long, value_name = "N")]
     jobs: Option<std::num::NonZeroUsize>,
@@ -38,10 +41,14 @@ impl Build {
         let threads = threads(self.jobs);
         let resolved = Resolved::new(&self.recipe, threads)?;
         let store = self.store.open()?;
+        // Before the work: a key that cannot sign is no reason to wait.
+        let signer = self.signing.signer(resolved.request(plan::epoch)?)?;
         let progress = Progress::new(printer);
         let outcome = resolved.request(|request| {
             let plan = plan::plan(request, &store, &progress)?;
-            Ok(run::run(&plan, &store, &self.output, threads, &progress)?)
+            let signer = signer.as_deref();
+            let cx = RunCx { threads, signer, reporter: &progress };
+            Ok(run::run(&plan, &store, &self.output, cx)?)
         });
         progress.finish();
         let release = outcome?;

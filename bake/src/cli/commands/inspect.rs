@@ -9,7 +9,10 @@ use serde_json::json;
 use crate::cli::Exit;
 use crate::cli::failure::Failure;
 use crate::cli::printer::Printer;
+use crate::cli::signing::now;
 use crate::opened::Opened;
+use crate::seal::{self, Checked};
+use crate::sign::Keyring;
 
 /// Show the metadata and the tree of an artifact.
 #[derive(Debug, Args)]
@@ -31,6 +34,8 @@ impl Inspect {
         let opened = Opened::open(&self.artifact)?;
         let inspected = opened.inspect()?;
         let tree = &inspected.tree;
+        // Without a keyring: what signatures say of themselves.
+        let signatures = seal::check(&opened, &Keyring::default(), now())?;
         if self.tree {
             let mut manifest = Vec::new();
             tree.write_manifest(&mut manifest)?;
@@ -43,6 +48,7 @@ impl Inspect {
                 "tree": tree.id(),
                 "declared": inspected.declared,
                 "metadata": inspected.metadata,
+                "signatures": signatures,
             });
             printer.event("artifact", &data)?;
             for (path, entry) in tree.iter() {
@@ -56,6 +62,9 @@ impl Inspect {
         match inspected.declared {
             Some(declared) => printer.line(format_args!("declared: {declared}"))?,
             None => printer.line("declared: nothing")?,
+        }
+        for Checked { place, verdict } in signatures.iter().flatten() {
+            printer.line(format_args!("signature {place}: {}", verdict.claim()))?;
         }
         printer.line(format_args!("metadata: {:#}", inspected.metadata))?;
         printer.line("")?;

@@ -9,5 +9,6 @@ pub(super) mod man;
 pub(super) mod plan;
 pub(super) mod recipe;
 pub(super) mod repo;
+pub(super) mod sign;
 pub(super) mod store;
 pub(super) mod verify;

@@ -5,6 +5,9 @@ mod verdicts;
 
 use std::path::PathBuf;
 
+use pgp::composed::{CleartextSignedMessage, Deserializable, SignedSecretKey};
+use pgp::packet::SignatureType;
+
 use super::*;
 
 /// 2020-01-01, before any of the keys was made.
@@ -65,6 +68,39 @@ fn every_algorithm_signs_and_equal_messages_get_equal_signatures() {
         assert_eq!(verdict.hash.as_deref(), Some("SHA512"));
         assert_eq!(check(&keyring(&[name]), &first, b"massage").outcome, Outcome::Bad);
         assert_eq!(check(&keyring(&["certify"]), &first, b"message").outcome, Outcome::UnknownKey);
+    }
+}
+
+#[test]
+fn keys_of_version_6_sign_with_a_salt() {
+    let signer = open("version-6").unwrap();
+    assert_eq!(
+        signer.fingerprint(),
+        "CB186C4F0609A697E4D52DFA6C722B0C1F1E27C18A56708F6525EC27BAD9ACC9"
+    );
+    let [first, second] = [(), ()].map(|()| signer.sign(&mut &b"message"[..]).unwrap());
+    assert_ne!(first, second);
+    for signature in [first, second] {
+        let verdict = check(&keyring(&["rsa", "version-6"]), &signature, b"message");
+        assert_eq!(verdict.outcome, Outcome::Good, "{verdict:?}");
+    }
+}
+
+#[test]
+fn an_independent_reader_accepts_cleartext() {
+    let text = "Origin: test  \n\n- dash\n-----\nend\n";
+    for name in ["rsa", "ed25519", "subkeys", "version-6"] {
+        let signed = open(name).unwrap().sign_cleartext(text).unwrap();
+        let (message, _) = CleartextSignedMessage::from_string(&signed).unwrap();
+        let (key, _) = SignedSecretKey::from_string(
+            &fs_err::read_to_string(path(&format!("{name}.asc"))).unwrap(),
+        )
+        .unwrap();
+        let key = key.to_public_key();
+        let subkeys = key.public_subkeys.iter().any(|key| message.verify(key).is_ok());
+        assert!(subkeys || message.verify(&key.primary_key).is_ok(), "{name}");
+        assert_eq!(message.signatures()[0].typ(), Some(SignatureType::Text));
+        assert_eq!(message.signed_text(), "Origin: test\r\n\r\n- dash\r\n-----\r\nend");
     }
 }
 

@@ -1,4 +1,4 @@
-//! The recipe's revision time.
+//! Points in time.
 
 use bake_formats::format::Epoch;
 use toml::value::{Datetime, Offset};
@@ -9,7 +9,7 @@ use crate::written::{At, Scalar};
 impl Resolver<'_> {
     /// Returns seconds since 1970 from a number, an RFC 3339 time or a date, which is its first
     /// second in UTC.
-    pub(super) fn source_date(&self, at: &At<Scalar>) -> Option<Epoch> {
+    pub(super) fn date(&self, at: &At<Scalar>, key: &str) -> Option<Epoch> {
         let seconds = match &at.value {
             Scalar::Integer(seconds) => Some(*seconds),
             Scalar::Date(date) => seconds(date),
@@ -21,10 +21,12 @@ impl Resolver<'_> {
         };
         match seconds.map(u32::try_from) {
             Some(Ok(seconds)) => return Some(Epoch(seconds)),
-            Some(Err(_)) => self.fault(at, "`source-date` must lie between 1970 and 2106"),
+            Some(Err(_)) => {
+                self.fault(at, format!("`{key}` must lie between 1970 and 2106"));
+            }
             None => self.advise(
                 at,
-                "`source-date` is neither seconds since 1970 nor a date",
+                format!("`{key}` is neither seconds since 1970 nor a date"),
                 "e.g. `2026-01-31` or `2026-01-31T12:00:00Z`",
             ),
         }
@@ -36,12 +38,7 @@ impl Resolver<'_> {
 fn seconds(text: &Datetime) -> Option<i64> {
     let date = text.date?;
     let (year, month, day) = (i64::from(date.year), i64::from(date.month), i64::from(date.day));
-    // Days since 1970-01-01 in the proleptic Gregorian calendar, with years that start in March.
-    let shifted = if month <= 2 { year - 1 } else { year };
-    let era = shifted.div_euclid(400);
-    let of_era = shifted.rem_euclid(400);
-    let of_year = (153 * ((month + 9) % 12) + 2) / 5 + day - 1;
-    let days = era * 146_097 + of_era * 365 + of_era / 4 - of_era / 100 + of_year - 719_468;
+    let days = crate::date::days(year, month, day);
     let Some(time) = text.time else { return Some(days * 86_400) };
     let offset = match text.offset? {
         Offset::Z => 0,

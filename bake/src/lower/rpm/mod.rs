@@ -1,0 +1,79 @@
+//! From the recipe to an rpm's header.
+
+mod changelog;
+mod relations;
+mod scriptlets;
+mod triggers;
+
+use std::path::Path;
+
+use bake_formats::rpm;
+use bake_formats::tree::{FileTree, TreeId, TreePath};
+use bake_recipes::resolved::{Recipe, Rpm, RpmFormat};
+
+use crate::error::Error;
+
+/// What an rpm is made of.
+#[derive(Clone, Copy)]
+struct RpmCx<'a> {
+    recipe: &'a Recipe,
+    table: &'a Rpm,
+    tree: &'a FileTree,
+    /// What scripts in files are relative to.
+    folder: &'a Path,
+}
+
+/// Returns the header of a recipe's rpm.
+pub(super) fn package(
+    recipe: &Recipe,
+    table: &Rpm,
+    (tree, tree_id): (&FileTree, TreeId),
+    folder: &Path,
+) -> Result<rpm::Package, Error> {
+    let cx = RpmCx { recipe, table, tree, folder };
+    let scriptlets = scriptlets::scriptlets(cx)?;
+    let evr = evr(recipe, table);
+    Ok(rpm::Package {
+        name: recipe.name.to_string(),
+        epoch: recipe.epoch,
+        version: table.version.clone(),
+        release: table.release.clone(),
+        arch: recipe.rpm_architecture().to_owned(),
+        summary: recipe.summary.clone(),
+        description: recipe.description.clone().unwrap_or_else(|| recipe.summary.clone()),
+        license: recipe.license.clone().unwrap_or_else(|| "Unspecified".to_owned()),
+        url: recipe.homepage.clone(),
+        vendor: recipe.vendor.clone(),
+        packager: table.packager.clone(),
+        group: table.group.clone(),
+        bug_url: table.bug_url.clone(),
+        vcs: recipe.vcs.clone(),
+        distribution: table.distribution.clone(),
+        prefixes: table.prefixes.iter().map(text).collect(),
+        format: match table.version_of_format {
+            RpmFormat::V4 => rpm::RpmFormat::V4,
+            RpmFormat::V6 => rpm::RpmFormat::V6,
+        },
+        relations: relations::relations(table, scriptlets.needs),
+        scripts: scriptlets.scripts,
+        triggers: triggers::triggers(cx)?,
+        changelog: changelog::changelog(recipe, &evr),
+        compression: table.compression,
+        tree_id: Some(tree_id),
+    })
+}
+
+/// Returns `[EPOCH:]VERSION-RELEASE`.
+fn evr(recipe: &Recipe, table: &Rpm) -> String {
+    let epoch = recipe.epoch.map(|epoch| format!("{epoch}:")).unwrap_or_default();
+    format!("{epoch}{}-{}", table.version, table.release)
+}
+
+fn text(path: &TreePath) -> String {
+    String::from_utf8_lossy(&path.absolute()).into_owned()
+}
+
+/// Returns whether there is something other than a directory at a path.
+fn has_file(tree: &FileTree, path: &TreePath) -> bool {
+    tree.get(path).is_some_and(|entry| !entry.is_directory())
+}

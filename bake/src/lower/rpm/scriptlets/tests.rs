@@ -1,0 +1,1 @@
+//! What scriptlets do, run by a shell.
