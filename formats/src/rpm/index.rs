@@ -322,6 +322,7 @@ mod tests {
         builder.insert(TreePath::parse("/opt/hello/run").unwrap(), file).unwrap();
         let model = Package {
             summary: "says hello".into(),
+            description: "Says hello.".into(),
             license: "MIT".into(),
             ..Package::new("hello", "1.0", "1", "x86_64")
         };

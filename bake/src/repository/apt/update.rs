@@ -248,7 +248,8 @@ impl<'a> Plan<'a> {
         let (release, mut state) = stage.write(&staged)?;
         let text = release.print(request.suite, &self.settings)?;
         state.signed_by = common.signer.map(|signer| signer.fingerprint().to_owned());
-        for (path, staged) in &self.arrived {
+        let mut used: BTreeSet<String> = records.into_iter().map(|record| record.path).collect();
+        for (path, staged) in self.arrived.iter().filter(|(path, _)| used.contains(*path)) {
             self.home.place(staged, path)?;
         }
         let same = |suite: &Suite| {
@@ -261,8 +262,7 @@ impl<'a> Plan<'a> {
             publish::publish(self.home, &staged, request.suite, common.signer)?;
             self.changes.published = true;
         }
-        let mut used: BTreeSet<String> = self.elsewhere.into_keys().collect();
-        used.extend(records.into_iter().map(|record| record.path));
+        used.extend(self.elsewhere.into_keys());
         publish::prune(self.home, &used)?;
         Ok(self.changes)
     }

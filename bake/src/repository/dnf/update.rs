@@ -253,11 +253,11 @@ impl<'a> Plan<'a> {
             threads: common.threads,
         };
         let repomd = stage.write(&staged)?;
-        for (path, staged) in &self.arrived {
+        let used: BTreeSet<String> = records.into_iter().map(|record| record.path).collect();
+        for (path, staged) in self.arrived.iter().filter(|(path, _)| used.contains(*path)) {
             self.home.place(staged, path)?;
         }
         self.changes.published = self.publish(common, &repomd, &staged)?;
-        let used: BTreeSet<String> = records.into_iter().map(|record| record.path).collect();
         // Only what this repository listed: others may have files here.
         for path in self.before.keys().filter(|path| !used.contains(*path)) {
             self.home.remove(path)?;
