@@ -27,6 +27,7 @@ pub mod pack;
 pub mod assemble;
 
 pub mod lint;
+
 pub mod needs;
 
 pub mod inspected;
@@ -36,6 +37,7 @@ pub mod lower;
 pub mod opened;
 
 pub mod repository;
+
 pub mod seal;
 
 pub mod plan;

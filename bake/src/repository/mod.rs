@@ -26,6 +26,8 @@ mod folder;
 mod index;
 mod intake;
 mod selector;
+#[cfg(test)]
+mod tests;
 mod text;
 
 use std::path::{Path, PathBuf};

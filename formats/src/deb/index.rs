@@ -34,7 +34,8 @@ pub struct Listing {
     pub control: Paragraph,
     /// When the package was made, in seconds since 1970: the time of its first member.
     pub time: u64,
-    /// The files, links and devices, relative to the root, escaped, sorted; no directories.
+    /// The files, links and devices, relative to the root, sorted; no directories. Names that
+    /// are not plain text are escaped.
     pub files: Vec<String>,
 }
 
@@ -81,7 +82,7 @@ fn list_files(input: impl std::io::Read) -> Result<Vec<String>, ReadError> {
         if member.kind == Kind::Directory {
             continue;
         }
-        let name = escape(member.path.relative());
+        let name = printable(member.path.relative());
         size += name.len() + size_of::<String>();
         if size > MAX_NAMES {
             let expected = format!("names of at most {MAX_NAMES} bytes");
@@ -92,6 +93,14 @@ fn list_files(input: impl std::io::Read) -> Result<Vec<String>, ReadError> {
     files.sort_unstable();
     files.dedup();
     Ok(files)
+}
+
+/// Returns a name as indices have it: as it is, unless it is no text or has control characters.
+fn printable(name: &[u8]) -> String {
+    match std::str::from_utf8(name) {
+        Ok(text) if !text.contains(char::is_control) => text.into(),
+        _ => escape(name),
+    }
 }
 
 #[cfg(test)]

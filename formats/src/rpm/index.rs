@@ -115,8 +115,8 @@ const RELATIONS: [[u32; 3]; 8] = [
 pub fn list(source: &Source) -> Result<Listing, ReadError> {
     let sections = Sections::read(source)?;
     let header = &sections.header;
-    let signature_end = lead::SIZE as u64 + sections.signature_bytes.len() as u64;
-    let start = signature_end.next_multiple_of(ALIGNMENT as u64);
+    let signature_end = lead::SIZE + sections.signature_bytes.len();
+    let start = signature_end.next_multiple_of(ALIGNMENT) as u64;
     let end = start + sections.header_bytes.len() as u64;
     check_signature(&sections, source.file()?.len().saturating_sub(start))?;
     let required = |tag| {
@@ -139,7 +139,7 @@ pub fn list(source: &Source) -> Result<Listing, ReadError> {
         buildhost: text(header, tags::BUILDHOST),
         sourcerpm: text(header, tags::SOURCERPM),
         time: number(header, tags::BUILDTIME)?,
-        installed_size: one(header.sizes(tags::SIZE, tags::LONGSIZE)?),
+        installed_size: one(&header.sizes(tags::SIZE, tags::LONGSIZE)?),
         archive_size: archive_size(&sections)?,
         header: (start, end),
         payload: payload(header)?,
@@ -194,7 +194,7 @@ fn archive_size(sections: &Sections) -> Result<u64, ReadError> {
     let (short, long) = (signature::PAYLOADSIZE, signature::LONGARCHIVESIZE);
     let sizes = sections.signature.sizes(short, long)?;
     if !sizes.is_empty() {
-        return Ok(one(sizes));
+        return Ok(one(&sizes));
     }
     Ok(u64::from(number(&sections.header, ARCHIVESIZE)?))
 }
@@ -301,7 +301,7 @@ fn number(header: &Header, tag: u32) -> Result<u32, ReadError> {
     Ok(header.int32s(tag)?.first().copied().unwrap_or_default())
 }
 
-fn one(sizes: Vec<u64>) -> u64 {
+fn one(sizes: &[u64]) -> u64 {
     sizes.first().copied().unwrap_or_default()
 }
 
@@ -323,6 +323,7 @@ mod tests {
         builder.insert(TreePath::parse("/opt/hello/run").unwrap(), file).unwrap();
         let model = Package {
             summary: "says hello".into(),
+            description: "Says hello.".into(),
             license: "MIT".into(),
             ..Package::new("hello", "1.0", "1", "x86_64")
         };

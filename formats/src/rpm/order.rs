@@ -18,7 +18,6 @@ pub fn compare_versions(left: &str, right: &str) -> Ordering {
         match (left.first(), right.first()) {
             (Some(b'~'), Some(b'~')) | (Some(b'^'), Some(b'^')) => {
                 (left, right) = (&left[1..], &right[1..]);
-                continue;
             }
             (Some(b'~'), _) => return Ordering::Less,
             (_, Some(b'~')) => return Ordering::Greater,

@@ -238,11 +238,8 @@ impl Update {
 
     /// Nobody signs only if the user says so.
     fn signer(&self, epoch: Option<Epoch>) -> Result<Option<Box<dyn Signer>>, Failure> {
-        if self.unsigned || (self.dry_run && !self.sign.is_given()) {
-            return Ok(None);
-        }
         let signer = self.sign.signer(epoch.unwrap_or(DEFAULT_EPOCH))?;
-        if signer.is_some() {
+        if signer.is_some() || self.unsigned || self.dry_run {
             return Ok(signer);
         }
         Err(Error::Repository {

@@ -5,6 +5,7 @@ use std::path::Path;
 use bake_formats::digest::Digest;
 use bake_formats::format::Problem;
 
+use super::stage::is_published;
 use super::suite::{self, Suite};
 use crate::error::Error;
 use crate::repository::compare;
@@ -17,7 +18,8 @@ pub fn check(root: &Path) -> Result<Vec<Problem>, Error> {
     for name in suite::names(root)? {
         let Some(suite) = suite::load(root, &name)? else { continue };
         let folder = root.join(suite::folder(&name));
-        for (path, blob) in &suite.release.files {
+        let files = suite.release.files.iter();
+        for (path, blob) in files.filter(|(path, _)| is_published(path)) {
             compare(&folder.join(path), *blob, "apt-index", &mut problems);
         }
         check_by_hash(&folder, &suite, &mut problems);

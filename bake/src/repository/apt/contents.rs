@@ -61,8 +61,8 @@ pub(super) struct Merge<'a> {
 
 impl Merge<'_> {
     /// Writes the file with versions and the plain indices to a component's staged folder; returns
-    /// the identity of the first and those of the others by architecture, compressed.
-    pub(super) fn write(self, folder: &Path) -> Result<(Blob, BTreeMap<String, Blob>), Error> {
+    /// the identity of the first, and by architecture those of the others: plain and compressed.
+    pub(super) fn write(self, folder: &Path) -> Result<(Blob, BTreeMap<String, [Blob; 2]>), Error> {
         let scratch = tempfile::tempdir_in(folder)?;
         let versions = scratch.path().join("versions");
         let mut out = IndexWriter::create(&versions)?;
@@ -90,10 +90,8 @@ impl Merge<'_> {
         let mut files = BTreeMap::new();
         for (architecture, (path, blob)) in indices.finish()? {
             let to = folder.join(format!("Contents-{architecture}.gz"));
-            files.insert(
-                architecture,
-                compress((&path, blob), &to, Compression::GZIP, self.threads)?,
-            );
+            let packed = compress((&path, blob), &to, Compression::GZIP, self.threads)?;
+            files.insert(architecture, [blob, packed]);
         }
         Ok((packed, files))
     }

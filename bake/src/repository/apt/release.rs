@@ -113,8 +113,11 @@ fn head(suite: &str, settings: &Settings) -> Vec<(&'static str, String)> {
 }
 
 fn print_fields(fields: &[(&str, String)]) -> String {
-    let there = fields.iter().filter(|(_, value)| !value.is_empty());
-    there.map(|(name, value)| format!("{name}: {value}\n")).collect()
+    let mut text = String::new();
+    for (name, value) in fields.iter().filter(|(_, value)| !value.is_empty()) {
+        text.push_str(&format!("{name}: {value}\n"));
+    }
+    text
 }
 
 fn words(set: &BTreeSet<String>) -> String {

@@ -25,6 +25,13 @@ const FORMS: [(&str, Compression); 3] = [
     (".zst", Compression { codec: bake_formats::encode::Codec::Zstd, level: 9 }),
 ];
 
+/// Returns whether a file that `Release` lists is there: apt looks for the name without extension
+/// before it fetches the compressed file, and nobody fetches plain contents.
+pub(super) fn is_published(name: &str) -> bool {
+    let name = name.rsplit('/').next().unwrap_or(name);
+    !name.starts_with("Contents-") || name.strip_suffix(".gz").is_some()
+}
+
 /// What is to be written.
 #[derive(Debug)]
 pub(super) struct Stage<'a> {
@@ -120,8 +127,9 @@ impl Stage<'_> {
             threads: self.threads,
         };
         let (versions, indices) = merge.write(&folder.join(component))?;
-        for (architecture, blob) in indices {
-            files.insert(format!("{component}/Contents-{architecture}.gz"), blob);
+        for (architecture, [plain, packed]) in indices {
+            files.insert(format!("{component}/Contents-{architecture}"), plain);
+            files.insert(format!("{component}/Contents-{architecture}.gz"), packed);
         }
         Ok(versions)
     }
@@ -134,7 +142,7 @@ impl Stage<'_> {
         files: &BTreeMap<String, Blob>,
     ) -> Result<Vec<BTreeSet<String>>, Error> {
         let mut current = BTreeSet::new();
-        for (name, blob) in files {
+        for (name, blob) in files.iter().filter(|(name, _)| is_published(name)) {
             let parent = name.rsplit_once('/').map_or("", |(parent, _)| parent);
             let by_hash = format!("{parent}/by-hash/SHA256/{}", blob.digest.hex());
             link(&folder.join(name), &folder.join(&by_hash))?;

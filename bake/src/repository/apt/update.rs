@@ -2,7 +2,7 @@
 
 use std::cmp::Ordering;
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use bake_formats::blob::Blob;
 use bake_formats::deb;
@@ -119,12 +119,7 @@ impl<'a> Plan<'a> {
     }
 
     /// Reads a package and copies it to the staging folder.
-    fn add(
-        &mut self,
-        path: &PathBuf,
-        number: usize,
-        request: &AptRequest<'_>,
-    ) -> Result<(), Error> {
+    fn add(&mut self, path: &Path, number: usize, request: &AptRequest<'_>) -> Result<(), Error> {
         let intake = Intake::open(path, "deb", MAGIC)?;
         let listing = intake.list(deb::list)?;
         let staged = self.home.staging().map(|folder| folder.join(format!("package-{number}")));
@@ -253,7 +248,8 @@ impl<'a> Plan<'a> {
         let (release, mut state) = stage.write(&staged)?;
         let text = release.print(request.suite, &self.settings)?;
         state.signed_by = common.signer.map(|signer| signer.fingerprint().to_owned());
-        for (path, staged) in &self.arrived {
+        let mut used: BTreeSet<String> = records.into_iter().map(|record| record.path).collect();
+        for (path, staged) in self.arrived.iter().filter(|(path, _)| used.contains(*path)) {
             self.home.place(staged, path)?;
         }
         let same = |suite: &Suite| {
@@ -266,8 +262,7 @@ impl<'a> Plan<'a> {
             publish::publish(self.home, &staged, request.suite, common.signer)?;
             self.changes.published = true;
         }
-        let mut used: BTreeSet<String> = self.elsewhere.into_keys().collect();
-        used.extend(records.into_iter().map(|record| record.path));
+        used.extend(self.elsewhere.into_keys());
         publish::prune(self.home, &used)?;
         Ok(self.changes)
     }

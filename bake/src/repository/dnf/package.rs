@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use bake_formats::blob::Blob;
 use bake_formats::rpm::{FileKind, Listing, Sense, compare_versions};
 
-use super::xml::escape;
+use super::xml::{escape, quote};
 
 /// How many changes the index `other` has of a package.
 const CHANGES: usize = 10;
@@ -35,7 +35,7 @@ pub(super) fn describe(listing: &Listing, href: &str, blob: Blob) -> [String; 3]
 
 fn version(listing: &Listing) -> String {
     let Listing { epoch, version, release, .. } = listing;
-    let (version, release) = (escape(version), escape(release));
+    let (version, release) = (quote(version), quote(release));
     format!("  <version epoch=\"{epoch}\" ver=\"{version}\" rel=\"{release}\"/>\n")
 }
 
@@ -60,7 +60,7 @@ fn primary(listing: &Listing, href: &str, blob: Blob) -> String {
     text.push_str(&format!(
         "  <size package=\"{size}\" installed=\"{installed}\" archive=\"{archive}\"/>\n"
     ));
-    text.push_str(&format!("  <location href=\"{}\"/>\n  <format>\n", escape(href)));
+    text.push_str(&format!("  <location href=\"{}\"/>\n  <format>\n", quote(href)));
     let fields = [
         ("rpm:license", &listing.license),
         ("rpm:vendor", &listing.vendor),
@@ -106,13 +106,13 @@ fn relations(listing: &Listing, text: &mut String) {
 }
 
 fn entry(sense: &Sense, has_pre: bool) -> String {
-    let mut text = format!("      <rpm:entry name=\"{}\"", escape(&sense.name));
+    let mut text = format!("      <rpm:entry name=\"{}\"", quote(&sense.name));
     if let Some(flags) = sense.flags {
         text.push_str(&format!(" flags=\"{flags}\""));
         let (epoch, version, release) = split(&sense.version);
         let parts = [("epoch", epoch), ("ver", version), ("rel", release)];
         for (name, value) in parts.into_iter().filter(|(_, value)| !value.is_empty()) {
-            text.push_str(&format!(" {name}=\"{}\"", escape(value)));
+            text.push_str(&format!(" {name}=\"{}\"", quote(value)));
         }
     }
     if has_pre && sense.pre {
@@ -185,7 +185,7 @@ impl PartialOrd for LibcVersion<'_> {
 }
 
 fn opening(listing: &Listing, blob: Blob) -> String {
-    let (name, arch) = (escape(&listing.name), escape(&listing.arch));
+    let (name, arch) = (quote(&listing.name), quote(&listing.arch));
     let digest = blob.digest.hex();
     let version = version(listing);
     format!("<package pkgid=\"{digest}\" name=\"{name}\" arch=\"{arch}\">\n{version}")
@@ -217,7 +217,7 @@ fn other(listing: &Listing, blob: Blob) -> String {
         changes.push((*time, author.trim_end(), change));
     }
     for (time, author, change) in changes.into_iter().rev() {
-        let (author, change) = (escape(author), escape(change));
+        let (author, change) = (quote(author), escape(change));
         text.push_str(&format!(
             "  <changelog author=\"{author}\" date=\"{time}\">{change}</changelog>\n"
         ));

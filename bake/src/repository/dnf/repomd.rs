@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use bake_formats::blob::Blob;
 use bake_formats::digest::Digest;
 
-use super::xml::{attribute, element, escape};
+use super::xml::{attribute, element, quote};
 use crate::error::Error;
 use crate::repository::refuse_with;
 
@@ -45,7 +45,7 @@ impl Repomd {
         let others = self.data.iter().filter(|(kind, _)| !KINDS.contains(&kind.as_str()));
         for (kind, data) in first.chain(others) {
             let Data { path, packed, plain, time } = data;
-            text.push_str(&format!("  <data type=\"{}\">\n", escape(kind)));
+            text.push_str(&format!("  <data type=\"{}\">\n", quote(kind)));
             let mut put = |name: &str, attribute: &str, value: &str| {
                 text.push_str(&format!("    <{name}{attribute}>{value}</{name}>\n"));
             };
@@ -57,7 +57,7 @@ impl Repomd {
             }
             put("timestamp", "", &time.to_string());
             put("size", "", &packed.size.to_string());
-            text.push_str(&format!("    <location href=\"{}\"/>\n  </data>\n", escape(path)));
+            text.push_str(&format!("    <location href=\"{}\"/>\n  </data>\n", quote(path)));
         }
         text.push_str("</repomd>\n");
         text

@@ -9,7 +9,6 @@ use bake_formats::blob::Blob;
 use super::records::Record;
 use super::repomd::{Data, KINDS, Repomd};
 use super::settings::Settings;
-use super::xml::escape;
 use crate::error::Error;
 use crate::repository::folder::link;
 use crate::repository::index::{IndexWriter, compress};
@@ -85,7 +84,7 @@ impl Stage<'_> {
         let (compression, extension) = self.settings.form()?;
         let scratch = folder.join("packed");
         let packed = compress(plain, &scratch, compression, self.threads)?;
-        let name = format!("{}-{}.xml{extension}", packed.digest.hex(), escape(kind));
+        let name = format!("{}-{kind}.xml{extension}", packed.digest.hex());
         fs_err::rename(scratch, folder.join(&name))?;
         fs_err::remove_file(plain.0)?;
         let path = format!("repodata/{name}");

@@ -69,9 +69,10 @@ pub(super) fn load(root: &Path) -> Result<Option<Published>, Error> {
     let text = fs_err::read_to_string(&path)?;
     let repomd = Repomd::parse(&path.display().to_string(), &text)?;
     let state = folder.join(State::NAME);
-    let state = match state.exists() {
-        true => Some(State::parse(&state.display().to_string(), &fs_err::read(&state)?)?),
-        false => None,
+    let state = if state.exists() {
+        Some(State::parse(&state.display().to_string(), &fs_err::read(&state)?)?)
+    } else {
+        None
     };
     Ok(Some(Published { repomd, text, state }))
 }
@@ -252,11 +253,11 @@ impl<'a> Plan<'a> {
             threads: common.threads,
         };
         let repomd = stage.write(&staged)?;
-        for (path, staged) in &self.arrived {
+        let used: BTreeSet<String> = records.into_iter().map(|record| record.path).collect();
+        for (path, staged) in self.arrived.iter().filter(|(path, _)| used.contains(*path)) {
             self.home.place(staged, path)?;
         }
         self.changes.published = self.publish(common, &repomd, &staged)?;
-        let used: BTreeSet<String> = records.into_iter().map(|record| record.path).collect();
         // Only what this repository listed: others may have files here.
         for path in self.before.keys().filter(|path| !used.contains(*path)) {
             self.home.remove(path)?;

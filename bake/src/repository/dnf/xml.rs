@@ -1,6 +1,11 @@
 //! The little XML that indices need: written with care, read by the line.
 
-/// Returns text as it stands between tags or in an attribute; what XML cannot say is left out.
+/// Returns text as it stands in an attribute.
+pub(super) fn quote(text: &str) -> String {
+    escape(text).replace('"', "&quot;").replace('\t', "&#9;").replace('\n', "&#10;")
+}
+
+/// Returns text as it stands between tags; what XML cannot say is left out.
 pub(super) fn escape(text: &str) -> String {
     let mut out = String::with_capacity(text.len() + text.len() / 8);
     for c in text.chars() {
@@ -8,7 +13,6 @@ pub(super) fn escape(text: &str) -> String {
             '&' => out.push_str("&amp;"),
             '<' => out.push_str("&lt;"),
             '>' => out.push_str("&gt;"),
-            '"' => out.push_str("&quot;"),
             '\r' => out.push_str("&#13;"),
             '\t' | '\n' => out.push(c),
             c if c.is_control() || matches!(c, '\u{fffe}' | '\u{ffff}') => {}
@@ -82,8 +86,11 @@ mod tests {
     #[test]
     fn what_is_written_is_read() {
         let hard = "a & b <c> \"d\" 'e' \r\n\té";
-        let text =
-            format!("<x>\n  <nam>no</nam>\n  <name k=\"{0}\">{0}</name>\n</x>", escape(hard));
+        let text = format!(
+            "<x>\n  <nam>no</nam>\n  <name k=\"{}\">{}</name>\n</x>",
+            quote(hard),
+            escape(hard)
+        );
         assert_eq!(element(&text, "name").as_deref(), Some(hard));
         assert_eq!(attribute(&text, "name", "k").as_deref(), Some(hard));
         assert_eq!(attribute(&text, "name", "v"), None);
