@@ -74,6 +74,11 @@ impl Printer {
         writeln!(out, "{}", json!({ "type": kind, "data": data }))
     }
 
+    /// Returns whether text for people is coloured.
+    pub(super) fn look(&self) -> Look {
+        self.look
+    }
+
     /// Prints a note for people.
     #[expect(clippy::print_stderr, reason = "this is the one place that prints for people")]
     pub(super) fn note(&self, text: impl std::fmt::Display) {

@@ -30,6 +30,11 @@ impl<'a> Progress<'a> {
         Self { bar, printer }
     }
 
+    /// Prints something while the bar is not drawn.
+    pub(super) fn suspend(&self, print: impl FnOnce()) {
+        self.bar.suspend(print);
+    }
+
     /// Removes the bar.
     pub(super) fn finish(&self) {
         self.bar.finish_and_clear();

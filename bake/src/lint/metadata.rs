@@ -142,14 +142,6 @@ pub(super) static RULES: &[Rule] = &[
         check: Check::Package(description_contains_homepage),
     },
     Rule {
-        id: "description-contains-tabs",
-        severity: Warning,
-        lintian: &["description-contains-tabs"],
-        rpmlint: &["forbidden-controlchar-found"],
-        about: "a description with tabs",
-        check: Check::Package(description_contains_tabs),
-    },
-    Rule {
         id: "description-mentions-plans",
         severity: Info,
         lintian: &["description-mentions-planned-features"],
@@ -385,12 +377,6 @@ fn description_contains_homepage(cx: &Subject<'_>, report: &mut Report<'_>) {
             cx.places.key("description"),
             "the description says what `homepage`, `license` or `version` are for",
         );
-    }
-}
-
-fn description_contains_tabs(cx: &Subject<'_>, report: &mut Report<'_>) {
-    if cx.recipe.description.as_deref().is_some_and(|text| text.contains('\t')) {
-        report.found(cx.places.key("description"), "the description has tabs");
     }
 }
 

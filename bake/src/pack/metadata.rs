@@ -179,14 +179,23 @@ pub(super) fn split_version(stem: &str) -> Option<(&str, &str)> {
         let (name, rest) = (&stem[..at], &stem[at + 1..]);
         let version = rest.strip_prefix('v').unwrap_or(rest);
         let starts = version.starts_with(|c: char| c.is_ascii_digit());
-        if starts
-            && !name.is_empty()
-            && Version::parse(version).is_ok_and(|version| version.rpm().is_ok())
-        {
+        if starts && !name.is_empty() && is_plain_version(version) {
             return Some((name, version));
         }
     }
     None
+}
+
+/// Returns whether text is a version that every format can spell, and not one followed by more of a
+/// name, as in `log4j-1.2-api-2.17.1`.
+fn is_plain_version(text: &str) -> bool {
+    let known = ["alpha", "beta", "rc", "pre", "dev", "snapshot", "m", "a", "b"];
+    let mut parts = text.split('-').skip(1);
+    let plain = parts.all(|part| {
+        let word = part.trim_end_matches(|c: char| c.is_ascii_digit() || c == '.').to_lowercase();
+        word.is_empty() || known.contains(&word.as_str())
+    });
+    plain && Version::parse(text).is_ok_and(|version| version.rpm().is_ok())
 }
 
 /// Licences by the names that registries other than SPDX's know them by.

@@ -11,7 +11,7 @@ use bake_formats::format::Epoch;
 use bake_formats::rope::Extent;
 use bake_formats::tree::{Content, FileTree, TreeId, TreePath};
 use bake_recipes::resolved::{Output, Recipe};
-use bake_recipes::{Place, Platform, ResolveCx};
+use bake_recipes::{Place, Platform, ResolveCx, written};
 
 use crate::assemble::{self, SourceFiles};
 use crate::error::Error;
@@ -53,6 +53,8 @@ impl std::fmt::Debug for Request<'_> {
 /// A bake, ready to be run or shown.
 #[derive(Debug)]
 pub struct Plan {
+    /// The recipe as it was typed.
+    pub written: written::Recipe,
     /// The recipe for one platform.
     pub recipe: Recipe,
     /// The recipe's folder.
@@ -65,6 +67,14 @@ pub struct Plan {
     pub sources: SourceFiles,
     /// The line of the recipe that each entry comes from.
     pub places: BTreeMap<TreePath, Place>,
+}
+
+impl Plan {
+    /// Returns the tree of each output.
+    pub fn trees(&self) -> BTreeMap<Output, Arc<FileTree>> {
+        let tree = |step: &Step| (step.product.kind().output(), Arc::clone(&step.tree));
+        self.steps.iter().map(tree).collect()
+    }
 }
 
 /// One output to be made.
@@ -95,8 +105,8 @@ pub enum State {
     Miss(String),
 }
 
-/// Loads a recipe and resolves it for a platform.
-pub fn load(request: &Request<'_>) -> Result<Recipe, Failures> {
+/// Loads a recipe and resolves it for a platform; returns it as written, too, for places.
+pub fn load(request: &Request<'_>) -> Result<(written::Recipe, Recipe), Failures> {
     let written = match request.text {
         Some(text) => bake_recipes::load::parse(&request.recipe.display().to_string(), text)?,
         None => bake_recipes::load(request.recipe)?,
@@ -105,7 +115,7 @@ pub fn load(request: &Request<'_>) -> Result<Recipe, Failures> {
     let cx = ResolveCx { platform: request.platform, env: request.variable, base: &folder };
     let mut recipe = bake_recipes::resolve(&written, cx)?;
     keep_only(&mut recipe, request.only)?;
-    Ok(recipe)
+    Ok((written, recipe))
 }
 
 /// Loads a recipe, reads the build output and finds out what is to be done.
@@ -114,7 +124,7 @@ pub fn plan(
     store: &Store,
     reporter: &dyn Reporter,
 ) -> Result<Plan, Failures> {
-    let recipe = load(request)?;
+    let (written, recipe) = load(request)?;
     let folder = folder_of(request.recipe)?;
     let epoch = request.epoch.or(recipe.source_date).unwrap_or(FIXED_EPOCH);
     let scan = assemble::scan(&folder, &recipe.files).map_err(Error::from)?;
@@ -135,7 +145,7 @@ pub fn plan(
             steps.push(Step { product, tree, tree_id, key, parts, subject, state });
         }
     }
-    Ok(Plan { recipe, folder, epoch, steps, sources: trees.sources, places: trees.places })
+    Ok(Plan { written, recipe, folder, epoch, steps, sources: trees.sources, places: trees.places })
 }
 
 /// Returns the folder that paths in a recipe are relative to.

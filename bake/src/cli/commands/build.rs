@@ -11,6 +11,8 @@ use crate::cli::request::{Resolved, StoreArgs, threads};
 use crate::cli::{Exit, RecipeArgs};
 use crate::plan;
 use crate::release::Release;
+
+use super::check::warn;
 use crate::run;
 
 /// Bake all outputs of a recipe.
@@ -42,6 +44,7 @@ impl Build {
         let progress = Progress::new(printer);
         let outcome = resolved.request(|request| {
             let plan = plan::plan(request, &store, &progress)?;
+            progress.suspend(|| warn(printer, &plan));
             Ok(run::run(&plan, &store, &self.output, threads, &progress)?)
         });
         progress.finish();

@@ -1,58 +1,215 @@
 //! `bake check`: the recipe, without building.
 
-use bake_recipes::resolved::Output;
-use clap::Args;
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use bake_formats::digest::Digest;
+use bake_formats::tree::Content;
+use bake_recipes::Look;
+use bake_recipes::resolved::{Output, Recipe};
+use clap::{Args, ValueEnum};
 use serde_json::json;
 
+use crate::assemble::{FoundFile, Scan};
 use crate::cli::failure::Failure;
 use crate::cli::printer::Printer;
 use crate::cli::request::{Resolved, threads};
 use crate::cli::{Exit, RecipeArgs};
-use crate::{assemble, error, lower, plan};
+use crate::error::Error;
+use crate::failures::Failures;
+use crate::lint::{self, Finding, Severity, Subject};
+use crate::plan::{self, Request};
+use crate::{assemble, lower};
 
 /// Check a recipe without building.
 #[derive(Debug, Args)]
-#[command(after_help = "Checks every key and value, and that the files it names are there. \
-    Reads no content and needs no store.")]
+#[command(
+    after_help = "Checks every key and value, that the files it names are there, and the rules \
+    that lintian, rpmlint and people have for packages; docs/lint.md lists them. Reads the \
+    beginnings of files, needs no store and writes nothing.\n\nExit status 1 if there is an error, \
+    or what --deny names.\n\nExamples:\n  bake check\n  bake check --deny warnings --allow \
+    no-changelog,file-in-opt\n  bake check --rules"
+)]
 pub(in crate::cli) struct Check {
     #[command(flatten)]
     recipe: RecipeArgs,
+    /// Fail if there are findings of this level or above
+    #[arg(long, value_name = "LEVEL", default_value = "errors")]
+    deny: Deny,
+    /// Leave out the findings of these rules
+    #[arg(long, value_name = "RULES", value_delimiter = ',')]
+    allow: Vec<String>,
+    /// List all rules and end
+    #[arg(long)]
+    rules: bool,
+}
+
+/// From which level on findings are a failure.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Deny {
+    /// Errors
+    Errors,
+    /// Warnings and errors
+    Warnings,
+    /// Everything
+    Infos,
+}
+
+/// What a check found out.
+struct Checked {
+    recipe: Recipe,
+    files: usize,
+    findings: Vec<Finding>,
 }
 
 impl Check {
     pub(in crate::cli) fn run(&self, printer: &Printer) -> Result<Exit, Failure> {
-        let resolved = Resolved::new(&self.recipe, threads(None))?;
-        let (recipe, files) = resolved.request(|request| {
-            let recipe = plan::load(request)?;
-            let folder = plan::folder_of(request.recipe)?;
-            let scan = assemble::scan(&folder, &recipe.files).map_err(error::Error::from)?;
-            let placeholder = bake_formats::tree::Content::of(b"");
-            let contents = vec![placeholder; scan.files.len()];
-            let trees = assemble::compose(&recipe, &scan, &contents).map_err(error::Error::from)?;
-            for (output, tree) in &trees.trees {
-                lower::lower(&recipe, *output, tree, tree.id(), &folder)?;
+        if self.rules {
+            return list_rules(printer);
+        }
+        for name in &self.allow {
+            if !lint::rules().any(|rule| rule.id == name) {
+                let reason = format!("there is no rule `{name}`; `bake check --rules` lists them");
+                return Err(Error::Input { what: "--allow".into(), reason }.into());
             }
-            Ok((recipe, scan.files.len()))
-        })?;
-        let outputs: Vec<&str> = recipe.outputs().into_iter().map(Output::word).collect();
+        }
+        let resolved = Resolved::new(&self.recipe, threads(None))?;
+        let mut checked = resolved.request(check)?;
+        checked.findings.retain(|finding| !self.allow.iter().any(|name| name == finding.rule));
+        for finding in &checked.findings {
+            print(printer, finding)?;
+        }
+        summarize(printer, &checked)?;
+        let least = match self.deny {
+            Deny::Errors => Severity::Error,
+            Deny::Warnings => Severity::Warning,
+            Deny::Infos => Severity::Info,
+        };
+        let denied = checked.findings.iter().any(|finding| finding.severity >= least);
+        Ok(if denied { Exit::No } else { Exit::Done })
+    }
+}
+
+fn check(request: &Request<'_>) -> Result<Checked, Failures> {
+    let (written, recipe) = plan::load(request)?;
+    let folder = plan::folder_of(request.recipe)?;
+    let scan = assemble::scan(&folder, &recipe.files).map_err(Error::from)?;
+    let trees = compose(&recipe, &scan, &folder)?;
+    let stored = Subject::stored(&recipe, &scan);
+    let subject = Subject::new(&written, &recipe, &folder, &trees.trees, &trees.places, &stored);
+    let findings = lint::lint(&subject);
+    Ok(Checked { findings, files: scan.files.len(), recipe })
+}
+
+/// Lays out the trees without reading what is in the files, and checks that every format can be
+/// told what the recipe says.
+fn compose(recipe: &Recipe, scan: &Scan, folder: &Path) -> Result<assemble::Trees, Failures> {
+    let content = |(number, file): (usize, &FoundFile)| Content {
+        digest: Digest::of(&number.to_le_bytes()),
+        size: file.stamp.size,
+        md5: [0; 16],
+    };
+    let contents: Vec<Content> = scan.files.iter().enumerate().map(content).collect();
+    let trees = assemble::compose(recipe, scan, &contents).map_err(Error::from)?;
+    for (output, tree) in &trees.trees {
+        lower::lower(recipe, *output, tree, tree.id(), folder)?;
+    }
+    Ok(trees)
+}
+
+fn print(printer: &Printer, finding: &Finding) -> Result<(), Failure> {
+    if printer.is_json() {
+        let place = finding.place.as_ref();
+        let data = json!({
+            "rule": finding.rule,
+            "severity": finding.severity,
+            "message": finding.message,
+            "hint": finding.hint,
+            "file": place.map(|place| &*place.file),
+            "line": place.map(|place| place.line),
+            "column": place.map(|place| place.column),
+        });
+        printer.event("finding", &data)?;
+    } else {
+        printer.note(format_args!("{}\n", finding.render(printer.look())));
+    }
+    Ok(())
+}
+
+fn summarize(printer: &Printer, checked: &Checked) -> Result<(), Failure> {
+    let Checked { recipe, files, findings } = checked;
+    let outputs: Vec<&str> = recipe.outputs().into_iter().map(Output::word).collect();
+    let mut counts: BTreeMap<Severity, usize> = BTreeMap::new();
+    for finding in findings {
+        *counts.entry(finding.severity).or_default() += 1;
+    }
+    let count = |severity| counts.get(&severity).copied().unwrap_or_default();
+    if printer.is_json() {
+        let data = json!({
+            "name": recipe.name.to_string(),
+            "version": recipe.version.to_string(),
+            "outputs": outputs,
+            "files": files,
+            "versions": {
+                "deb": recipe.deb.as_ref().map(|deb| &deb.version),
+                "rpm": recipe.rpm.as_ref().map(|rpm| format!("{}-{}", rpm.version, rpm.release)),
+                "oci": recipe.oci.as_ref().map(|_| recipe.version.oci_tag()),
+            },
+            "errors": count(Severity::Error),
+            "warnings": count(Severity::Warning),
+            "infos": count(Severity::Info),
+        });
+        printer.event("checked", &data)?;
+        return Ok(());
+    }
+    let (name, version) = (&recipe.name, &recipe.version);
+    let outputs = outputs.join(", ");
+    let mut found = Vec::new();
+    for severity in [Severity::Error, Severity::Warning, Severity::Info] {
+        let (count, word) = (count(severity), severity.word());
+        let plural = if count == 1 { "" } else { "s" };
+        if count > 0 {
+            found.push(format!("{count} {word}{plural}"));
+        }
+    }
+    let found = if found.is_empty() { String::new() } else { format!("; {}", found.join(", ")) };
+    printer.line(format_args!("{name} {version}: {files} files for {outputs}{found}"))?;
+    Ok(())
+}
+
+fn list_rules(printer: &Printer) -> Result<Exit, Failure> {
+    for rule in lint::rules() {
         if printer.is_json() {
             let data = json!({
-                "name": recipe.name.to_string(),
-                "version": recipe.version.to_string(),
-                "outputs": outputs,
-                "files": files,
-                "versions": {
-                    "deb": recipe.deb.as_ref().map(|deb| &deb.version),
-                    "rpm": recipe.rpm.as_ref().map(|rpm| format!("{}-{}", rpm.version, rpm.release)),
-                    "oci": recipe.oci.as_ref().map(|_| recipe.version.oci_tag()),
-                },
+                "rule": rule.id,
+                "severity": rule.severity,
+                "about": rule.about,
+                "lintian": rule.lintian,
+                "rpmlint": rule.rpmlint,
             });
-            printer.event("checked", &data)?;
+            printer.event("rule", &data)?;
         } else {
-            let (name, version) = (&recipe.name, &recipe.version);
-            let outputs = outputs.join(", ");
-            printer.line(format_args!("{name} {version}: {files} files for {outputs}"))?;
+            let (id, word, about) = (rule.id, rule.severity.word(), rule.about);
+            printer.line(format_args!("{id:<38} {word:<8} {about}"))?;
         }
-        Ok(Exit::Done)
+    }
+    Ok(Exit::Done)
+}
+
+/// Warns of what can be found in a plan without reading files.
+pub(super) fn warn(printer: &Printer, plan: &plan::Plan) {
+    let trees = plan.trees();
+    let stored = BTreeMap::new();
+    let subject =
+        Subject::new(&plan.written, &plan.recipe, &plan.folder, &trees, &plan.places, &stored);
+    let mut findings = lint::lint(&subject);
+    findings.retain(|finding| finding.severity >= Severity::Warning);
+    for finding in &findings {
+        let place = finding.place.as_ref().map(|place| format!(" ({place})")).unwrap_or_default();
+        let word = match printer.look() {
+            Look::Plain => "warning:",
+            Look::Coloured => "\x1b[1;33mwarning:\x1b[0m",
+        };
+        printer.note(format_args!("{word} {}{place} [{}]", finding.message, finding.rule));
     }
 }
