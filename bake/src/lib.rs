@@ -20,11 +20,11 @@ pub mod store;
 
 pub mod output;
 
-pub mod pack;
-
 pub mod assemble;
 
 pub mod lint;
+
+pub mod pack;
 
 pub mod inspected;
 

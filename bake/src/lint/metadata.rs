@@ -229,11 +229,7 @@ fn unknown_license(cx: &Subject<'_>, report: &mut Report<'_>) {
     for word in words {
         let exception = std::mem::replace(&mut after_with, word == "WITH");
         let name = word.trim_end_matches('+');
-        let known = matches!(word, "AND" | "OR" | "WITH")
-            || exception
-            || name.starts_with("LicenseRef-")
-            || name.starts_with("DocumentRef-")
-            || LICENSES.contains(&name);
+        let known = matches!(word, "AND" | "OR" | "WITH") || exception || super::is_license(name);
         if !known {
             let near = LICENSES.iter().find(|other| other.eq_ignore_ascii_case(name));
             let hint = match near {

@@ -2,6 +2,8 @@
 
 use bake_recipes::version::Version;
 
+use crate::lint;
+
 /// A value and where it was found.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Told {
@@ -237,11 +239,11 @@ pub(super) fn spdx(text: &str) -> Option<String> {
         return Some((*license).to_owned());
     }
     let words: Vec<&str> = text.split(['(', ')', ' ']).filter(|word| !word.is_empty()).collect();
-    let operand =
-        |word: &&str| word.chars().all(|c| c.is_ascii_alphanumeric() || "-.+".contains(c));
-    let operator = |word: &&str| matches!(*word, "AND" | "OR" | "WITH");
-    let alternate = words.iter().enumerate().all(|(at, word)| operator(word) == (at % 2 == 1));
-    let is_expression = words.len() % 2 == 1 && alternate && words.iter().all(operand);
+    let alternate = words.iter().enumerate().all(|(at, word)| match at % 2 {
+        0 => lint::is_license(word) || (at > 0 && words[at - 1] == "WITH"),
+        _ => matches!(*word, "AND" | "OR" | "WITH"),
+    });
+    let is_expression = words.len() % 2 == 1 && alternate;
     is_expression.then(|| text.to_owned())
 }
 
@@ -290,5 +292,8 @@ mod tests {
         assert_eq!(spdx("The MIT License").unwrap(), "MIT");
         assert_eq!(spdx("Proprietary, all rights reserved"), None);
         assert_eq!(spdx("see LICENSE"), None);
+        assert_eq!(spdx("BSD"), None);
+        let exception = "GPL-2.0-or-later WITH Classpath-exception-2.0";
+        assert_eq!(spdx(exception).unwrap(), exception);
     }
 }
