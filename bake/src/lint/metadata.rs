@@ -392,7 +392,8 @@ fn unknown_section(cx: &Subject<'_>, report: &mut Report<'_>) {
     let area = deb.section.split_once('/').map(|(area, _)| area);
     let known_area =
         area.is_none_or(|area| ["contrib", "non-free", "non-free-firmware"].contains(&area));
-    if !section.is_empty() && !(SECTIONS.contains(&section) && known_area) {
+    let known = section.is_empty() || (SECTIONS.contains(&section) && known_area);
+    if !known {
         report.advise(
             cx.places.key("deb.section"),
             format!("`{}` is no section of Debian", deb.section),

@@ -41,14 +41,14 @@ impl<'a> Reader<'a> {
         Self { by, metadata: Metadata::default() }
     }
 
-    fn told(&self, value: String) -> Option<Told> {
-        Some(Told { value, by: self.by.to_owned() })
+    fn told(&self, value: String) -> Told {
+        Told { value, by: self.by.to_owned() }
     }
 
     /// Takes a name in the form that packages may have.
     pub(super) fn name(&mut self, text: Option<&str>) {
         let Some(text) = text.and_then(line) else { return };
-        self.metadata.name = self.told(package_name(&text));
+        self.metadata.name = Some(self.told(package_name(&text)));
     }
 
     /// Takes a version that was brought into the recipe's form.
@@ -59,14 +59,14 @@ impl<'a> Reader<'a> {
             let note = format!("{}: version `{text}` is written `{version}`", self.by);
             self.metadata.notes.push(note);
         }
-        self.metadata.version = self.told(version);
+        self.metadata.version = Some(self.told(version));
     }
 
     /// Takes one line about the package.
     pub(super) fn summary(&mut self, text: Option<&str>) {
         let Some(text) = text.and_then(line) else { return };
         let text = text.trim_end_matches(['.', ' ']).to_owned();
-        self.metadata.summary = self.told(text).filter(|told| !told.value.is_empty());
+        self.metadata.summary = Some(self.told(text)).filter(|told| !told.value.is_empty());
     }
 
     /// Takes more lines about the package, unless they are those of the summary.
@@ -75,7 +75,7 @@ impl<'a> Reader<'a> {
         let text = lines.collect::<Vec<_>>().join("\n").trim().to_owned();
         let summary = self.metadata.summary.as_ref().map(|told| told.value.as_str());
         if !text.is_empty() && Some(text.trim_end_matches('.')) != summary {
-            self.metadata.description = self.told(text);
+            self.metadata.description = Some(self.told(text));
         }
     }
 
@@ -83,7 +83,7 @@ impl<'a> Reader<'a> {
     pub(super) fn license(&mut self, text: Option<&str>) {
         let Some(text) = text.and_then(line) else { return };
         match spdx(&text) {
-            Some(license) => self.metadata.license = self.told(license),
+            Some(license) => self.metadata.license = Some(self.told(license)),
             None => self.note(&format!("licence `{text}` is no SPDX expression; give `--license`")),
         }
     }
@@ -93,7 +93,7 @@ impl<'a> Reader<'a> {
         let (Some(name), Some(mail)) = (name.and_then(line), mail.and_then(line)) else { return };
         let usable = mail.contains('@') && !mail.contains([' ', ',', '<', '>']);
         if usable && !name.contains(['<', '>']) {
-            self.metadata.maintainer = self.told(format!("{name} <{mail}>"));
+            self.metadata.maintainer = Some(self.told(format!("{name} <{mail}>")));
         }
     }
 
@@ -108,13 +108,13 @@ impl<'a> Reader<'a> {
     /// Takes who distributes it.
     pub(super) fn vendor(&mut self, text: Option<&str>) {
         let Some(text) = text.and_then(line) else { return };
-        self.metadata.vendor = self.told(text);
+        self.metadata.vendor = Some(self.told(text));
     }
 
     /// Takes the project's web address.
     pub(super) fn homepage(&mut self, text: Option<&str>) {
         let Some(text) = text.and_then(line).filter(|text| is_address(text)) else { return };
-        self.metadata.homepage = self.told(text);
+        self.metadata.homepage = Some(self.told(text));
     }
 
     /// Takes the address of the source repository.
@@ -122,7 +122,7 @@ impl<'a> Reader<'a> {
         let Some(text) = text.and_then(line) else { return };
         let text = text.strip_prefix("git+").unwrap_or(&text).to_owned();
         if is_address(&text) {
-            self.metadata.vcs = self.told(text);
+            self.metadata.vcs = Some(self.told(text));
         }
     }
 
