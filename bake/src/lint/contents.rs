@@ -454,7 +454,7 @@ fn no_manual_page(cx: &Subject<'_>, file: &File<'_>, report: &mut Report<'_>) {
         let page = format!("/usr/share/man/man{section}/{}.{section}", file.base());
         ["", ".gz", ".xz", ".zst", ".bz2"].iter().any(|end| cx.places_path(&format!("{page}{end}")))
     };
-    if !sections.iter().any(|section| there(section)) {
+    if !sections.iter().any(there) {
         report.found(file.at(), format!("`{}` has no manual page", file.name));
     }
 }

@@ -64,7 +64,7 @@ impl Document {
     pub(super) fn to_text(&self, header: &[String]) -> RecipeText {
         let mut writer = Writer { document: self, text: String::new(), lines: Vec::new() };
         for line in header {
-            writer.line(&format!("# {line}").trim_end().to_owned(), None);
+            writer.line(format!("# {line}").trim_end(), None);
         }
         writer.line("", None);
         let top = ordered(&self.keys, &TOP);
