@@ -22,13 +22,13 @@ pub mod store;
 
 pub mod output;
 
-pub mod pack;
-
 pub mod assemble;
 
 pub mod lint;
 
 pub mod needs;
+
+pub mod pack;
 
 pub mod inspected;
 

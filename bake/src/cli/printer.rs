@@ -9,7 +9,6 @@ use serde_json::{Value, json};
 
 use super::failure::Failure;
 use super::{ColorWhen, Exit, Global};
-use crate::needs::Finding;
 
 /// The version of the JSON Lines that `--json` prints.
 const JSON_SCHEMA: u32 = 1;
@@ -75,29 +74,17 @@ impl Printer {
         writeln!(out, "{}", json!({ "type": kind, "data": data }))
     }
 
+    /// Returns whether text for people is coloured.
+    pub(super) fn look(&self) -> Look {
+        self.look
+    }
+
     /// Prints a note for people.
     #[expect(clippy::print_stderr, reason = "this is the one place that prints for people")]
     pub(super) fn note(&self, text: impl std::fmt::Display) {
         if !self.quiet {
             eprintln!("{text}");
         }
-    }
-
-    /// Prints what a package needs and does not declare: for people, and as a JSON event.
-    pub(super) fn finding(&self, finding: &Finding) -> io::Result<()> {
-        self.note(format_args!("warning: {finding}"));
-        if !self.json {
-            return Ok(());
-        }
-        let data = json!({
-            "rule": finding.rule,
-            "output": finding.output.word(),
-            "path": finding.path,
-            "place": finding.place.as_ref().map(ToString::to_string),
-            "message": finding.message,
-            "hint": finding.hint,
-        });
-        self.event("finding", &data)
     }
 
     /// Prints a failure and returns the exit code that goes with it.

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::io::Read;
 
 use bake_formats::tree::{Content, Node};
-use bake_recipes::resolved::Architecture;
+use bake_recipes::resolved::{Architecture, AutoDepends};
 
 use super::elf::{self, Header};
 use super::finding::Severity::{Error, Info, Warning};
@@ -416,6 +416,10 @@ fn unversioned_python(_: &Subject<'_>, file: &File<'_>, report: &mut Report<'_>)
 }
 
 fn missing_interpreter(cx: &Subject<'_>, file: &File<'_>, report: &mut Report<'_>) {
+    // What `auto-depends` finds it reports itself, with the line to add.
+    if cx.recipe.auto_depends == AutoDepends::Lint {
+        return;
+    }
     let Some(name) = interpreter_name(file).filter(|_| file.is_executable()) else { return };
     let stem = name.trim_end_matches(|c: char| c.is_ascii_digit() || c == '.');
     let known = [
@@ -454,7 +458,7 @@ fn no_manual_page(cx: &Subject<'_>, file: &File<'_>, report: &mut Report<'_>) {
         let page = format!("/usr/share/man/man{section}/{}.{section}", file.base());
         ["", ".gz", ".xz", ".zst", ".bz2"].iter().any(|end| cx.places_path(&format!("{page}{end}")))
     };
-    if !sections.iter().any(|section| there(&section)) {
+    if !sections.iter().any(there) {
         report.found(file.at(), format!("`{}` has no manual page", file.name));
     }
 }

@@ -39,8 +39,8 @@ impl Header {
         let is_64 = head[4] == 2;
         let is_little = head[5] == 1;
         let header = Self { is_64, is_little, machine: 0, kind: 0 };
-        let machine = header.number(head, 18, 2)? as u16;
-        let kind = header.number(head, 16, 2)? as u16;
+        let machine = u16::try_from(header.number(head, 18, 2)?).ok()?;
+        let kind = u16::try_from(header.number(head, 16, 2)?).ok()?;
         Some(Self { machine, kind, ..header })
     }
 
@@ -105,7 +105,8 @@ fn section(header: Header, raw: &[u8]) -> Option<Section> {
     } else {
         (number(16, 4)?, number(20, 4)?, number(24, 4)?)
     };
-    Some(Section { kind: number(4, 4)? as u32, offset, size, link: link as u32 })
+    let kind = u32::try_from(number(4, 4)?).ok()?;
+    Some(Section { kind, offset, size, link: u32::try_from(link).ok()? })
 }
 
 fn paths(header: Header, entries: &[u8], strings: &[u8]) -> Vec<String> {

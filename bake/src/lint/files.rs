@@ -331,7 +331,9 @@ fn desktop_litter(_: &Subject<'_>, file: &File<'_>, report: &mut Report<'_>) {
 fn python_bytecode(_: &Subject<'_>, file: &File<'_>, report: &mut Report<'_>) {
     let name = file.base();
     let inside = file.name.contains("/__pycache__/");
-    if name == "__pycache__" || (name.ends_with(".pyc") || name.ends_with(".pyo")) && !inside {
+    if name == "__pycache__"
+        || (name.strip_suffix(".pyc").is_some() || name.strip_suffix(".pyo").is_some()) && !inside
+    {
         report_place(
             file,
             report,
@@ -350,7 +352,7 @@ fn hidden_file(_: &Subject<'_>, file: &File<'_>, report: &mut Report<'_>) {
 }
 
 fn libtool_archive(_: &Subject<'_>, file: &File<'_>, report: &mut Report<'_>) {
-    if file.base().ends_with(".la")
+    if file.base().strip_suffix(".la").is_some()
         && file.is_regular()
         && is_under(file, &["/usr/lib", "/usr/lib64", "/lib"])
     {
@@ -364,8 +366,9 @@ fn development_file(cx: &Subject<'_>, file: &File<'_>, report: &mut Report<'_>) 
         ["-dev", "-devel", "-static", "-sdk"].iter().any(|end| package.ends_with(end));
     let name = file.base();
     let header = file.is_below("/usr/include") && file.is_regular();
-    let found =
-        header || name.ends_with(".pc") || (name.ends_with(".a") && name.starts_with("lib"));
+    let found = header
+        || name.strip_suffix(".pc").is_some()
+        || (name.strip_suffix(".a").is_some() && name.starts_with("lib"));
     if found && !for_developers {
         report_place(
             file,

@@ -142,14 +142,6 @@ pub(super) static RULES: &[Rule] = &[
         check: Check::Package(description_contains_homepage),
     },
     Rule {
-        id: "description-contains-tabs",
-        severity: Warning,
-        lintian: &["description-contains-tabs"],
-        rpmlint: &["forbidden-controlchar-found"],
-        about: "a description with tabs",
-        check: Check::Package(description_contains_tabs),
-    },
-    Rule {
         id: "description-mentions-plans",
         severity: Info,
         lintian: &["description-mentions-planned-features"],
@@ -237,11 +229,7 @@ fn unknown_license(cx: &Subject<'_>, report: &mut Report<'_>) {
     for word in words {
         let exception = std::mem::replace(&mut after_with, word == "WITH");
         let name = word.trim_end_matches('+');
-        let known = matches!(word, "AND" | "OR" | "WITH")
-            || exception
-            || name.starts_with("LicenseRef-")
-            || name.starts_with("DocumentRef-")
-            || LICENSES.contains(&name);
+        let known = matches!(word, "AND" | "OR" | "WITH") || exception || super::is_license(name);
         if !known {
             let near = LICENSES.iter().find(|other| other.eq_ignore_ascii_case(name));
             let hint = match near {
@@ -388,12 +376,6 @@ fn description_contains_homepage(cx: &Subject<'_>, report: &mut Report<'_>) {
     }
 }
 
-fn description_contains_tabs(cx: &Subject<'_>, report: &mut Report<'_>) {
-    if cx.recipe.description.as_deref().is_some_and(|text| text.contains('\t')) {
-        report.found(cx.places.key("description"), "the description has tabs");
-    }
-}
-
 fn description_mentions_plans(cx: &Subject<'_>, report: &mut Report<'_>) {
     let text = cx.recipe.description.as_deref().unwrap_or_default().to_lowercase();
     if ["not yet implemented", "planned feature", "will be added", "coming soon"]
@@ -410,7 +392,8 @@ fn unknown_section(cx: &Subject<'_>, report: &mut Report<'_>) {
     let area = deb.section.split_once('/').map(|(area, _)| area);
     let known_area =
         area.is_none_or(|area| ["contrib", "non-free", "non-free-firmware"].contains(&area));
-    if !section.is_empty() && !(SECTIONS.contains(&section) && known_area) {
+    let known = section.is_empty() || (SECTIONS.contains(&section) && known_area);
+    if !known {
         report.advise(
             cx.places.key("deb.section"),
             format!("`{}` is no section of Debian", deb.section),

@@ -27,6 +27,13 @@ pub use subject::{Stored, Subject};
 
 use rule::{Check, Report};
 
+/// Returns whether a word names a licence of SPDX's list, or one of somebody's own.
+pub fn is_license(word: &str) -> bool {
+    let name = word.trim_end_matches('+');
+    let own = name.starts_with("LicenseRef-") || name.starts_with("DocumentRef-");
+    own || names::LICENSES.contains(&name)
+}
+
 /// Returns all rules in the order of their topics.
 pub fn rules() -> impl Iterator<Item = &'static Rule> {
     let topics: [&'static [Rule]; 8] = [

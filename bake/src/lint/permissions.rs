@@ -155,7 +155,8 @@ fn non_executable_in_bin(_: &Subject<'_>, file: &File<'_>, report: &mut Report<'
 
 fn executable_library(cx: &Subject<'_>, file: &File<'_>, report: &mut Report<'_>) {
     let name = file.base();
-    let library = name.starts_with("lib") && (name.ends_with(".so") || name.contains(".so."));
+    let library =
+        name.starts_with("lib") && (name.strip_suffix(".so").is_some() || name.contains(".so."));
     let place = file.is_below("/usr/lib") || file.is_below("/lib");
     if cx.has_deb() && library && place && file.is_regular() && file.is_executable() {
         report.found(file.at(), format!("`{}` is a library and may be executed", file.name));

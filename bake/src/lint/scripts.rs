@@ -40,7 +40,7 @@ pub(super) static RULES: &[Rule] = &[
         id: "script-empty",
         severity: Warning,
         lintian: &["maintainer-script-empty"],
-        rpmlint: &["empty-%post"],
+        rpmlint: &[],
         about: "a script that does nothing",
         check: Check::Package(script_empty),
     },
@@ -48,7 +48,7 @@ pub(super) static RULES: &[Rule] = &[
         id: "script-uses-tmp",
         severity: Warning,
         lintian: &["possibly-insecure-handling-of-tmp-files-in-maintainer-script"],
-        rpmlint: &["percent-in-%post", "use-tmp-in-%post"],
+        rpmlint: &["use-tmp-in-%post"],
         about: "a script that writes to a file that anyone may have made in `/tmp`",
         check: Check::Package(script_uses_tmp),
     },
@@ -77,7 +77,7 @@ pub(super) static RULES: &[Rule] = &[
 /// One script with its text.
 struct Text {
     name: &'static str,
-    text: String,
+    source: String,
     place: Place,
     of_deb: bool,
     interpreter: Option<String>,
@@ -86,7 +86,7 @@ struct Text {
 impl Text {
     /// Returns the lines that do something, without their indentation.
     fn lines(&self) -> impl Iterator<Item = &str> {
-        let lines = self.text.lines().map(str::trim);
+        let lines = self.source.lines().map(str::trim);
         lines.filter(|line| !line.is_empty() && !line.starts_with('#'))
     }
 
@@ -135,7 +135,7 @@ fn texts(cx: &Subject<'_>) -> Vec<Text> {
         let line = text.strip_prefix("#!").and_then(|rest| rest.lines().next());
         let written = script.interpreter.as_ref().and_then(|words| words.first().cloned());
         let interpreter = written.or_else(|| line?.split_whitespace().next().map(str::to_owned));
-        Some(Text { name, text, place: script.place.clone(), of_deb, interpreter })
+        Some(Text { name, source: text, place: script.place.clone(), of_deb, interpreter })
     };
     all.into_iter().filter_map(text).collect()
 }
@@ -185,7 +185,7 @@ fn script_calls_service_manager(cx: &Subject<'_>, report: &mut Report<'_>) {
                     .any(|c| *word == *c || (c.ends_with('/') && word.starts_with(c)))
             };
             let daemon = words.iter().any(|word| matches!(*word, "daemon-reload" | "is-active"));
-            words.iter().any(|word| calls(word)) && !daemon
+            words.iter().any(calls) && !daemon
         })?;
         Some((
             format!("`{line}` is done by packages"),
@@ -196,7 +196,7 @@ fn script_calls_service_manager(cx: &Subject<'_>, report: &mut Report<'_>) {
 
 fn script_ignores_errors(cx: &Subject<'_>, report: &mut Report<'_>) {
     each(cx, report, |text| {
-        let first = text.text.lines().next().unwrap_or_default();
+        let first = text.source.lines().next().unwrap_or_default();
         // bake gives a text without `#!` both the line and `set -e`.
         let own = first.starts_with("#!") && text.is_for_shell();
         let strict = first

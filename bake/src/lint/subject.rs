@@ -11,6 +11,7 @@ use bake_recipes::resolved::{Output, Recipe, Script, ScriptSource};
 use bake_recipes::{Place, written};
 
 use super::places::Places;
+use crate::assemble::{ItemKind, Scan};
 
 /// How much of a file is looked at to tell what it is, in bytes.
 const HEAD: u64 = 4096;
@@ -85,6 +86,24 @@ impl<'a> Subject<'a> {
         Self { recipe, places: Places::of(written), folder, files, trees: different }
     }
 
+    /// Returns where the contents are of all that a scan found and a recipe generates.
+    pub fn stored(recipe: &Recipe, scan: &Scan) -> BTreeMap<TreePath, Stored> {
+        let mut stored = BTreeMap::new();
+        for item in scan.items.iter().flatten() {
+            let bytes = match &item.kind {
+                ItemKind::File { file, .. } => Stored::File(scan.files[*file].path.clone()),
+                ItemKind::Inline(text) => Stored::Bytes(text.as_slice().into()),
+                _ => continue,
+            };
+            stored.insert(item.to.clone(), bytes);
+        }
+        let generated = recipe.service.iter().filter_map(|service| service.files().ok());
+        for file in generated.flatten() {
+            stored.insert(file.path, Stored::Bytes(file.text.into_bytes().into()));
+        }
+        stored
+    }
+
     /// Returns whether a deb is made.
     pub(super) fn has_deb(&self) -> bool {
         self.recipe.deb.is_some()
@@ -125,15 +144,11 @@ impl<'a> Subject<'a> {
     }
 }
 
-/// Returns the place of an entry, or of the nearest directory above it.
+/// Returns the place of an entry; of a directory that only leads somewhere, that of what it leads
+/// to.
 fn place_of<'a>(places: &'a BTreeMap<TreePath, Place>, path: &TreePath) -> Option<&'a Place> {
-    let mut path = path.clone();
-    loop {
-        if let Some(place) = places.get(&path) {
-            return Some(place);
-        }
-        path = path.parent()?;
-    }
+    let (found, place) = places.range(path..).next()?;
+    (found == path || found.is_below(path)).then_some(place)
 }
 
 impl File<'_> {

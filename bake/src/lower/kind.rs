@@ -5,6 +5,7 @@ use std::io;
 use bake_formats::format::{Format, Problem, ReadError};
 use bake_formats::input::{ReadAt, Source};
 use bake_formats::{deb, oci, rpm, vm};
+use bake_recipes::resolved::Output;
 
 use crate::inspected::Inspected;
 
@@ -66,6 +67,16 @@ impl Kind {
     /// Returns the revision of the format's writer.
     pub fn revision(self) -> u32 {
         with_format!(self, F => F::REVISION)
+    }
+
+    /// Returns the output of a recipe that has this format.
+    pub fn output(self) -> Output {
+        match self {
+            Self::Deb => Output::Deb,
+            Self::Rpm => Output::Rpm,
+            Self::OciLayout | Self::OciArchive => Output::Oci,
+            Self::Raw | Self::Qcow2 => Output::Vm,
+        }
     }
 
     /// Finds out a format from the bytes; `None` if it is none of ours.

@@ -1,10 +1,10 @@
 //! What is reported about needs that packages do not declare.
 
-use std::fmt;
-
 use bake_recipes::Place;
 use bake_recipes::resolved::Output;
 use serde::Serialize;
+
+use crate::lint::Severity;
 
 /// Something about a package's needs that a person should know.
 #[derive(Debug, Clone, PartialEq)]
@@ -58,13 +58,16 @@ impl Rule {
     }
 }
 
-/// Prints `output: message`, and what to do in a line of its own.
-impl fmt::Display for Finding {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {}", self.output.word(), self.message)?;
-        match &self.hint {
-            Some(hint) => write!(f, "\n  hint: {hint}"),
-            None => Ok(()),
+/// A finding of needs is one among those of all rules.
+impl From<Finding> for crate::lint::Finding {
+    fn from(found: Finding) -> Self {
+        let Finding { rule, output, message, hint, place, .. } = found;
+        Self {
+            rule: rule.word(),
+            severity: Severity::Warning,
+            place,
+            message: format!("{}: {message}", output.word()),
+            hint,
         }
     }
 }

@@ -62,7 +62,7 @@ impl Project {
             variable: &|_| None,
             threads: 2,
         };
-        let recipe = plan::load(&request)?;
+        let (_, recipe) = plan::load(&request)?;
         let folder = fs_err::canonicalize(self.folder.path()).unwrap();
         let scan = assemble::scan(&folder, &recipe.files).map_err(Error::from)?;
         let stand_in = |(number, file): (usize, &assemble::FoundFile)| Content {
@@ -148,8 +148,8 @@ fn lint_says_what_is_missing_and_off_nothing() {
     let finding = &settled.findings[0];
     assert_eq!(finding.path.as_deref(), Some("/usr/bin/x"));
     assert!(finding.place.is_some());
-    let text = finding.to_string();
-    assert!(text.starts_with("deb: nothing declares `libc6 (>= 2."), "{text}");
+    let text = crate::lint::Finding::from(finding.clone()).brief(bake_recipes::Look::Plain);
+    assert!(text.starts_with("warning: deb: nothing declares `libc6 (>= 2."), "{text}");
     assert!(text.contains("which /usr/bin/x needs for libc.so.6"), "{text}");
     assert!(text.contains("hint: add it, deb.depends = [\"libc6 (>= 2."), "{text}");
     assert!(program("off").findings.is_empty());
@@ -282,7 +282,7 @@ fn programs_for_another_machine_are_reported_and_left_out() {
     let settled = project.settle();
     assert!(depends(&settled).is_empty() && requires(&settled).is_empty());
     assert_eq!(rules(&settled, Output::Deb), [Rule::ForeignBinary]);
-    assert!(settled.findings[0].message.contains("S/390"), "{}", settled.findings[0]);
+    assert!(settled.findings[0].message.contains("S/390"), "{:?}", settled.findings[0]);
 }
 
 #[test]

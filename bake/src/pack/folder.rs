@@ -50,7 +50,9 @@ impl Folder {
         if names.is_empty() {
             return Err(broken(path, "it is empty"));
         }
-        let is_root = names.iter().all(|name| is_root_name(name));
+        // `bin` and `lib` alone are what every prefix has.
+        let is_root = names.iter().all(|name| is_root_name(name))
+            && names.iter().any(|name| !["bin", "sbin", "lib", "lib64"].contains(&name.as_str()));
         Ok((metadata, Self { path: path.into(), is_root }))
     }
 

@@ -2,6 +2,8 @@
 
 use bake_recipes::version::Version;
 
+use crate::lint;
+
 /// A value and where it was found.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Told {
@@ -39,14 +41,14 @@ impl<'a> Reader<'a> {
         Self { by, metadata: Metadata::default() }
     }
 
-    fn told(&self, value: String) -> Option<Told> {
-        Some(Told { value, by: self.by.to_owned() })
+    fn told(&self, value: String) -> Told {
+        Told { value, by: self.by.to_owned() }
     }
 
     /// Takes a name in the form that packages may have.
     pub(super) fn name(&mut self, text: Option<&str>) {
         let Some(text) = text.and_then(line) else { return };
-        self.metadata.name = self.told(package_name(&text));
+        self.metadata.name = Some(self.told(package_name(&text)));
     }
 
     /// Takes a version that was brought into the recipe's form.
@@ -57,14 +59,14 @@ impl<'a> Reader<'a> {
             let note = format!("{}: version `{text}` is written `{version}`", self.by);
             self.metadata.notes.push(note);
         }
-        self.metadata.version = self.told(version);
+        self.metadata.version = Some(self.told(version));
     }
 
     /// Takes one line about the package.
     pub(super) fn summary(&mut self, text: Option<&str>) {
         let Some(text) = text.and_then(line) else { return };
         let text = text.trim_end_matches(['.', ' ']).to_owned();
-        self.metadata.summary = self.told(text).filter(|told| !told.value.is_empty());
+        self.metadata.summary = Some(self.told(text)).filter(|told| !told.value.is_empty());
     }
 
     /// Takes more lines about the package, unless they are those of the summary.
@@ -73,7 +75,7 @@ impl<'a> Reader<'a> {
         let text = lines.collect::<Vec<_>>().join("\n").trim().to_owned();
         let summary = self.metadata.summary.as_ref().map(|told| told.value.as_str());
         if !text.is_empty() && Some(text.trim_end_matches('.')) != summary {
-            self.metadata.description = self.told(text);
+            self.metadata.description = Some(self.told(text));
         }
     }
 
@@ -81,7 +83,7 @@ impl<'a> Reader<'a> {
     pub(super) fn license(&mut self, text: Option<&str>) {
         let Some(text) = text.and_then(line) else { return };
         match spdx(&text) {
-            Some(license) => self.metadata.license = self.told(license),
+            Some(license) => self.metadata.license = Some(self.told(license)),
             None => self.note(&format!("licence `{text}` is no SPDX expression; give `--license`")),
         }
     }
@@ -91,7 +93,7 @@ impl<'a> Reader<'a> {
         let (Some(name), Some(mail)) = (name.and_then(line), mail.and_then(line)) else { return };
         let usable = mail.contains('@') && !mail.contains([' ', ',', '<', '>']);
         if usable && !name.contains(['<', '>']) {
-            self.metadata.maintainer = self.told(format!("{name} <{mail}>"));
+            self.metadata.maintainer = Some(self.told(format!("{name} <{mail}>")));
         }
     }
 
@@ -106,13 +108,13 @@ impl<'a> Reader<'a> {
     /// Takes who distributes it.
     pub(super) fn vendor(&mut self, text: Option<&str>) {
         let Some(text) = text.and_then(line) else { return };
-        self.metadata.vendor = self.told(text);
+        self.metadata.vendor = Some(self.told(text));
     }
 
     /// Takes the project's web address.
     pub(super) fn homepage(&mut self, text: Option<&str>) {
         let Some(text) = text.and_then(line).filter(|text| is_address(text)) else { return };
-        self.metadata.homepage = self.told(text);
+        self.metadata.homepage = Some(self.told(text));
     }
 
     /// Takes the address of the source repository.
@@ -120,7 +122,7 @@ impl<'a> Reader<'a> {
         let Some(text) = text.and_then(line) else { return };
         let text = text.strip_prefix("git+").unwrap_or(&text).to_owned();
         if is_address(&text) {
-            self.metadata.vcs = self.told(text);
+            self.metadata.vcs = Some(self.told(text));
         }
     }
 
@@ -179,14 +181,23 @@ pub(super) fn split_version(stem: &str) -> Option<(&str, &str)> {
         let (name, rest) = (&stem[..at], &stem[at + 1..]);
         let version = rest.strip_prefix('v').unwrap_or(rest);
         let starts = version.starts_with(|c: char| c.is_ascii_digit());
-        if starts
-            && !name.is_empty()
-            && Version::parse(version).is_ok_and(|version| version.rpm().is_ok())
-        {
+        if starts && !name.is_empty() && is_plain_version(version) {
             return Some((name, version));
         }
     }
     None
+}
+
+/// Returns whether text is a version that every format can spell, and not one followed by more of a
+/// name, as in `log4j-1.2-api-2.17.1`.
+fn is_plain_version(text: &str) -> bool {
+    let known = ["alpha", "beta", "rc", "pre", "dev", "snapshot", "m", "a", "b"];
+    let mut parts = text.split('-').skip(1);
+    let plain = parts.all(|part| {
+        let word = part.trim_end_matches(|c: char| c.is_ascii_digit() || c == '.').to_lowercase();
+        word.is_empty() || known.contains(&word.as_str())
+    });
+    plain && Version::parse(text).is_ok_and(|version| version.rpm().is_ok())
 }
 
 /// Licences by the names that registries other than SPDX's know them by.
@@ -228,11 +239,11 @@ pub(super) fn spdx(text: &str) -> Option<String> {
         return Some((*license).to_owned());
     }
     let words: Vec<&str> = text.split(['(', ')', ' ']).filter(|word| !word.is_empty()).collect();
-    let operand =
-        |word: &&str| word.chars().all(|c| c.is_ascii_alphanumeric() || "-.+".contains(c));
-    let operator = |word: &&str| matches!(*word, "AND" | "OR" | "WITH");
-    let alternate = words.iter().enumerate().all(|(at, word)| operator(word) == (at % 2 == 1));
-    let is_expression = words.len() % 2 == 1 && alternate && words.iter().all(operand);
+    let alternate = words.iter().enumerate().all(|(at, word)| match at % 2 {
+        0 => lint::is_license(word) || (at > 0 && words[at - 1] == "WITH"),
+        _ => matches!(*word, "AND" | "OR" | "WITH"),
+    });
+    let is_expression = words.len() % 2 == 1 && alternate;
     is_expression.then(|| text.to_owned())
 }
 
@@ -281,5 +292,8 @@ mod tests {
         assert_eq!(spdx("The MIT License").unwrap(), "MIT");
         assert_eq!(spdx("Proprietary, all rights reserved"), None);
         assert_eq!(spdx("see LICENSE"), None);
+        assert_eq!(spdx("BSD"), None);
+        let exception = "GPL-2.0-or-later WITH Classpath-exception-2.0";
+        assert_eq!(spdx(exception).unwrap(), exception);
     }
 }

@@ -36,7 +36,7 @@ use document::{Document, NoPlace};
 use layout::{Layout, Rule, What};
 use metadata::{Metadata, Told};
 use rules::Paths;
-use source::{Kind, Source};
+use source::{Kind, Program, Source};
 
 pub use document::Origin;
 pub use rules::FileFlags;
@@ -145,7 +145,7 @@ pub fn make(order: &Order) -> Result<Made, RecipeErrors> {
         sources.push(source);
     }
     let several = sources.iter_mut().filter_map(Source::program).count() > 1;
-    sources.iter_mut().filter_map(Source::program).filter(|_| several).for_each(|p| p.keep_name());
+    sources.iter_mut().filter_map(Source::program).filter(|_| several).for_each(Program::keep_name);
     let mut document = Document::default();
     describe(&mut document, &metadata, &order.settings)?;
     let name = document.text("name").unwrap_or_default().to_owned();

@@ -86,6 +86,11 @@ pub(super) fn distribution(text: &str) -> Result<Option<Distribution>, String> {
     if marker.contains("extra") {
         return Ok(None);
     }
+    // Packages are for Linux.
+    let systems = ["win32", "Windows", "darwin", "Darwin", "cygwin"];
+    if marker.contains("==") && systems.iter().any(|system| marker.contains(system)) {
+        return Ok(None);
+    }
     if !marker.trim().is_empty() {
         return Err("it is only needed under a condition; name it with `--depends` if it is".into());
     }

@@ -43,6 +43,7 @@ impl Paths {
         let whole = fs_err::canonicalize(path)
             .map_err(|error| RecipeError::new(format!("cannot read the source: {error}")))?;
         let written = match whole.strip_prefix(&self.stage) {
+            Ok(inside) if inside.as_os_str().is_empty() => self.stage_name.clone(),
             Ok(inside) => self.stage_name.join(inside),
             Err(_) => whole.strip_prefix(&self.base).unwrap_or(&whole).to_owned(),
         };

@@ -74,10 +74,10 @@ impl Kind {
         let is_tar = first.get(257..262) == Some(b"ustar".as_slice());
         Ok(match () {
             () if first.starts_with(b"\x7fELF") || first.starts_with(b"#!") => Self::Program,
-            () if first.starts_with(b"PK") && name.ends_with(".jar") => Self::Jar,
-            () if first.starts_with(b"PK") && name.ends_with(".whl") => Self::Wheel,
+            () if first.starts_with(b"PK") && name.strip_suffix(".jar").is_some() => Self::Jar,
+            () if first.starts_with(b"PK") && name.strip_suffix(".whl").is_some() => Self::Wheel,
             () if first.starts_with(b"PK\x03\x04") || first.starts_with(b"PK\x05\x06") => Self::Zip,
-            () if is_tar && name.ends_with(".gem") => Self::Gem,
+            () if is_tar && name.strip_suffix(".gem").is_some() => Self::Gem,
             () if is_tar || is_compressed_tar(path, &first, &name)? => Self::Tar,
             () if executable => Self::Program,
             () => Self::Plain,
@@ -204,7 +204,8 @@ fn elf_platform(first: &[u8]) -> Option<Platform> {
 fn unpacked(path: &Path, folder: &Path) -> Result<(Metadata, Source), RecipeError> {
     let root = only_folder(path, folder)?.unwrap_or_else(|| folder.to_owned());
     let name = file_name(path);
-    let is_npm = root.file_name().is_some_and(|name| name == "package") && name.ends_with(".tgz");
+    let is_npm = root.file_name().is_some_and(|name| name == "package")
+        && name.strip_suffix(".tgz").is_some();
     if is_npm && let Some(text) = small_text(&root.join("package.json"))? {
         return Npm::read(path, &root, &text).map(|(m, npm)| (m, Source::Npm(npm)));
     }

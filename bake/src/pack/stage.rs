@@ -17,7 +17,7 @@ use bake_recipes::RecipeError;
 /// The most members of one archive.
 pub(super) const MAX_MEMBERS: usize = 1_000_000;
 /// What may be unpacked from however small an archive.
-const FREE: u64 = 1 << 30;
+const FREE: u64 = 256 << 20;
 /// How many times its size an archive may unpack to beyond that.
 const MAX_RATIO: u64 = 100;
 /// The longest target of a symbolic link, Linux's `PATH_MAX`.

@@ -64,7 +64,7 @@ impl Document {
     pub(super) fn to_text(&self, header: &[String]) -> RecipeText {
         let mut writer = Writer { document: self, text: String::new(), lines: Vec::new() };
         for line in header {
-            writer.line(&format!("# {line}").trim_end().to_owned(), None);
+            writer.line(format!("# {line}").trim_end(), None);
         }
         writer.line("", None);
         let top = ordered(&self.keys, &TOP);
@@ -189,9 +189,13 @@ fn inline(value: &Value) -> String {
 fn string(text: &str) -> String {
     let many = text.contains('\n');
     let mut out = String::from(if many { "\"\"\"\n" } else { "\"" });
-    for c in text.chars() {
+    let mut chars = text.chars().peekable();
+    while let Some(c) = chars.next() {
+        // Of three quotes in a row, or before the end, one would end the text.
+        let open = many && chars.peek().is_some_and(|next| *next != '"');
         match c {
             '\\' => out.push_str("\\\\"),
+            '"' if open => out.push('"'),
             '"' => out.push_str("\\\""),
             '\n' if many => out.push('\n'),
             '\t' => out.push_str("\\t"),
@@ -221,7 +225,7 @@ mod tests {
         let source = r#"
             name = "a"
             version = { from = "Cargo.toml" }
-            description = "one\n\"two\" \\ \t\u0007"
+            description = "one\n\"two\" \"\"\"x \\ \t\u0007\""
             depends = ["a >= 1", "b"]
             epoch = 3
             [service]

@@ -64,7 +64,7 @@ impl Wheel {
         metadata.notes.extend(notes);
         let wheel = Self {
             folder: folder.into(),
-            data: names.iter().find(|name| name.ends_with(".data")).cloned(),
+            data: names.iter().find(|name| name.strip_suffix(".data").is_some()).cloned(),
             programs: programs(&points).map_err(fail)?,
             python: requirement::python(find("Requires-Python").unwrap_or_default()),
             depends,

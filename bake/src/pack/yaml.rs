@@ -178,7 +178,7 @@ impl Parser {
                 let dashed =
                     |line: &&Line| line.indent() == indent && line.text[indent..].starts_with('-');
                 let below =
-                    if self.current().filter(dashed).is_some() { indent } else { indent + 1 };
+                    if self.current().as_ref().is_some_and(dashed) { indent } else { indent + 1 };
                 self.block(below, depth + 1)?
             } else {
                 self.scalar(&value, indent)?
@@ -388,7 +388,9 @@ plain: a text
 
     #[test]
     fn hostile_documents_are_errors_or_values() {
-        let deep: String = (0..1000).map(|depth| format!("{}a:\n", " ".repeat(depth))).collect();
+        let lines: Vec<String> =
+            (0..1000).map(|depth| format!("{}a:", " ".repeat(depth))).collect();
+        let deep = lines.join("\n");
         assert!(parse(&deep).is_err());
         let dashes = "- ".repeat(10_000);
         assert!(parse(&dashes).is_err());

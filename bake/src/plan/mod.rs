@@ -11,11 +11,12 @@ use bake_formats::format::Epoch;
 use bake_formats::rope::Extent;
 use bake_formats::tree::{Content, FileTree, TreeId, TreePath};
 use bake_recipes::resolved::{Output, Recipe};
-use bake_recipes::{Place, Platform, ResolveCx};
+use bake_recipes::{Place, Platform, ResolveCx, written};
 
 use crate::assemble::{self, SourceFiles};
 use crate::error::Error;
 use crate::failures::Failures;
+use crate::lint::Finding;
 use crate::lower::{self, Product};
 use crate::needs;
 use crate::report::Reporter;
@@ -54,6 +55,8 @@ impl std::fmt::Debug for Request<'_> {
 /// A bake, ready to be run or shown.
 #[derive(Debug)]
 pub struct Plan {
+    /// The recipe as it was typed.
+    pub written: written::Recipe,
     /// The recipe for one platform.
     pub recipe: Recipe,
     /// The recipe's folder.
@@ -61,13 +64,21 @@ pub struct Plan {
     /// The time of everything.
     pub epoch: Epoch,
     /// What packages need and the recipe does not declare.
-    pub findings: Vec<needs::Finding>,
+    pub findings: Vec<Finding>,
     /// One step for each output, in the order of formats.
     pub steps: Vec<Step>,
     /// Where the contents of the build output are.
     pub sources: SourceFiles,
     /// The line of the recipe that each entry comes from.
     pub places: BTreeMap<TreePath, Place>,
+}
+
+impl Plan {
+    /// Returns the tree of each output.
+    pub fn trees(&self) -> BTreeMap<Output, Arc<FileTree>> {
+        let tree = |step: &Step| (step.product.kind().output(), Arc::clone(&step.tree));
+        self.steps.iter().map(tree).collect()
+    }
 }
 
 /// One output to be made.
@@ -98,8 +109,8 @@ pub enum State {
     Miss(String),
 }
 
-/// Loads a recipe and resolves it for a platform.
-pub fn load(request: &Request<'_>) -> Result<Recipe, Failures> {
+/// Loads a recipe and resolves it for a platform; returns it as written, too, for places.
+pub fn load(request: &Request<'_>) -> Result<(written::Recipe, Recipe), Failures> {
     let written = match request.text {
         Some(text) => bake_recipes::load::parse(&request.recipe.display().to_string(), text)?,
         None => bake_recipes::load(request.recipe)?,
@@ -108,12 +119,13 @@ pub fn load(request: &Request<'_>) -> Result<Recipe, Failures> {
     let cx = ResolveCx { platform: request.platform, env: request.variable, base: &folder };
     let mut recipe = bake_recipes::resolve(&written, cx)?;
     keep_only(&mut recipe, request.only)?;
-    Ok(recipe)
+    Ok((written, recipe))
 }
 
 /// Returns the time of everything in a bake, without planning it.
 pub fn epoch(request: &Request<'_>) -> Result<Epoch, Failures> {
-    Ok(epoch_of(request, &load(request)?))
+    let (_, recipe) = load(request)?;
+    Ok(epoch_of(request, &recipe))
 }
 
 fn epoch_of(request: &Request<'_>, recipe: &Recipe) -> Epoch {
@@ -126,7 +138,7 @@ pub fn plan(
     store: &Store,
     reporter: &dyn Reporter,
 ) -> Result<Plan, Failures> {
-    let recipe = load(request)?;
+    let (written, recipe) = load(request)?;
     let folder = folder_of(request.recipe)?;
     let epoch = epoch_of(request, &recipe);
     let scan = assemble::scan(&folder, &recipe.files).map_err(Error::from)?;
@@ -147,6 +159,7 @@ pub fn plan(
     };
     let settled = needs::settle(&asked, &mut |tree| identify(tree).0)?;
     let needs::Settled { recipe, findings } = settled;
+    let findings = findings.into_iter().map(Finding::from).collect();
     let mut steps = Vec::new();
     for (output, tree) in &trees.trees {
         let (tree_id, attributes) = identify(tree);
@@ -160,7 +173,7 @@ pub fn plan(
         }
     }
     let (sources, places) = (trees.sources, trees.places);
-    Ok(Plan { recipe, folder, epoch, findings, steps, sources, places })
+    Ok(Plan { written, recipe, folder, epoch, findings, steps, sources, places })
 }
 
 /// Returns the folder that paths in a recipe are relative to.

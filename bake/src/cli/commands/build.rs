@@ -1,6 +1,5 @@
 //! `bake build`: bake all outputs of a recipe.
 
-use std::io;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
@@ -13,7 +12,9 @@ use crate::cli::signing::SignArgs;
 use crate::cli::{Exit, RecipeArgs};
 use crate::release::Release;
 use crate::run::{self, RunCx};
-use crate::{error, needs, plan};
+use crate::{error, plan};
+
+use super::check::warn;
 
 /// Bake all outputs of a recipe.
 #[derive(Debug, Args)]
@@ -48,7 +49,7 @@ impl Build {
         let progress = Progress::new(printer);
         let outcome = resolved.request(|request| {
             let plan = plan::plan(request, &store, &progress)?;
-            progress.suspend(|| print_all(&plan.findings, printer)).map_err(error::Error::from)?;
+            progress.suspend(|| warn(printer, &plan)).map_err(error::Error::from)?;
             let signer = signer.as_deref();
             let cx = RunCx { threads, signer, reporter: &progress };
             Ok(run::run(&plan, &store, &self.output, cx)?)
@@ -86,8 +87,4 @@ pub(super) fn print(printer: &Printer, release: &Release, folder: &Path) -> Resu
         printer.event("release", release)?;
     }
     Ok(())
-}
-
-fn print_all(findings: &[needs::Finding], printer: &Printer) -> io::Result<()> {
-    findings.iter().try_for_each(|finding| printer.finding(finding))
 }

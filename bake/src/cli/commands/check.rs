@@ -1,79 +1,208 @@
 //! `bake check`: the recipe, without building.
 
+use std::collections::BTreeMap;
+use std::io;
+
 use bake_formats::digest::Digest;
 use bake_formats::tree::{Content, FileTree};
-use bake_recipes::resolved::Output;
-use clap::Args;
+use bake_recipes::resolved::{Output, Recipe};
+use clap::{Args, ValueEnum};
 use serde_json::json;
 
+use crate::assemble::{FoundFile, Scan};
 use crate::cli::failure::Failure;
 use crate::cli::printer::Printer;
 use crate::cli::request::{Resolved, threads};
 use crate::cli::{Exit, RecipeArgs};
-use crate::{assemble, error, lower, needs, plan};
+use crate::error::Error;
+use crate::failures::Failures;
+use crate::lint::{self, Finding, Severity, Subject};
+use crate::plan::{self, Request};
+use crate::{assemble, lower, needs};
 
 /// Check a recipe without building.
 #[derive(Debug, Args)]
-#[command(after_help = "Checks every key and value, and that the files it names are there. \
-    Reads of the files only what tells which libraries and programs they need, and needs no store.")]
+#[command(
+    after_help = "Checks every key and value, that the files it names are there, and the rules \
+    that lintian, rpmlint and people have for packages; docs/lint.md lists them. Reads the \
+    beginnings of files, needs no store and writes nothing.\n\nExit status 1 if there is an error, \
+    or what --deny names.\n\nExamples:\n  bake check\n  bake check --deny warnings --allow \
+    no-changelog,file-in-opt\n  bake check --rules"
+)]
 pub(in crate::cli) struct Check {
     #[command(flatten)]
     recipe: RecipeArgs,
+    /// Fail if there are findings of this level or above
+    #[arg(long, value_name = "LEVEL", default_value = "errors")]
+    deny: Deny,
+    /// Leave out the findings of these rules
+    #[arg(long, value_name = "RULES", value_delimiter = ',')]
+    allow: Vec<String>,
+    /// List all rules and end
+    #[arg(long)]
+    rules: bool,
+}
+
+/// From which level on findings are a failure.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Deny {
+    /// Errors
+    Errors,
+    /// Warnings and errors
+    Warnings,
+    /// Everything
+    Infos,
+}
+
+/// What a check found out.
+struct Checked {
+    recipe: Recipe,
+    files: usize,
+    findings: Vec<Finding>,
 }
 
 impl Check {
     pub(in crate::cli) fn run(&self, printer: &Printer) -> Result<Exit, Failure> {
-        let resolved = Resolved::new(&self.recipe, threads(None))?;
-        let (recipe, files, findings) = resolved.request(|request| {
-            let recipe = plan::load(request)?;
-            let folder = plan::folder_of(request.recipe)?;
-            let scan = assemble::scan(&folder, &recipe.files).map_err(error::Error::from)?;
-            let contents = stand_ins(&scan);
-            let trees = assemble::compose(&recipe, &scan, &contents).map_err(error::Error::from)?;
-            let asked = needs::Request {
-                recipe: &recipe,
-                folder: &folder,
-                trees: &trees,
-                threads: request.threads,
-                cache: None,
-            };
-            let needs::Settled { recipe, findings } = needs::settle(&asked, &mut FileTree::id)?;
-            for (output, tree) in &trees.trees {
-                lower::lower(&recipe, *output, tree, tree.id(), &folder)?;
+        if self.rules {
+            return list_rules(printer);
+        }
+        for name in &self.allow {
+            if !lint::rules().any(|rule| rule.id == name) {
+                let reason = format!("there is no rule `{name}`; `bake check --rules` lists them");
+                return Err(Error::Input { what: "--allow".into(), reason }.into());
             }
-            Ok((recipe, scan.files.len(), findings))
-        })?;
-        for finding in &findings {
-            printer.finding(finding)?;
         }
-        let outputs: Vec<&str> = recipe.outputs().into_iter().map(Output::word).collect();
-        if printer.is_json() {
-            let data = json!({
-                "name": recipe.name.to_string(),
-                "version": recipe.version.to_string(),
-                "outputs": outputs,
-                "files": files,
-                "versions": {
-                    "deb": recipe.deb.as_ref().map(|deb| &deb.version),
-                    "rpm": recipe.rpm.as_ref().map(|rpm| format!("{}-{}", rpm.version, rpm.release)),
-                    "oci": recipe.oci.as_ref().map(|_| recipe.version.oci_tag()),
-                },
-            });
-            printer.event("checked", &data)?;
-        } else {
-            let (name, version) = (&recipe.name, &recipe.version);
-            let outputs = outputs.join(", ");
-            printer.line(format_args!("{name} {version}: {files} files for {outputs}"))?;
+        let resolved = Resolved::new(&self.recipe, threads(None))?;
+        let mut checked = resolved.request(check)?;
+        checked.findings.retain(|finding| !self.allow.iter().any(|name| name == finding.rule));
+        for finding in &checked.findings {
+            print(printer, finding)?;
         }
-        Ok(Exit::Done)
+        summarize(printer, &checked)?;
+        let least = match self.deny {
+            Deny::Errors => Severity::Error,
+            Deny::Warnings => Severity::Warning,
+            Deny::Infos => Severity::Info,
+        };
+        let denied = checked.findings.iter().any(|finding| finding.severity >= least);
+        Ok(if denied { Exit::No } else { Exit::Done })
     }
 }
 
+fn check(request: &Request<'_>) -> Result<Checked, Failures> {
+    let (written, recipe) = plan::load(request)?;
+    let folder = plan::folder_of(request.recipe)?;
+    let scan = assemble::scan(&folder, &recipe.files).map_err(Error::from)?;
+    let trees = assemble::compose(&recipe, &scan, &stand_ins(&scan)).map_err(Error::from)?;
+    let asked = needs::Request {
+        recipe: &recipe,
+        folder: &folder,
+        trees: &trees,
+        threads: request.threads,
+        cache: None,
+    };
+    let needs::Settled { recipe, findings: needed } = needs::settle(&asked, &mut FileTree::id)?;
+    for (output, tree) in &trees.trees {
+        lower::lower(&recipe, *output, tree, tree.id(), &folder)?;
+    }
+    let stored = Subject::stored(&recipe, &scan);
+    let subject = Subject::new(&written, &recipe, &folder, &trees.trees, &trees.places, &stored);
+    let mut findings = lint::lint(&subject);
+    findings.extend(needed.into_iter().map(Finding::from));
+    Ok(Checked { findings, files: scan.files.len(), recipe })
+}
+
 /// Returns an identity for each file that was found, without reading it.
-fn stand_ins(scan: &assemble::Scan) -> Vec<Content> {
-    let stand_in = |(number, file): (usize, &assemble::FoundFile)| {
+fn stand_ins(scan: &Scan) -> Vec<Content> {
+    let stand_in = |(number, file): (usize, &FoundFile)| {
         let digest = Digest::of(format!("file {number}, not read").as_bytes());
         Content { digest, size: file.stamp.size, md5: [0; 16] }
     };
     scan.files.iter().enumerate().map(stand_in).collect()
+}
+
+fn print(printer: &Printer, finding: &Finding) -> io::Result<()> {
+    if printer.is_json() {
+        return printer.event("finding", finding);
+    }
+    printer.note(format_args!("{}\n", finding.render(printer.look())));
+    Ok(())
+}
+
+fn summarize(printer: &Printer, checked: &Checked) -> Result<(), Failure> {
+    let Checked { recipe, files, findings } = checked;
+    let outputs: Vec<&str> = recipe.outputs().into_iter().map(Output::word).collect();
+    let mut counts: BTreeMap<Severity, usize> = BTreeMap::new();
+    for finding in findings {
+        *counts.entry(finding.severity).or_default() += 1;
+    }
+    let count = |severity| counts.get(&severity).copied().unwrap_or_default();
+    if printer.is_json() {
+        let data = json!({
+            "name": recipe.name.to_string(),
+            "version": recipe.version.to_string(),
+            "outputs": outputs,
+            "files": files,
+            "versions": {
+                "deb": recipe.deb.as_ref().map(|deb| &deb.version),
+                "rpm": recipe.rpm.as_ref().map(|rpm| format!("{}-{}", rpm.version, rpm.release)),
+                "oci": recipe.oci.as_ref().map(|_| recipe.version.oci_tag()),
+            },
+            "errors": count(Severity::Error),
+            "warnings": count(Severity::Warning),
+            "infos": count(Severity::Info),
+        });
+        printer.event("checked", &data)?;
+        return Ok(());
+    }
+    let (name, version) = (&recipe.name, &recipe.version);
+    let outputs = outputs.join(", ");
+    let mut found = Vec::new();
+    for severity in [Severity::Error, Severity::Warning, Severity::Info] {
+        let (count, word) = (count(severity), severity.word());
+        let plural = if count == 1 { "" } else { "s" };
+        if count > 0 {
+            found.push(format!("{count} {word}{plural}"));
+        }
+    }
+    let found = if found.is_empty() { String::new() } else { format!("; {}", found.join(", ")) };
+    printer.line(format_args!("{name} {version}: {files} files for {outputs}{found}"))?;
+    Ok(())
+}
+
+fn list_rules(printer: &Printer) -> Result<Exit, Failure> {
+    for rule in lint::rules() {
+        if printer.is_json() {
+            let data = json!({
+                "rule": rule.id,
+                "severity": rule.severity,
+                "about": rule.about,
+                "lintian": rule.lintian,
+                "rpmlint": rule.rpmlint,
+            });
+            printer.event("rule", &data)?;
+        } else {
+            let (id, word, about) = (rule.id, rule.severity.word(), rule.about);
+            printer.line(format_args!("{id:<38} {word:<8} {about}"))?;
+        }
+    }
+    Ok(Exit::Done)
+}
+
+/// Warns of what can be found in a plan without reading more files.
+pub(super) fn warn(printer: &Printer, plan: &plan::Plan) -> io::Result<()> {
+    let trees = plan.trees();
+    let stored = BTreeMap::new();
+    let subject =
+        Subject::new(&plan.written, &plan.recipe, &plan.folder, &trees, &plan.places, &stored);
+    let mut findings = lint::lint(&subject);
+    findings.retain(|finding| finding.severity >= Severity::Warning);
+    for finding in findings.iter().chain(&plan.findings) {
+        if printer.is_json() {
+            printer.event("finding", finding)?;
+        } else {
+            printer.note(finding.brief(printer.look()));
+        }
+    }
+    Ok(())
 }
