@@ -235,4 +235,38 @@ mod tests {
         }
         assert_eq!(FileSource::Directory.base(), None);
     }
+
+    #[test]
+    fn a_slash_at_the_beginning_of_an_exclude_is_the_top() {
+        let matches = |pattern: &str, path: &str| {
+            let rule = FileRule {
+                source: FileSource::Directory,
+                to: Destination { path: TreePath::root(), into: true },
+                mode: None,
+                directory_mode: None,
+                owner: Owner::root(),
+                group: Owner::root(),
+                mark: Mark::Plain,
+                language: None,
+                exclude: vec![Glob::parse(pattern).unwrap()],
+                formats: Vec::new(),
+                xattrs: BTreeMap::new(),
+                place: Place::of(&"bake.toml".into(), "", &(0..0)),
+            };
+            rule.excludes(Path::new(path))
+        };
+        let cases = [
+            ("/etc", "etc", true),
+            ("/etc", "etc/a", true),
+            ("/etc", "usr/etc", false),
+            ("/etc/**", "etc", false),
+            ("/etc/**", "etc/a/b", true),
+            ("/a/*.md", "a/x.md", true),
+            ("/a/*.md", "b/a/x.md", false),
+            ("etc", "usr/etc", true),
+        ];
+        for (pattern, path, expected) in cases {
+            assert_eq!(matches(pattern, path), expected, "{pattern} {path}");
+        }
+    }
 }
