@@ -50,10 +50,7 @@ impl Parts {
 }
 
 fn look_at(bytes: Vec<u8>) -> Result<Vec<Problem>, ReadError> {
-    let source = Source::from_bytes(bytes);
-    // Both must return, whatever they say.
-    drop(Rpm::read(&source));
-    Rpm::verify(&source)
+    Rpm::verify(&Source::from_bytes(bytes))
 }
 
 #[test]
