@@ -112,9 +112,9 @@ impl Report<'_> {
         let Some(first) = missing.first() else { return Ok(()) };
         let lines: Vec<String> = missing.iter().map(|library| unknown_line(library)).collect();
         let message = format!("which package has a library is not known: {}", lines.join("; "));
-        let hint = "point deb.library-data at the distribution's data, e.g. /var/lib/dpkg/info \
-                    where the libraries are installed, or at a shlibs file of your own; or declare \
-                    the packages in deb.depends"
+        let hint = "point deb.library-data at the distribution's symbols and shlibs files (the \
+                    folder `info` of dpkg's database, where the libraries are installed) or at a \
+                    shlibs file of your own; or declare the packages in deb.depends"
             .to_owned();
         if is_on {
             let error = match self.place(&first.why.path) {
