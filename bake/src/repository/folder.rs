@@ -197,3 +197,41 @@ pub(super) fn link(from: &Path, to: &Path) -> io::Result<()> {
     }
     fs_err::hard_link(from, to).or_else(|_| fs_err::copy(from, to).map(drop))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn without_an_exchange_every_file_is_replaced_and_older_ones_stay() {
+        let folder = tempfile::tempdir().unwrap();
+        let (staged, live) = (folder.path().join("staged"), folder.path().join("live"));
+        let put = |path: PathBuf, text: &str| {
+            fs_err::create_dir_all(path.parent().unwrap()).unwrap();
+            fs_err::write(path, text).unwrap();
+        };
+        put(live.join("InRelease"), "old");
+        put(live.join("main/by-hash/old"), "old");
+        put(staged.join("InRelease"), "new");
+        put(staged.join("main/by-hash/new"), "new");
+        replace(&staged, &live, &["Release.gpg", "InRelease"]).unwrap();
+        let read = |name: &str| fs_err::read_to_string(live.join(name)).unwrap();
+        assert_eq!(
+            ["InRelease", "main/by-hash/new", "main/by-hash/old"].map(read),
+            ["new", "new", "old"]
+        );
+    }
+
+    #[test]
+    fn a_second_update_waits_for_the_first() {
+        let folder = tempfile::tempdir().unwrap();
+        let first = Folder::lock(folder.path()).unwrap();
+        std::thread::scope(|scope| {
+            let second = scope.spawn(|| Folder::lock(folder.path()).map(drop));
+            std::thread::sleep(3 * PAUSE);
+            assert!(!second.is_finished());
+            drop(first);
+            second.join().unwrap().unwrap();
+        });
+    }
+}
