@@ -240,7 +240,9 @@ fn a_file_of_middling_size_is_compressed_once_for_all_ropes() {
         let before = store.len_of_all();
         for header in [&b"tar header"[..], b"cpio header of another length"] {
             let mut rope = Rope::from(header.to_vec());
-            contents.into_iter().for_each(|blob| rope.push_blob(blob));
+            for blob in contents {
+                rope.push_blob(blob);
+            }
             rope.push_bytes(header);
             Encoder::new(&store, &cache, 2).encode(&rope, compression).unwrap();
         }
@@ -426,7 +428,7 @@ fn golden_digests_stay() {
         (
             Compression::ZSTD,
             9 << 20,
-            "1b19e08094e844538c80bd62d1955e6036bf3a3cdae3a6a8f9da1d2a1d2ef34f",
+            "e36a8eab7953680327d17b261a35033419eee818dd89aa482455d6659e433217",
         ),
         (
             Compression { codec: Codec::Zstd, level: 19 },
