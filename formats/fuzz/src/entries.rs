@@ -1,0 +1,297 @@
+//! What every reader is fed with: one function for each, from any bytes to nothing.
+//!
+//! An error is fine, a panic is a fault, and so is memory that grows beyond the input. The fuzzer
+//! and the tests call the same functions.
+
+use std::collections::BTreeMap;
+use std::io::{self, Read};
+use std::sync::Arc;
+
+use bake_formats::archive::{ar, cpio, tar};
+use bake_formats::digest::Digest;
+use bake_formats::encode::{Codec, decoder};
+use bake_formats::format::Format;
+use bake_formats::input::{Folder, ReadAt, Source};
+use bake_formats::rope::Rope;
+use bake_formats::tree::{TreeId, TreePath, capabilities, escape};
+use bake_formats::{deb, oci, rpm, vm};
+
+/// A reader under test.
+#[derive(Debug, Clone, Copy)]
+pub struct Target {
+    /// The name of the fuzz target and of its corpus.
+    pub name: &'static str,
+    /// Reads any bytes.
+    pub read: fn(&[u8]),
+}
+
+/// All readers.
+pub const TARGETS: [Target; 15] = [
+    Target { name: "ar", read: ar },
+    Target { name: "tar", read: tar },
+    Target { name: "cpio", read: cpio },
+    Target { name: "deb", read: deb },
+    Target { name: "deb_control", read: deb_control },
+    Target { name: "deb_relation", read: deb_relation },
+    Target { name: "rpm", read: rpm },
+    Target { name: "rpm_header", read: rpm_header },
+    Target { name: "rpm_dependency", read: rpm_dependency },
+    Target { name: "oci_archive", read: oci_archive },
+    Target { name: "oci_layout", read: oci_layout },
+    Target { name: "ext4", read: ext4 },
+    Target { name: "qcow2", read: qcow2 },
+    Target { name: "decoder", read: decode },
+    Target { name: "tree", read: tree },
+];
+
+/// The most that is taken from a stream whose length the input decides.
+const STREAM_MAX: u64 = 16 << 20;
+
+fn drain(reader: impl Read) {
+    // Streams that end in an error are as good as others.
+    io::copy(&mut reader.take(STREAM_MAX), &mut io::sink()).map_or_else(drop, drop);
+}
+
+/// Reads all members of an ar archive.
+pub fn ar(data: &[u8]) {
+    let Ok(mut reader) = ar::ArReader::new(Arc::new(data.to_vec())) else { return };
+    while let Ok(Some(member)) = reader.next_member() {
+        drain(reader.open(&member));
+    }
+}
+
+/// Reads a tar archive member by member and as a tree.
+pub fn tar(data: &[u8]) {
+    let mut reader = tar::TarReader::new(data, "archive");
+    while let Ok(Some(_)) = reader.next_member() {
+        drain(reader.contents());
+    }
+    if let Ok(tree) = tar::read(data, "archive") {
+        assert_eq!(tree.id(), tree.id());
+    }
+}
+
+/// Reads a cpio archive; the sizes of stripped members come from elsewhere.
+pub fn cpio(data: &[u8]) {
+    let mut reader = cpio::Reader::new(data);
+    while let Ok(Some(found)) = reader.advance() {
+        if let cpio::Found::Stripped(index) = found {
+            reader.expect_body(u64::from(index % 64));
+        }
+        drain(reader.by_ref());
+    }
+}
+
+fn format<F: Format>(data: &[u8]) {
+    artifact::<F>(&Source::from_bytes(data.to_vec()));
+}
+
+fn artifact<F: Format>(source: &Source) {
+    let read = F::read(source).map_err(|error| error.to_string());
+    let problems = F::verify(source).map_err(|error| error.to_string());
+    if let (Ok(unpacked), Ok(_)) = (read, problems) {
+        let name = F::file_name(&unpacked.model);
+        assert!(!name.is_empty(), "a model that was read has a file name");
+    }
+}
+
+/// Reads and verifies a deb.
+pub fn deb(data: &[u8]) {
+    format::<deb::Deb>(data);
+}
+
+/// Parses control paragraphs; what was parsed and printed parses to the same.
+pub fn deb_control(data: &[u8]) {
+    let Ok(text) = std::str::from_utf8(data) else { return };
+    if let Ok(paragraph) = deb::Paragraph::parse(text) {
+        let printed = paragraph.to_string();
+        let again = deb::Paragraph::parse(&printed).map(|again| again.to_string());
+        assert_eq!(again.ok(), Some(printed));
+    }
+    if let Ok(all) = deb::Paragraph::parse_all(text) {
+        drop(all);
+    }
+}
+
+/// Parses versions and relations; what was parsed and printed parses to the same.
+pub fn deb_relation(data: &[u8]) {
+    let Ok(text) = std::str::from_utf8(data) else { return };
+    let versions: Vec<deb::Version> = text.lines().filter_map(|line| line.parse().ok()).collect();
+    for (one, two) in versions.iter().zip(versions.iter().skip(1)) {
+        assert_eq!(one.compare(two), two.compare(one).reverse(), "{one} {two}");
+    }
+    if let Ok(relations) = text.parse::<deb::Relations>() {
+        let printed = relations.to_string();
+        let again = printed.parse::<deb::Relations>().map(|again| again.to_string());
+        assert_eq!(again.ok(), Some(printed));
+    }
+}
+
+/// Reads and verifies an rpm.
+pub fn rpm(data: &[u8]) {
+    format::<rpm::Rpm>(data);
+}
+
+/// Reads an rpm whose lead is valid and whose headers are the input.
+pub fn rpm_header(data: &[u8]) {
+    let mut package = vec![0; 96];
+    package[..10].copy_from_slice(&[0xed, 0xab, 0xee, 0xdb, 3, 0, 0, 0, 0, 1]);
+    package[10..15].copy_from_slice(b"a-1-1");
+    package[77] = 1;
+    package[79] = 5;
+    package.extend_from_slice(data);
+    format::<rpm::Rpm>(&package);
+}
+
+/// Parses rpm dependencies; what was parsed and printed parses to the same.
+pub fn rpm_dependency(data: &[u8]) {
+    let Ok(text) = std::str::from_utf8(data) else { return };
+    for line in text.lines() {
+        if let Ok(dependency) = line.parse::<rpm::Dependency>() {
+            let printed = dependency.to_string();
+            let again = printed.parse::<rpm::Dependency>().map(|again| again.to_string());
+            assert_eq!(again.ok(), Some(printed));
+        }
+    }
+}
+
+fn image(source: &Source) {
+    let limits = oci::Limits { layer: STREAM_MAX, names: STREAM_MAX };
+    oci::read_all(source, limits).map_or_else(drop, drop);
+}
+
+/// Reads and verifies an image in one file.
+pub fn oci_archive(data: &[u8]) {
+    image(&Source::from_bytes(data.to_vec()));
+    format::<oci::Archive>(data);
+}
+
+/// An image layout in which every document that is not fixed is the input, by its right name.
+struct Documents {
+    document: Vec<u8>,
+    index: Vec<u8>,
+}
+
+impl Folder for Documents {
+    fn open(&self, path: &str) -> io::Result<Arc<dyn ReadAt>> {
+        match path {
+            "oci-layout" => Ok(Arc::new(br#"{"imageLayoutVersion":"1.0.0"}"#.to_vec())),
+            "index.json" => Ok(Arc::new(self.index.clone())),
+            _ => Ok(Arc::new(self.document.clone())),
+        }
+    }
+}
+
+/// Reads and verifies an image layout whose index is the input, then one whose manifest is.
+pub fn oci_layout(data: &[u8]) {
+    let document = data.to_vec();
+    let manifest = format!(
+        r#"{{"schemaVersion":2,"mediaType":"application/vnd.oci.image.index.v1+json","manifests":[{{
+        "mediaType":"application/vnd.oci.image.manifest.v1+json","digest":"{}","size":{}}}]}}"#,
+        Digest::of(data),
+        data.len()
+    );
+    for index in [document.clone(), manifest.into_bytes()] {
+        let source = Source::Folder(Arc::new(Documents { document: document.clone(), index }));
+        image(&source);
+        oci::Layout::verify(&source).map_or_else(drop, drop);
+    }
+}
+
+/// A disk whose blocks without zeros are the input, each after its number in two bytes.
+///
+/// A disk is mostly zeros, which a fuzzer would spend its time on.
+struct Blocks {
+    bytes: Vec<u8>,
+    places: BTreeMap<u64, usize>,
+}
+
+const BLOCK: usize = 4096;
+const DISK: u64 = 16 << 20;
+
+impl Blocks {
+    fn new(data: &[u8]) -> Self {
+        let place = |(index, block): (usize, &[u8])| {
+            let number = block.first_chunk().map_or(0, |number| u16::from_le_bytes(*number));
+            (u64::from(number), index * (BLOCK + 2) + 2)
+        };
+        let places = data.chunks(BLOCK + 2).enumerate().map(place).collect();
+        Self { bytes: data.to_vec(), places }
+    }
+}
+
+impl ReadAt for Blocks {
+    fn len(&self) -> u64 {
+        DISK
+    }
+
+    fn read_at(&self, offset: u64, buffer: &mut [u8]) -> io::Result<usize> {
+        if offset >= DISK {
+            return Ok(0);
+        }
+        let within = usize::try_from(offset % BLOCK as u64).unwrap_or_default();
+        let count = buffer.len().min(BLOCK - within);
+        let buffer = &mut buffer[..count];
+        buffer.fill(0);
+        if let Some(place) = self.places.get(&(offset / BLOCK as u64)) {
+            let end = self.bytes.len().min(place + BLOCK);
+            let block = self.bytes.get(place + within..end).unwrap_or_default();
+            for (to, from) in buffer.iter_mut().zip(block) {
+                *to = *from;
+            }
+        }
+        Ok(count)
+    }
+}
+
+/// Takes a disk apart as [`ext4`] puts it together.
+pub fn blocks(disk: &[u8]) -> Vec<u8> {
+    let mut all = Vec::new();
+    for (number, block) in (0_u16..).zip(disk.chunks(BLOCK)) {
+        if block.iter().any(|byte| *byte != 0) {
+            all.extend(number.to_le_bytes());
+            all.extend(block);
+        }
+    }
+    all
+}
+
+/// Reads and verifies a raw disk.
+pub fn ext4(data: &[u8]) {
+    artifact::<vm::Raw>(&Source::File(Arc::new(Blocks::new(data))));
+}
+
+/// Reads and verifies a disk in clusters.
+pub fn qcow2(data: &[u8]) {
+    format::<vm::Qcow2>(data);
+}
+
+/// Decompresses; the first byte chooses how.
+pub fn decode(data: &[u8]) {
+    let Some((choice, data)) = data.split_first() else { return };
+    let codec = [Codec::Gzip, Codec::Zstd, Codec::Xz][usize::from(choice % 3)];
+    if let Ok(reader) = decoder(codec, data) {
+        drain(reader);
+    }
+}
+
+/// Parses what a tree's manifest and a rope's record are made of.
+pub fn tree(data: &[u8]) {
+    capabilities::to_text(data).map_or_else(drop, |text| {
+        let back = capabilities::from_text(&text);
+        assert!(back.is_ok(), "`{text}` came from an attribute, and is {back:?}");
+    });
+    if let Ok(path) = TreePath::parse(data) {
+        let again = TreePath::parse(path.absolute());
+        assert_eq!(again.ok(), Some(path));
+    }
+    assert!(escape(data).is_ascii());
+    let Ok(text) = std::str::from_utf8(data) else { return };
+    capabilities::from_text(text).map_or_else(drop, drop);
+    text.parse::<TreeId>().map_or_else(drop, drop);
+    if let Ok(rope) = serde_json::from_str::<Rope>(text)
+        && rope.is_consistent()
+    {
+        assert_eq!(rope.extents().map(|extent| extent.len()).sum::<u64>(), rope.len());
+    }
+}

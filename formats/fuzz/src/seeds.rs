@@ -1,0 +1,229 @@
+//! Where fuzzing starts from: small artifacts of every kind, made by this crate's own writers.
+
+use super::entries;
+use bake_formats::archive::{ar, cpio, tar};
+use bake_formats::blob::{Blob, BlobStore, MemoryStore};
+use bake_formats::encode::{Codec, Compression, Encoder, NoCache};
+use bake_formats::format::{Epoch, Format, WriteCx};
+use bake_formats::rope::Rope;
+use bake_formats::tree::{
+    Content, Entry, FileTree, Mark, Mode, Node, Owner, TreeBuilder, TreePath, capabilities,
+};
+use bake_formats::{deb, oci, rpm, vm};
+
+const EPOCH: Epoch = Epoch(1_600_000_000);
+
+/// Anything that goes wrong here is the caller's own fault.
+type Outcome<T> = Result<T, Box<dyn std::error::Error>>;
+
+/// Returns the seeds of a target.
+pub fn seeds(target: &str) -> Outcome<Vec<Vec<u8>>> {
+    Ok(match target {
+        "ar" => vec![ar_archive()?],
+        "tar" => vec![tar_archive(tar::Dialect::Gnu)?, tar_archive(tar::Dialect::Pax)?],
+        "cpio" => vec![cpio_archive()?, stripped_archive()?],
+        "deb" => debs()?,
+        "deb_control" => CONTROL.map(Vec::from).to_vec(),
+        "deb_relation" => RELATIONS.map(Vec::from).to_vec(),
+        "rpm" => rpms()?,
+        "rpm_header" => rpms()?.into_iter().map(|bytes| bytes[96..].to_vec()).collect(),
+        "rpm_dependency" => DEPENDENCIES.map(Vec::from).to_vec(),
+        "oci_archive" => vec![image_archive()?],
+        "oci_layout" => image_documents()?,
+        "ext4" => vec![entries::blocks(&disk::<vm::Raw>()?)],
+        "qcow2" => vec![disk::<vm::Qcow2>()?],
+        "decoder" => compressed()?,
+        "tree" => tree_texts()?,
+        other => return Err(format!("no seeds for `{other}`").into()),
+    })
+}
+
+const CONTROL: [&str; 2] = [
+    "Package: app\nVersion: 1:2.0~rc1-1\nArchitecture: amd64\nMaintainer: A <a@example.com>\n\
+     Depends: libc6 (>= 2.36), a | b\nDescription: an app\n of several lines\n .\n and more\n",
+    "# a comment\nPackage: a\n\nPackage: b\nX-Long:\n one\n two\n",
+];
+
+const RELATIONS: [&str; 3] = [
+    "libc6 (>= 2.36), python3:any | python3 (<< 4~), default-mta <!nocheck> | mta [amd64 !i386]",
+    "1:2.3~rc1-1\n0.0.0\n1.0+b1-2\n2024.01.05-1~bpo12+1\na (= 1:1-1)",
+    "debconf (>= 0.5) | debconf-2.0, a (>> 1), b (<= 2)",
+];
+
+const DEPENDENCIES: [&str; 2] = [
+    "libc.so.6(GLIBC_2.34)(64bit)\n/bin/sh\napp = 1:2.0-1\napp(x86-64) >= 1.0~rc1\nfoo < 3",
+    "(foo >= 1.0 if bar)\n(a and b or c)\nconfig(app) = 1.0-1\nrpmlib(FileDigests) <= 4.6.0-1",
+];
+
+fn file(store: &MemoryStore, bytes: &[u8], mode: u32) -> Outcome<Entry> {
+    store.put(bytes)?;
+    Ok(Entry::file(Content::of(bytes), Mode::new(mode)?))
+}
+
+/// A tree with one of everything that all formats can carry.
+fn file_tree(store: &MemoryStore) -> Outcome<FileTree> {
+    let mut builder = TreeBuilder::new();
+    let path = TreePath::parse;
+    builder.insert(path("/usr/bin/app")?, file(store, b"#!/bin/sh\necho app\n", 0o755)?)?;
+    let link = Node::HardLink(path("/usr/bin/app")?);
+    builder.insert(path("/usr/bin/same")?, Entry::new(link, Mode::PLAIN))?;
+    builder.insert(path("/usr/bin/link")?, Entry::symlink("app"))?;
+    let name = format!("/usr/lib/app/{}", "long".repeat(40));
+    builder.insert(path(&name)?, file(store, &[7; 3000], 0o4755)?)?;
+    let mut config = file(store, b"key = value\n", 0o640)?;
+    config.mark = Mark::Config;
+    config.group = Owner::new("app", 12_345);
+    builder.insert(path("/etc/app/app.conf")?, config)?;
+    builder.insert(path("/usr/lib/app/empty")?, Entry::directory())?;
+    Ok(builder.finish()?)
+}
+
+fn artifact<F: Format>(model: &F::Model) -> Outcome<Vec<u8>> {
+    let store = MemoryStore::new();
+    let tree = file_tree(&store)?;
+    let encoder = Encoder::new(&store, &NoCache, 1);
+    let cx = WriteCx { blobs: &store, encoder: &encoder, epoch: EPOCH };
+    let artifact = F::write(model, &tree, &cx)?;
+    let file = artifact.files.first().ok_or("an artifact has a file")?;
+    Ok(file.rope.to_vec(&store)?)
+}
+
+fn ar_archive() -> Outcome<Vec<u8>> {
+    let mut writer = ar::ArWriter::new("deb", EPOCH);
+    writer.append("debian-binary", &Rope::from(b"2.0\n".to_vec()))?;
+    writer.append("data.tar", &Rope::from(b"odd".to_vec()))?;
+    Ok(writer.finish().to_vec(&MemoryStore::new())?)
+}
+
+fn tar_archive(dialect: tar::Dialect) -> Outcome<Vec<u8>> {
+    let store = MemoryStore::new();
+    let options = tar::TarOptions {
+        format: "tar",
+        dialect,
+        prefix: "./",
+        epoch: EPOCH,
+        symlinks: tar::SymlinkOrder::InTree,
+        root: tar::Root::Listed,
+    };
+    Ok(tar::write(&file_tree(&store)?, options)?.to_vec(&store)?)
+}
+
+fn cpio_archive() -> Outcome<Vec<u8>> {
+    let store = MemoryStore::new();
+    let blob: Blob = store.put(b"content")?;
+    let mut writer = cpio::Writer::new();
+    let member = |name: &str, mode| cpio::Member {
+        name: name.into(),
+        mode,
+        inode: 1,
+        links: 1,
+        ..cpio::Member::default()
+    };
+    writer.push(&member("./usr", 0o040_755), cpio::Body::Empty)?;
+    writer.push(&member("./usr/link", 0o120_777), cpio::Body::Bytes(b"app"))?;
+    writer.push(&member("./usr/app", 0o100_755), cpio::Body::Blob(blob))?;
+    Ok(writer.finish().to_vec(&store)?)
+}
+
+fn stripped_archive() -> Outcome<Vec<u8>> {
+    let mut writer = cpio::Writer::new();
+    writer.push_stripped(3, cpio::Body::Bytes(b"abc"));
+    writer.push_stripped(64, cpio::Body::Empty);
+    Ok(writer.finish().to_vec(&MemoryStore::new())?)
+}
+
+const COMPRESSIONS: [Compression; 4] =
+    [Compression::NONE, Compression::GZIP, Compression::ZSTD, Compression::XZ];
+
+fn debs() -> Outcome<Vec<Vec<u8>>> {
+    let mut package = deb::Package::new("app", "1.0-1".parse()?, "amd64");
+    package.maintainer = "A <a@example.com>".into();
+    package.synopsis = "an app".into();
+    let mut all = Vec::new();
+    for compression in COMPRESSIONS {
+        package.compression = compression;
+        all.push(artifact::<deb::Deb>(&package)?);
+    }
+    Ok(all)
+}
+
+fn rpms() -> Outcome<Vec<Vec<u8>>> {
+    let mut package = rpm::Package::new("app", "1.0", "1", "x86_64");
+    package.summary = "an app".into();
+    package.description = "An app.".into();
+    package.license = "MIT".into();
+    let mut all = Vec::new();
+    for compression in COMPRESSIONS {
+        package.compression = compression;
+        all.push(artifact::<rpm::Rpm>(&package)?);
+    }
+    Ok(all)
+}
+
+fn image() -> oci::Image {
+    let (architecture, os) = ("amd64".into(), "linux".into());
+    let platform = oci::Platform { architecture, os, variant: None };
+    let mut image = oci::Image::new("app", "1.0", platform);
+    image.compression = Compression::NONE;
+    image.entrypoint = vec!["/usr/bin/app".into()];
+    image
+}
+
+fn image_archive() -> Outcome<Vec<u8>> {
+    artifact::<oci::Archive>(&image())
+}
+
+/// The documents of an image: its index, its manifest, its configuration.
+fn image_documents() -> Outcome<Vec<Vec<u8>>> {
+    let store = MemoryStore::new();
+    let tree = file_tree(&store)?;
+    let encoder = Encoder::new(&store, &NoCache, 1);
+    let cx = WriteCx { blobs: &store, encoder: &encoder, epoch: EPOCH };
+    let artifact = oci::Layout::write(&image(), &tree, &cx)?;
+    let mut documents = Vec::new();
+    for file in artifact.files {
+        let bytes = file.rope.to_vec(&store)?;
+        if bytes.starts_with(b"{") {
+            documents.push(bytes);
+        }
+    }
+    Ok(documents)
+}
+
+fn disk<F: Format<Model = vm::Disk>>() -> Outcome<Vec<u8>> {
+    artifact::<F>(&vm::Disk {
+        name: "app".into(),
+        version: "1.0".into(),
+        arch: "amd64".into(),
+        size: vm::DiskSize::Minimal,
+        label: Some("app".into()),
+        tree_id: None,
+    })
+}
+
+fn compressed() -> Outcome<Vec<Vec<u8>>> {
+    let store = MemoryStore::new();
+    let text = Rope::from(b"some text that is worth some compression ".repeat(40));
+    let mut all = Vec::new();
+    for (choice, compression) in (0..).zip(&COMPRESSIONS[1..]) {
+        assert_ne!(compression.codec, Codec::None);
+        let encoder = Encoder::new(&store, &NoCache, 1);
+        let mut bytes = vec![choice];
+        bytes.extend(encoder.encode(&text, *compression)?.rope.to_vec(&store)?);
+        all.push(bytes);
+    }
+    Ok(all)
+}
+
+fn tree_texts() -> Outcome<Vec<Vec<u8>>> {
+    let mut rope = Rope::from(b"head".to_vec());
+    rope.push_blob(Blob::of(b"content"));
+    rope.push_zeros(9);
+    Ok(vec![
+        b"/usr/lib/a name/../x".to_vec(),
+        capabilities::from_text("cap_net_bind_service,cap_kill=ep cap_chown=eip")?,
+        b"cap_net_bind_service=+ep".to_vec(),
+        serde_json::to_vec(&rope)?,
+        file_tree(&MemoryStore::new())?.id().to_string().into_bytes(),
+    ])
+}

@@ -1,0 +1,3 @@
+//! Fuzzing of the recipe's reader: see `docs/fuzzing.md`.
+
+pub mod entries;

@@ -1,0 +1,53 @@
+//! Thousands of damaged recipes: each is refused with a message or resolved, and none makes it panic.
+
+#[expect(unreachable_pub, reason = "the fuzz targets use it too")]
+#[path = "../fuzz/src/entries.rs"]
+mod entries;
+#[expect(unreachable_pub, reason = "the fuzz targets use it too")]
+#[path = "../../formats/fuzz/src/mutate.rs"]
+mod mutate;
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use mutate::{Random, mutate};
+
+/// How long mutations are tried; at least [`LEAST`] are, however slow the machine is.
+const TIME: Duration = Duration::from_secs(3);
+const LEAST: usize = 1000;
+
+/// Anything that goes wrong here is the test's own fault.
+type Outcome<T> = Result<T, Box<dyn std::error::Error>>;
+
+/// Returns every recipe of the tests, valid or not.
+fn seeds() -> Outcome<Vec<Vec<u8>>> {
+    let mut seeds = Vec::new();
+    for folder in ["valid", "invalid"] {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../testdata/recipes").join(folder);
+        for file in fs_err::read_dir(folder)? {
+            let path = file?.path();
+            if path.extension().is_some_and(|extension| extension == "toml") {
+                seeds.push((path.clone(), fs_err::read(path)?));
+            }
+        }
+    }
+    seeds.sort();
+    Ok(seeds.into_iter().map(|(_, text)| text).collect())
+}
+
+#[test]
+fn damaged_recipes_are_refused_in_words() -> Outcome<()> {
+    let seeds = seeds()?;
+    assert!(seeds.len() > 60, "found only {}", seeds.len());
+    let started = Instant::now();
+    let mut tried = 0;
+    while tried < LEAST || started.elapsed() < TIME {
+        let mut random = Random(tried as u64);
+        let input = mutate(&seeds[random.below(seeds.len())], &seeds, &mut random);
+        let outcome = catch_unwind(AssertUnwindSafe(|| entries::recipe(&input)));
+        assert!(outcome.is_ok(), "mutation {tried} panics:\n{}", String::from_utf8_lossy(&input));
+        tried += 1;
+    }
+    Ok(())
+}
