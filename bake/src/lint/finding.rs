@@ -45,6 +45,7 @@ pub struct Finding {
 }
 
 /// A place as programs want it.
+#[expect(clippy::ref_option, reason = "serde hands over the field as it is")]
 fn in_numbers<S: Serializer>(place: &Option<Place>, serializer: S) -> Result<S::Ok, S::Error> {
     let mut map = serializer.serialize_map(Some(3))?;
     map.serialize_entry("file", &place.as_ref().map(|place| &*place.file))?;

@@ -1,5 +1,6 @@
 //! Where fuzzing starts from: small artifacts of every kind, made by this crate's own writers.
 
+use super::entries;
 use bake_formats::archive::{ar, cpio, tar};
 use bake_formats::blob::{Blob, BlobStore, MemoryStore};
 use bake_formats::encode::{Codec, Compression, Encoder, NoCache};
@@ -29,7 +30,7 @@ pub fn seeds(target: &str) -> Outcome<Vec<Vec<u8>>> {
         "rpm_dependency" => DEPENDENCIES.map(Vec::from).to_vec(),
         "oci_archive" => vec![image_archive()?],
         "oci_layout" => image_documents()?,
-        "ext4" => vec![disk::<vm::Raw>()?],
+        "ext4" => vec![entries::blocks(&disk::<vm::Raw>()?)],
         "qcow2" => vec![disk::<vm::Qcow2>()?],
         "decoder" => compressed()?,
         "tree" => tree_texts()?,
