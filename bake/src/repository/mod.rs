@@ -18,7 +18,6 @@
 //! packages or indices.
 
 pub mod apt;
-mod armor;
 mod changes;
 mod date;
 pub mod dnf;

@@ -9,10 +9,9 @@ use super::settings::{Settings, State};
 use super::suite;
 use crate::error::Error;
 use crate::repository::DEFAULT_TIME;
-use crate::repository::armor::armored;
 use crate::repository::folder::{Folder, KEY};
 use crate::repository::index::write_whole;
-use crate::sign::Signer;
+use crate::sign::{Signer, armor};
 
 /// The files by which readers find all others, in the order in which they must change.
 const LAST: [&str; 4] = [State::NAME, "Release.gpg", "Release", "InRelease"];
@@ -21,7 +20,7 @@ const LAST: [&str; 4] = [State::NAME, "Release.gpg", "Release", "InRelease"];
 pub(super) fn sign(folder: &Path, text: &str, signer: Option<&dyn Signer>) -> Result<(), Error> {
     write_whole(&folder.join("Release"), text.as_bytes())?;
     let Some(signer) = signer else { return Ok(()) };
-    let signature = armored(&signer.sign(&mut text.as_bytes())?)?;
+    let signature = armor(&signer.sign(&mut text.as_bytes())?);
     write_whole(&folder.join("Release.gpg"), signature.as_bytes())?;
     let cleartext = signer.sign_cleartext(text)?;
     write_whole(&folder.join("InRelease"), cleartext.as_bytes())?;

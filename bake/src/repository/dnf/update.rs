@@ -13,12 +13,12 @@ use super::settings::{Settings, State};
 use super::stage::{Stage, generations};
 use super::{DnfRequest, Request};
 use crate::error::Error;
-use crate::repository::armor::armored;
 use crate::repository::changes::Changes;
 use crate::repository::folder::{Folder, KEY};
 use crate::repository::index::write_whole;
 use crate::repository::intake::{Intake, Promise};
 use crate::repository::{DEFAULT_TIME, expand, refuse, refuse_with};
+use crate::sign::armor;
 
 /// The folder of indices.
 pub(super) const INDICES: &str = "repodata";
@@ -291,7 +291,7 @@ impl<'a> Plan<'a> {
         write_whole(&staged.join(State::NAME), &state.print()?)?;
         write_whole(&staged.join("repomd.xml"), text.as_bytes())?;
         if let Some(signer) = common.signer {
-            let signature = armored(&signer.sign(&mut text.as_bytes())?)?;
+            let signature = armor(&signer.sign(&mut text.as_bytes())?);
             write_whole(&staged.join("repomd.xml.asc"), signature.as_bytes())?;
             let certificate = signer.certificate()?;
             write_whole(&staged.join("repomd.xml.key"), certificate.as_bytes())?;
