@@ -32,11 +32,11 @@ pub(in crate::cli) struct Build {
     output: PathBuf,
     #[command(flatten)]
     store: StoreArgs,
-    #[command(flatten)]
-    signing: SignArgs,
     /// Use this many threads [default: one for each core]
     #[arg(short, long, value_name = "N")]
     jobs: Option<std::num::NonZeroUsize>,
+    #[command(flatten)]
+    signing: SignArgs,
 }
 
 impl Build {

@@ -70,14 +70,15 @@ struct Update {
 
 #[derive(Debug, Args)]
 struct Apt {
-    #[command(flatten)]
-    update: Update,
     /// The suite to update
     #[arg(long, value_name = "NAME", default_value = "stable")]
     suite: String,
     /// The component to add the packages to
     #[arg(long, value_name = "NAME", default_value = "main")]
     component: String,
+    // Behind the others: its last heading would be theirs, too.
+    #[command(flatten)]
+    update: Update,
     #[command(flatten)]
     settings: AptSettings,
 }
@@ -144,11 +145,11 @@ impl From<&AptSettings> for SettingsChange {
 
 #[derive(Debug, Args)]
 struct Dnf {
-    #[command(flatten)]
-    update: Update,
     /// Publish these advisories, an updateinfo.xml; without, those before stay
     #[arg(long, value_name = "FILE")]
     updateinfo: Option<PathBuf>,
+    #[command(flatten)]
+    update: Update,
     /// How indices are compressed; zstd is smaller, but needs dnf of EL 9 or newer
     #[arg(long, value_name = "CODEC", help_heading = REMEMBERED)]
     compression: Option<IndexCodec>,
@@ -273,7 +274,8 @@ fn print(changes: &Changes, dry_run: bool, printer: &Printer) -> Result<(), Fail
         (false, true) => "published",
         (false, false) => "nothing changed;",
     };
-    printer.line(format_args!("{verb} {} packages", changes.packages))?;
+    let noun = if changes.packages == 1 { "package" } else { "packages" };
+    printer.line(format_args!("{verb} {} {noun}", changes.packages))?;
     printer.note(format_args!("\n{}", changes.client.trim_end()));
     Ok(())
 }
