@@ -64,6 +64,9 @@ pub enum Error {
     /// A signature could not be made.
     #[error("cannot sign")]
     Sign(#[from] SignError),
+    /// The certificates to check signatures with could not be read.
+    #[error("cannot check signatures")]
+    Keyring(#[source] SignError),
     /// A package repository, or what is to become part of it, is not as it must be.
     #[error("{place}: {reason}")]
     Repository {

@@ -15,7 +15,15 @@ pub const MAX_LEN: u64 = 4 * 1024 * 1024;
 pub fn load(path: &Path) -> Result<Recipe, RecipeErrors> {
     let file = path.display().to_string();
     let unreadable = |reason: String| RecipeError::new(format!("cannot read the recipe: {reason}"));
-    let opened = fs_err::File::open(path).map_err(|error| unreadable(error.to_string()))?;
+    let opened = fs_err::File::open(path).map_err(|error| {
+        let unreadable = unreadable(error.to_string());
+        match error.kind() {
+            std::io::ErrorKind::NotFound => {
+                unreadable.hint("name another with `-f FILE`; `bake pack` needs none")
+            }
+            _ => unreadable,
+        }
+    })?;
     let mut bytes = Vec::new();
     let read = opened.take(MAX_LEN + 1).read_to_end(&mut bytes);
     let len = read.map_err(|error| unreadable(error.to_string()))?;

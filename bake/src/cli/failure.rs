@@ -113,6 +113,7 @@ fn hint(error: &Error) -> Option<String> {
         | Error::Write { .. }
         | Error::Read { .. }
         | Error::Sign(_)
+        | Error::Keyring(_)
         | Error::Input { .. } => None,
     }
 }

@@ -23,6 +23,15 @@ pub(super) fn broken(path: &Path, reason: impl std::fmt::Display) -> RecipeError
     RecipeError::new(format!("cannot read `{}`: {reason}", path.display()))
 }
 
+/// Returns the error of a source that the system does not show.
+pub(super) fn unreadable(path: &Path, error: &io::Error) -> RecipeError {
+    match error.kind() {
+        io::ErrorKind::NotFound => broken(path, "there is no such file or folder"),
+        // The kind alone: the message has the path already.
+        kind => broken(path, kind),
+    }
+}
+
 /// Returns the name of a file, for messages.
 pub(super) fn file_name(path: &Path) -> String {
     path.file_name().unwrap_or(path.as_os_str()).to_string_lossy().into_owned()

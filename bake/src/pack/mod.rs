@@ -329,7 +329,7 @@ fn lay_out(
     for given in &order.sources {
         let Some(to) = &given.to else { continue };
         let metadata = fs_err::metadata(&given.path)
-            .map_err(|error| RecipeError::new(format!("cannot read the source: {error}")))?;
+            .map_err(|error| archive::unreadable(&given.path, &error))?;
         let what = if metadata.is_dir() {
             What::Directory(given.path.clone())
         } else {

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use bake_recipes::RecipeError;
 use toml::{Table, Value};
 
+use super::archive::unreadable;
 use super::layout::{Rule, What};
 
 /// What flags say about all files.
@@ -40,8 +41,7 @@ pub(super) struct Paths {
 impl Paths {
     /// Returns a path as the recipe has it: relative to its folder if it is below.
     pub(super) fn write(&self, path: &Path) -> Result<String, RecipeError> {
-        let whole = fs_err::canonicalize(path)
-            .map_err(|error| RecipeError::new(format!("cannot read the source: {error}")))?;
+        let whole = fs_err::canonicalize(path).map_err(|error| unreadable(path, &error))?;
         let written = match whole.strip_prefix(&self.stage) {
             Ok(inside) if inside.as_os_str().is_empty() => self.stage_name.clone(),
             Ok(inside) => self.stage_name.join(inside),

@@ -8,7 +8,7 @@ use bake_formats::encode::{Codec, sniff};
 use bake_recipes::{Platform, RecipeError};
 
 use super::archive::{
-    broken, file_name, open_tar_file, open_zip, small_text, unpack_tar, unpack_zip,
+    broken, file_name, open_tar_file, open_zip, small_text, unpack_tar, unpack_zip, unreadable,
 };
 use super::folder::Folder;
 use super::gem::Gem;
@@ -59,8 +59,7 @@ pub(super) struct Program {
 impl Kind {
     /// Finds out what a source is, by its first bytes and the end of its name.
     pub(super) fn of(path: &Path) -> Result<Self, RecipeError> {
-        let fail =
-            |error: std::io::Error| RecipeError::new(format!("cannot read the source: {error}"));
+        let fail = |error: std::io::Error| unreadable(path, &error);
         let metadata = fs_err::metadata(path).map_err(fail)?;
         if metadata.is_dir() {
             return Ok(Self::Folder);

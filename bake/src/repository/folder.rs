@@ -56,7 +56,12 @@ impl Folder {
     /// Opens a folder to be changed, and makes it if it is not there; waits for an update that is
     /// under way.
     pub(super) fn lock(root: &Path) -> Result<Self, Error> {
-        crate::output::check_folder(root)?;
+        crate::output::check_folder(root).map_err(|error| match error {
+            Error::Output { path, source } => {
+                refuse(format!("`{}`", path.display()), format!("no repository here: {source}"))
+            }
+            error => error,
+        })?;
         let own = root.join(OWN);
         fs_err::create_dir_all(&own)?;
         let lock = lock(&own.join("lock"))?;

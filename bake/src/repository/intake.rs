@@ -62,7 +62,7 @@ impl Intake {
         }
         if !is_long || found != magic {
             let hint = "`bake repo apt` takes .deb files, `bake repo dnf` takes .rpm files";
-            let reason = format!("it is not a {format}: it does not begin like one");
+            let reason = format!("it is no {format} package: it does not begin like one");
             return Err(refuse_with(format!("`{}`", path.display()), reason, hint));
         }
         Ok(Self { path: path.into(), file })

@@ -104,7 +104,14 @@ fn refuse_with(place: impl Into<String>, reason: impl Into<String>, hint: &'stat
 fn expand(artifacts: &[PathBuf], extension: &str) -> Result<Vec<PathBuf>, Error> {
     let mut all = Vec::new();
     for artifact in artifacts {
-        if !fs_err::metadata(artifact)?.is_dir() {
+        let metadata = match fs_err::metadata(artifact) {
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+                let place = format!("`{}`", artifact.display());
+                return Err(refuse(place, "there is no such file or folder"));
+            }
+            metadata => metadata?,
+        };
+        if !metadata.is_dir() {
             all.push(artifact.clone());
             continue;
         }

@@ -38,7 +38,7 @@ pub(in crate::cli) struct Verify {
 
 impl Verify {
     pub(in crate::cli) fn run(&self, printer: &Printer) -> Result<Exit, Failure> {
-        let keyring = Keyring::read(&self.keyring).map_err(Error::from)?;
+        let keyring = Keyring::read(&self.keyring).map_err(Error::Keyring)?;
         let mut trees = BTreeSet::new();
         let mut sound = true;
         let mut readable = 0;
