@@ -3,15 +3,15 @@
 //!
 //! | module | what |
 //! |---|---|
-//! | [`date`] | moments as people read them |
-//! | [`packets`] | armor, and the packets within |
-//! | [`certificate`] | what a public key says of itself: what it is for, and when |
-//! | [`choice`] | which of several keys signs |
-//! | [`passphrase`] | secrets, from where they are kept to the end of their use |
-//! | [`cleartext`] | the cleartext signature framework |
-//! | [`key_file`] | a signer with a secret key in a file |
-//! | [`command`] | a signer behind a program, for smart cards, HSMs and key services |
-//! | [`keyring`] | who made a signature |
+//! | `date` | moments as people read them |
+//! | `packets` | armor, and the packets within |
+//! | `certificate` | what a public key says of itself: what it is for, and when |
+//! | `choice` | which of several keys signs |
+//! | `passphrase` | secrets, from where they are kept to the end of their use |
+//! | `cleartext` | the cleartext signature framework |
+//! | `key_file` | a signer with a secret key in a file |
+//! | `command` | a signer behind a program, for smart cards, HSMs and key services |
+//! | `keyring` | who made a signature |
 
 mod certificate;
 mod choice;
