@@ -7,11 +7,12 @@ mod product;
 mod rpm;
 mod scripts;
 mod sealed;
+mod units;
 mod vm;
 
 use std::path::Path;
 
-use bake_formats::tree::{FileTree, TreeId};
+use bake_formats::tree::{FileTree, TreeId, TreePath};
 use bake_recipes::resolved::{DiskFormat, Output, Recipe};
 
 use crate::error::Error;
@@ -62,4 +63,9 @@ pub fn lower(
         }
     }
     Ok(products)
+}
+
+/// Returns whether the tree has a file or a link to one at a path, whatever it is called there.
+fn has_file(tree: &FileTree, path: &TreePath) -> bool {
+    tree.get(path).is_some_and(|entry| !entry.is_directory())
 }

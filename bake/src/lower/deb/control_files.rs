@@ -5,8 +5,9 @@ use std::collections::BTreeMap;
 use bake_formats::deb::ControlFile;
 use bake_formats::tree::{FileTree, TreePath};
 
-use super::{DebCx, has_file, maintainer};
+use super::{DebCx, maintainer};
 use crate::error::Error;
+use crate::lower::has_file;
 use crate::lower::scripts;
 
 /// The folders that ldconfig reads by itself, besides those of an architecture below them.

@@ -97,8 +97,3 @@ fn check_free(
     let hint = format!("leave `{path}` out of `files`, or `deb` out of the rule's `formats`");
     Err(place.error(message).hint(hint).into())
 }
-
-/// Returns whether the tree has a file or a link to one at a path, whatever it is called there.
-fn has_file(tree: &FileTree, path: &TreePath) -> bool {
-    tree.get(path).is_some_and(|entry| !entry.is_directory())
-}

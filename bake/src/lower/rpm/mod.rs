@@ -72,8 +72,3 @@ fn evr(recipe: &Recipe, table: &Rpm) -> String {
 fn text(path: &TreePath) -> String {
     String::from_utf8_lossy(&path.absolute()).into_owned()
 }
-
-/// Returns whether there is something other than a directory at a path.
-fn has_file(tree: &FileTree, path: &TreePath) -> bool {
-    tree.get(path).is_some_and(|entry| !entry.is_directory())
-}

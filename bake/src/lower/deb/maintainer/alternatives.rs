@@ -4,10 +4,11 @@ use bake_formats::deb::ControlFile;
 use bake_formats::tree::TreePath;
 use bake_recipes::resolved::Alternative;
 
-use super::super::{DebCx, has_file};
+use super::super::DebCx;
 use super::Parts;
 use super::shell::{self, CONFIGURE};
 use crate::error::Error;
+use crate::lower::has_file;
 
 fn text(path: &TreePath) -> String {
     shell::quote(&String::from_utf8_lossy(&path.absolute()))

@@ -4,9 +4,10 @@ use bake_formats::rpm::Moment;
 use bake_formats::tree::TreePath;
 use bake_recipes::resolved::Alternative;
 
-use super::super::{RpmCx, has_file, text};
+use super::super::{RpmCx, text};
 use super::{Parts, Scriptlet, shell};
 use crate::error::Error;
+use crate::lower::has_file;
 
 /// Fedora's `alternatives` and openSUSE's `update-alternatives` both have it.
 const PROGRAM: &str = "/usr/sbin/update-alternatives";

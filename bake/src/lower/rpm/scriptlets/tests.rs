@@ -2,8 +2,8 @@
 
 use bake_recipes::resolved::{OnUpgrade, UnitHandling};
 
-use super::units::Units;
 use super::*;
+use crate::lower::units::Units;
 
 fn handled() -> Units {
     let handling = |enable, on_upgrade| UnitHandling { enable, start: true, on_upgrade };

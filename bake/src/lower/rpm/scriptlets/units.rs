@@ -5,53 +5,20 @@
 //! older ones call systemctl themselves. Whether a unit is enabled is the distribution's choice,
 //! by its presets, and starting it is the administrator's.
 
-use std::collections::BTreeMap;
-
-use bake_formats::tree::{FileTree, TreePath};
 use bake_recipes::resolved::{OnUpgrade, UnitHandling};
 
-use super::super::{RpmCx, has_file};
+use super::super::RpmCx;
 use super::{Parts, Scriptlet, shell};
 use crate::error::Error;
+use crate::lower::units::{Units, managed};
 
 /// Where units are.
 const FOLDERS: [&str; 2] = ["/usr/lib/systemd/system", "/etc/systemd/system"];
 const HELPER: &str = "/usr/lib/systemd/systemd-update-helper";
 
-/// The units that the package manages by name, sorted.
-pub(super) type Units = BTreeMap<String, UnitHandling>;
-
-/// Returns the service's unit and those that the recipe names. A template cannot be started.
+/// Returns the units that the rpm manages.
 pub(super) fn units(cx: RpmCx<'_>) -> Result<Units, Error> {
-    let mut units = Units::new();
-    for unit in &cx.recipe.units {
-        if unit.name.contains("@.") {
-            continue;
-        }
-        if !has_unit(cx.tree, &unit.name) {
-            let message = format!("the unit `{}` is not among the rpm's files", unit.name);
-            let hint = format!("it belongs in `{}/`", FOLDERS[0]);
-            return Err(unit.place.error(message).hint(hint).into());
-        }
-        units.insert(unit.name.clone(), unit.handling);
-    }
-    if let Some(service) = &cx.recipe.service {
-        units.insert(format!("{}.service", service.name), service.handling);
-    }
-    Ok(units)
-}
-
-/// Returns whether a unit, or the template of an instance, is in the tree.
-fn has_unit(tree: &FileTree, name: &str) -> bool {
-    let template = name.split_once('@').and_then(|(prefix, rest)| {
-        let (_, suffix) = rest.rsplit_once('.')?;
-        Some(format!("{prefix}@.{suffix}"))
-    });
-    let is_there = |name: &str| {
-        let mut paths = FOLDERS.iter().map(|folder| TreePath::parse(format!("{folder}/{name}")));
-        paths.any(|path| path.is_ok_and(|path| has_file(tree, &path)))
-    };
-    is_there(name) || template.is_some_and(|template| is_there(&template))
+    managed(cx.recipe, cx.tree, "rpm", &FOLDERS)
 }
 
 /// Returns the names of those that a rule is for, as words; empty if there are none.
