@@ -25,6 +25,7 @@ mod folder;
 mod index;
 mod intake;
 mod selector;
+mod state;
 #[cfg(test)]
 mod tests;
 mod text;

@@ -6,7 +6,7 @@ use bake_formats::encode::{Codec, Compression};
 use serde::{Deserialize, Serialize};
 
 use crate::error::Error;
-use crate::repository::{refuse, refuse_with};
+use crate::repository::{refuse, state};
 
 /// The version of `bake.json`; a repository of a newer one is refused.
 const VERSION: u32 = 1;
@@ -103,18 +103,10 @@ impl State {
     }
 
     pub(super) fn parse(place: &str, bytes: &[u8]) -> Result<Self, Error> {
-        let fail = |error: serde_json::Error| refuse(place, error.to_string());
-        let value: serde_json::Value = serde_json::from_slice(bytes).map_err(fail)?;
-        let version = value.get("version").and_then(serde_json::Value::as_u64);
-        if version.is_some_and(|version| version > u64::from(VERSION)) {
-            return Err(refuse_with(place, "it is of a newer bake", "use a newer bake"));
-        }
-        serde_json::from_value(value).map_err(fail)
+        state::parse(place, bytes, VERSION)
     }
 
     pub(super) fn print(&self) -> Result<Vec<u8>, Error> {
-        let mut bytes = serde_json::to_vec_pretty(self).map_err(std::io::Error::from)?;
-        bytes.push(b'\n');
-        Ok(bytes)
+        state::print(self)
     }
 }
