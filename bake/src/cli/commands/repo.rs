@@ -14,13 +14,11 @@ use crate::cli::printer::Printer;
 use crate::cli::request::{epoch, threads};
 use crate::cli::signing::SignArgs;
 use crate::error::Error;
+use crate::plan::FIXED_EPOCH;
 use crate::repository::apt::{AptRequest, SettingsChange};
 use crate::repository::dnf::{self, DnfRequest};
 use crate::repository::{self, Changed, Changes, Request, Selector};
 use crate::sign::Signer;
-
-/// The time of a signature if nothing says another: the first of January 2020, as in all bakes.
-const DEFAULT_EPOCH: Epoch = Epoch(1_577_836_800);
 
 /// Make and update package repositories: folders that any web server can serve.
 #[derive(Debug, Args)]
@@ -239,7 +237,7 @@ impl Update {
 
     /// Nobody signs only if the user says so.
     fn signer(&self, epoch: Option<Epoch>) -> Result<Option<Box<dyn Signer>>, Failure> {
-        let signer = self.sign.signer(epoch.unwrap_or(DEFAULT_EPOCH))?;
+        let signer = self.sign.signer(epoch.unwrap_or(FIXED_EPOCH))?;
         if signer.is_some() || self.unsigned || self.dry_run {
             return Ok(signer);
         }
