@@ -179,6 +179,10 @@ struct Watched<'a> {
 
 impl Read for Watched<'_> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        if self.left == 0 {
+            // Everything was read and checked.
+            return Ok(0);
+        }
         let count = self.file.read(buffer)?;
         self.reporter.advanced(count as u64);
         self.left = self.left.saturating_sub(count as u64);

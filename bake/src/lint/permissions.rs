@@ -177,12 +177,10 @@ const ACCOUNTS: [&str; 17] = [
 ];
 
 fn unknown_owner(cx: &Subject<'_>, file: &File<'_>, report: &mut Report<'_>) {
-    let creates =
-        cx.files.iter().any(|other| other.is_below("/usr/lib/sysusers.d") && other.place.is_some());
     let service = cx.recipe.service.as_ref();
     let own = |name: &str| service.is_some_and(|s| *s.user.name == *name || *s.group.name == *name);
     for name in [&file.entry.owner.name, &file.entry.group.name] {
-        if !ACCOUNTS.contains(&&**name) && !own(name) && !creates {
+        if !ACCOUNTS.contains(&&**name) && !own(name) && !cx.creates_accounts {
             let message = format!(
                 "`{}` belongs to `{name}`, which nothing in the package creates",
                 file.name

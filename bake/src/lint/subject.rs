@@ -36,6 +36,8 @@ pub struct Subject<'a> {
     /// The recipe's folder.
     pub(super) folder: &'a Path,
     pub(super) files: Vec<File<'a>>,
+    /// Whether a file of the recipe creates users or groups.
+    pub(super) creates_accounts: bool,
     trees: Vec<&'a FileTree>,
 }
 
@@ -82,8 +84,12 @@ impl<'a> Subject<'a> {
                 head: OnceCell::new(),
             });
         }
-        let files = files.into_values().filter(|file| !file.path.is_root()).collect();
-        Self { recipe, places: Places::of(written), folder, files, trees: different }
+        let files: Vec<_> = files.into_values().filter(|file| !file.path.is_root()).collect();
+        let creates =
+            |file: &File<'_>| file.is_below("/usr/lib/sysusers.d") && file.place.is_some();
+        let creates_accounts = files.iter().any(creates);
+        let places = Places::of(written);
+        Self { recipe, places, folder, files, creates_accounts, trees: different }
     }
 
     /// Returns where the contents are of all that a scan found and a recipe generates.

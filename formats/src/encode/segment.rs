@@ -18,7 +18,7 @@ const DOMAIN: &str = "bake segment key 1";
 pub(super) struct Packed {
     /// The bytes before compression.
     pub(super) raw: Vec<u8>,
-    /// Their CRC-32.
+    /// Their CRC-32 if the format has one, else 0.
     pub(super) crc32: u32,
     /// The compressed bytes.
     pub(super) bytes: Vec<u8>,
@@ -41,7 +41,10 @@ impl Packer<'_> {
     /// Returns the segment that a part of a rope makes.
     pub(super) fn pack(&self, part: &Rope) -> io::Result<Packed> {
         let raw = read(part, self.blobs)?;
-        let crc32 = crc32fast::hash(&raw);
+        let crc32 = match self.compression.codec {
+            Codec::Gzip | Codec::Xz => crc32fast::hash(&raw),
+            Codec::None | Codec::Zstd => 0,
+        };
         let key = key(part, self.compression);
         if let Some(segment) = self.cache.get(&key)
             && let Some(bytes) = self.recall(&segment, raw.len(), crc32)
