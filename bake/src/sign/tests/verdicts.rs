@@ -57,6 +57,7 @@ fn garbage_is_a_bad_signature() {
 #[test]
 fn damaged_signatures_and_certificates_are_refused_in_words() {
     let good = keyring(&["rsa", "ed25519", "subkeys"]);
+    let message = || -> io::Result<Box<dyn Read>> { Ok(Box::new(&b"message\n"[..])) };
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("certificate");
     for name in ["rsa", "subkeys"] {
@@ -81,10 +82,6 @@ fn damaged_signatures_and_certificates_are_refused_in_words() {
             }
         }
     }
-}
-
-fn message() -> io::Result<Box<dyn Read>> {
-    Ok(Box::new(&b"message\n"[..]))
 }
 
 #[test]
