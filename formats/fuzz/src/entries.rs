@@ -14,7 +14,7 @@ use bake_formats::format::Format;
 use bake_formats::input::{Folder, ReadAt, Source};
 use bake_formats::rope::Rope;
 use bake_formats::tree::{TreeId, TreePath, capabilities, escape};
-use bake_formats::{deb, oci, rpm, vm};
+use bake_formats::{deb, elf, oci, rpm, vm};
 
 /// A reader under test.
 #[derive(Debug, Clone, Copy)]
@@ -26,20 +26,25 @@ pub struct Target {
 }
 
 /// All readers.
-pub const TARGETS: [Target; 15] = [
+pub const TARGETS: [Target; 20] = [
     Target { name: "ar", read: ar },
     Target { name: "tar", read: tar },
     Target { name: "cpio", read: cpio },
     Target { name: "deb", read: deb },
+    Target { name: "deb_list", read: deb_list },
+    Target { name: "deb_seal", read: deb_seal },
     Target { name: "deb_control", read: deb_control },
     Target { name: "deb_relation", read: deb_relation },
     Target { name: "rpm", read: rpm },
+    Target { name: "rpm_list", read: rpm_list },
+    Target { name: "rpm_seal", read: rpm_seal },
     Target { name: "rpm_header", read: rpm_header },
     Target { name: "rpm_dependency", read: rpm_dependency },
     Target { name: "oci_archive", read: oci_archive },
     Target { name: "oci_layout", read: oci_layout },
     Target { name: "ext4", read: ext4 },
     Target { name: "qcow2", read: qcow2 },
+    Target { name: "elf", read: elf },
     Target { name: "decoder", read: decode },
     Target { name: "tree", read: tree },
 ];
@@ -100,6 +105,21 @@ pub fn deb(data: &[u8]) {
     format::<deb::Deb>(data);
 }
 
+/// Reads what a repository's index has of a deb.
+pub fn deb_list(data: &[u8]) {
+    deb::list(&Source::from_bytes(data.to_vec())).map_or_else(drop, drop);
+}
+
+/// Reads what is signed of a deb; all of it is in the file.
+pub fn deb_seal(data: &[u8]) {
+    let file: Arc<dyn ReadAt> = Arc::new(data.to_vec());
+    let Ok(seal) = deb::Seal::read(&file) else { return };
+    assert!(seal.end() <= file.len(), "ends at {} of {}", seal.end(), file.len());
+    for range in seal.signed() {
+        assert!(range.start <= range.end && range.end <= file.len(), "{range:?} of {}", file.len());
+    }
+}
+
 /// Parses control paragraphs; what was parsed and printed parses to the same.
 pub fn deb_control(data: &[u8]) {
     let Ok(text) = std::str::from_utf8(data) else { return };
@@ -130,6 +150,23 @@ pub fn deb_relation(data: &[u8]) {
 /// Reads and verifies an rpm.
 pub fn rpm(data: &[u8]) {
     format::<rpm::Rpm>(data);
+}
+
+/// Reads what a repository's index has of an rpm.
+pub fn rpm_list(data: &[u8]) {
+    rpm::list(&Source::from_bytes(data.to_vec())).map_or_else(drop, drop);
+}
+
+/// Reads the signatures of an rpm, takes them away and puts another in.
+pub fn rpm_seal(data: &[u8]) {
+    let file = data.to_vec();
+    let Ok(mut seal) = rpm::Seal::read(&file) else { return };
+    let (range, len) = (seal.signed(), data.len() as u64);
+    assert!(range.start <= range.end && range.end <= len, "{range:?} of {len}");
+    drop(seal.signatures());
+    seal.clear();
+    seal.add(data.get(..16).unwrap_or_default()).map_or_else(drop, drop);
+    seal.patch().map_or_else(drop, drop);
 }
 
 /// Reads an rpm whose lead is valid and whose headers are the input.
@@ -264,6 +301,16 @@ pub fn ext4(data: &[u8]) {
 /// Reads and verifies a disk in clusters.
 pub fn qcow2(data: &[u8]) {
     format::<vm::Qcow2>(data);
+}
+
+/// Reads what a program or library needs and offers, and its undefined symbols.
+pub fn elf(data: &[u8]) {
+    let file = data.to_vec();
+    elf::read(&file).map_or_else(drop, drop);
+    let mut longest = 0;
+    let visit = &mut |symbol: elf::UndefinedSymbol<'_>| longest = longest.max(symbol.name.len());
+    elf::undefined_symbols(&file, visit).map_or_else(drop, drop);
+    assert!(longest <= data.len(), "a name of {longest} bytes in a file of {}", data.len());
 }
 
 /// Decompresses; the first byte chooses how.

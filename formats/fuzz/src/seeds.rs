@@ -22,16 +22,19 @@ pub fn seeds(target: &str) -> Outcome<Vec<Vec<u8>>> {
         "ar" => vec![ar_archive()?],
         "tar" => vec![tar_archive(tar::Dialect::Gnu)?, tar_archive(tar::Dialect::Pax)?],
         "cpio" => vec![cpio_archive()?, stripped_archive()?],
-        "deb" => debs()?,
+        "deb" | "deb_list" => debs()?,
+        "deb_seal" => signed_debs()?,
         "deb_control" => CONTROL.map(Vec::from).to_vec(),
         "deb_relation" => RELATIONS.map(Vec::from).to_vec(),
-        "rpm" => rpms()?,
+        "rpm" | "rpm_list" => rpms()?,
+        "rpm_seal" => signed_rpms()?,
         "rpm_header" => rpms()?.into_iter().map(|bytes| bytes[96..].to_vec()).collect(),
         "rpm_dependency" => DEPENDENCIES.map(Vec::from).to_vec(),
         "oci_archive" => vec![image_archive()?],
         "oci_layout" => image_documents()?,
         "ext4" => vec![entries::blocks(&disk::<vm::Raw>()?)],
         "qcow2" => vec![disk::<vm::Qcow2>()?],
+        "elf" => programs(),
         "decoder" => compressed()?,
         "tree" => tree_texts()?,
         other => return Err(format!("no seeds for `{other}`").into()),
@@ -158,6 +161,93 @@ fn rpms() -> Outcome<Vec<Vec<u8>>> {
         all.push(artifact::<rpm::Rpm>(&package)?);
     }
     Ok(all)
+}
+
+/// The frame of a signature by RSA: what readers look at before they compute anything.
+const SIGNATURE: [u8; 15] = [0xc2, 13, 4, 0, 1, 8, 0, 0, 0, 0, 0xab, 0xcd, 0, 1, 1];
+
+fn signed_debs() -> Outcome<Vec<Vec<u8>>> {
+    let mut all = debs()?;
+    let first = all.first_mut().ok_or("there is a deb")?;
+    for role in [deb::Role::Origin, deb::Role::Maintainer] {
+        first.extend(deb::Seal::member(role, &SIGNATURE, EPOCH)?);
+    }
+    Ok(all)
+}
+
+fn signed_rpms() -> Outcome<Vec<Vec<u8>>> {
+    let store = MemoryStore::new();
+    let mut all = rpms()?;
+    for bytes in &mut all {
+        let mut seal = rpm::Seal::read(bytes)?;
+        seal.add(&SIGNATURE)?;
+        let blob = store.put(bytes)?;
+        *bytes = seal.patch()?.apply(blob).to_vec(&store)?;
+    }
+    Ok(all)
+}
+
+/// A program of 64 and one of 32 bits, each with a library, a version of it, and a symbol.
+fn programs() -> Vec<Vec<u8>> {
+    vec![program(true), program(false)]
+}
+
+/// Writes an ELF file that is loaded at address 0: headers, then the dynamic section, then tables.
+fn program(wide: bool) -> Vec<u8> {
+    let word = |value: u32| value.to_le_bytes().to_vec();
+    let address =
+        |value: u32| if wide { u64::from(value).to_le_bytes().to_vec() } else { word(value) };
+    let (header, segment) = if wide { (64, 56) } else { (52, 32) };
+    let strings = b"\0libc.so.6\0GLIBC_2.34\0puts\0libown.so.1\0";
+    let dynamic_at = header + 2 * segment;
+    let entries = 10 * if wide { 16 } else { 8 };
+    let strings_at = dynamic_at + entries;
+    let symbols_at = strings_at + 40;
+    let symbol = if wide { 24 } else { 16 };
+    let versions_at = symbols_at + 2 * symbol;
+    let (numbers_at, hash_at) = (versions_at + 32, versions_at + 36);
+    let end = hash_at + 20;
+    let dynamic = [
+        (1, 1),
+        (14, 28),
+        (5, strings_at),
+        (10, 40),
+        (6, symbols_at),
+        (0x6fff_fffe, versions_at),
+        (0x6fff_ffff, 1),
+        (0x6fff_fff0, numbers_at),
+        (4, hash_at),
+        (0, 0),
+    ];
+    let mut file = vec![0x7f, b'E', b'L', b'F', if wide { 2 } else { 1 }, 1, 1];
+    file.resize(16, 0);
+    file.extend([3, 0, if wide { 62 } else { 3 }, 0, 1, 0, 0, 0]);
+    file.extend([address(0), address(header), address(0), word(0)].concat());
+    for half in [header, segment, 2, 0, 0, 0] {
+        file.extend(&half.to_le_bytes()[..2]);
+    }
+    for (kind, at, len) in [(1, 0, end), (2, dynamic_at, entries)] {
+        let places = [address(at), address(at), address(at), address(len), address(len)].concat();
+        let fields =
+            if wide { [word(kind), word(4), places] } else { [word(kind), places, word(4)] };
+        file.extend(fields.concat());
+        file.extend(address(8));
+    }
+    for (tag, value) in dynamic {
+        file.extend([address(tag), address(value)].concat());
+    }
+    file.extend(strings);
+    file.resize(symbols_at as usize, 0);
+    file.resize(versions_at as usize, 0);
+    // The second symbol: its name, and that it is global.
+    let second = (symbols_at + symbol) as usize;
+    file[second] = 23;
+    file[second + if wide { 4 } else { 12 }] = 0x12;
+    file.extend([1, 0, 1, 0, 1, 0, 0, 0, 16, 0, 0, 0, 0, 0, 0, 0]);
+    file.extend([0, 0, 0, 0, 0, 0, 2, 0, 11, 0, 0, 0, 0, 0, 0, 0]);
+    file.extend([0, 0, 2, 0]);
+    file.extend([word(1), word(2), word(1), word(0), word(0)].concat());
+    file
 }
 
 fn image() -> oci::Image {

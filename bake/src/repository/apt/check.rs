@@ -47,15 +47,19 @@ fn check_by_hash(folder: &Path, suite: &Suite, problems: &mut Vec<Problem>) {
 
 /// `InRelease` must have the text of `Release`.
 fn check_cleartext(folder: &Path, suite: &Suite, problems: &mut Vec<Problem>) {
-    let path = folder.join("InRelease");
-    if suite.state.signed_by.is_none() {
-        return;
-    }
-    let text = fs_err::read_to_string(&path).unwrap_or_default();
-    // The text stands between an empty line and the signature; no line of ours starts with a dash.
-    let body = text.split_once("\n\n").and_then(|(_, rest)| rest.split_once("-----BEGIN PGP SIG"));
-    if body.is_none_or(|(body, _)| body.trim_end() != suite.text.trim_end()) {
-        let place = path.display().to_string();
+    if !has_same_cleartext(folder, suite) {
+        let place = folder.join("InRelease").display().to_string();
         problems.push(Problem::new("apt-inrelease", place, "the text of Release", "another text"));
     }
+}
+
+/// Whether `InRelease` has the text of `Release`, or need not be there.
+pub(super) fn has_same_cleartext(folder: &Path, suite: &Suite) -> bool {
+    if suite.state.signed_by.is_none() {
+        return true;
+    }
+    let text = fs_err::read_to_string(folder.join("InRelease")).unwrap_or_default();
+    // The text stands between an empty line and the signature; no line of ours starts with a dash.
+    let body = text.split_once("\n\n").and_then(|(_, rest)| rest.split_once("-----BEGIN PGP SIG"));
+    body.is_some_and(|(body, _)| body.trim_end() == suite.text.trim_end())
 }

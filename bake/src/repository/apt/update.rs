@@ -12,7 +12,7 @@ use super::packages::Record;
 use super::settings::{Settings, State, check_word};
 use super::stage::Stage;
 use super::suite::{self, Suite};
-use super::{AptRequest, contents, publish};
+use super::{AptRequest, check, contents, publish};
 use crate::error::Error;
 use crate::repository::changes::Changes;
 use crate::repository::folder::Folder;
@@ -254,7 +254,13 @@ impl<'a> Plan<'a> {
         }
         let same = |suite: &Suite| {
             let State { settings, signed_by, .. } = &suite.state;
-            suite.text == text && *signed_by == state.signed_by && *settings == state.settings
+            suite.text == text
+                && *signed_by == state.signed_by
+                && *settings == state.settings
+                && check::has_same_cleartext(
+                    &self.home.root().join(suite::folder(request.suite)),
+                    suite,
+                )
         };
         if !self.published.as_ref().is_some_and(same) {
             crate::repository::index::write_whole(&staged.join(State::NAME), &state.print()?)?;

@@ -2,6 +2,11 @@
 
 use super::*;
 
+#[expect(unreachable_pub, reason = "the fuzz targets use it too")]
+#[path = "../../../../formats/fuzz/src/mutate.rs"]
+mod mutate;
+use mutate::{Random, mutate};
+
 fn signature(name: &str) -> Vec<u8> {
     fs_err::read(path(name)).unwrap()
 }
@@ -46,6 +51,36 @@ fn garbage_is_a_bad_signature() {
         let verdict = check(&keyring(&["rsa"]), garbage, b"message\n");
         assert_eq!(verdict.outcome, Outcome::Bad);
         assert!(verdict.reason.is_some());
+    }
+}
+
+#[test]
+fn damaged_signatures_and_certificates_are_refused_in_words() {
+    let good = keyring(&["rsa", "ed25519", "subkeys"]);
+    let message = || -> io::Result<Box<dyn Read>> { Ok(Box::new(&b"message\n"[..])) };
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("certificate");
+    for name in ["rsa", "subkeys"] {
+        let armored = fs_err::read(path(&format!("{name}.asc"))).unwrap();
+        let mut certificate = Vec::new();
+        pgp::armor::Dearmor::new(&armored[..]).read_to_end(&mut certificate).unwrap();
+        let signature = signature(&format!("message.{name}.sig"));
+        let seeds = [signature.clone(), certificate.clone()];
+        for number in 0..400 {
+            let bytes = mutate(&signature, &seeds, &mut Random(number));
+            for verdict in good.check(&bytes, NOW, &message).unwrap() {
+                assert!(
+                    verdict.outcome != Outcome::Bad || verdict.reason.is_some(),
+                    "{bytes:02x?}"
+                );
+            }
+            drop(issuers(&bytes));
+            fs_err::write(&file, mutate(&certificate, &seeds, &mut Random(number))).unwrap();
+            match Keyring::read(&[&file]) {
+                Ok(keyring) => drop(keyring.check(&signature, NOW, &message).unwrap()),
+                Err(error) => assert!(error.to_string().contains("certificate"), "{error}"),
+            }
+        }
     }
 }
 
