@@ -14,8 +14,6 @@
 //! is dropped.
 
 use std::io;
-use std::thread;
-use std::time::Duration;
 
 use ::zstd::zstd_safe::zstd_sys::ZSTD_EndDirective;
 use ::zstd::zstd_safe::{self, CCtx, CParameter, InBuffer, OutBuffer};
@@ -31,9 +29,6 @@ const WINDOW_LOG_MIN: u32 = 10;
 
 /// `ZSTD_c_overlapLog`: a job sees nothing of the job before it. 0 would mean the default.
 const NO_OVERLAP: u32 = 1;
-
-/// What a thread that has done its job gets to become ready for another one.
-const HAND_OVER: Duration = Duration::from_micros(50);
 
 /// Returns the window that covers `len` bytes, as a power of two.
 fn window_log(len: u64) -> u32 {
@@ -72,28 +67,11 @@ pub(super) fn compress(raw: &[u8], level: u8) -> io::Result<Vec<u8>> {
     let mut out = Vec::with_capacity(zstd_safe::compress_bound(raw.len()) + 1024);
     flush(&mut context, &[0], &mut out)?;
     out.clear();
-    hand_over(&mut context, raw)?;
-    // The thread that did the first job may still be about to wait for the next one. Until it does,
-    // a flush would ask again and again; on a busy machine, for as long as the thread has no core.
-    thread::sleep(HAND_OVER);
-    flush(&mut context, &[], &mut out)?;
+    flush(&mut context, raw, &mut out)?;
     Ok(out)
 }
 
-/// Hands over what is to be compressed; a job is longer, so that nothing comes of it yet.
-fn hand_over(context: &mut CCtx<'_>, raw: &[u8]) -> io::Result<()> {
-    let mut nothing = [];
-    let mut output = OutBuffer::around(&mut nothing[..]);
-    let mut input = InBuffer::around(raw);
-    while input.pos() < raw.len() {
-        context
-            .compress_stream2(&mut output, &mut input, ZSTD_EndDirective::ZSTD_e_continue)
-            .map_err(error)?;
-    }
-    Ok(())
-}
-
-/// Ends a job and appends everything that comes of it.
+/// Hands over one job and appends everything that comes of it.
 fn flush(context: &mut CCtx<'_>, job: &[u8], out: &mut Vec<u8>) -> io::Result<()> {
     let mut input = InBuffer::around(job);
     loop {

@@ -122,7 +122,9 @@ impl Pack {
         let resolved =
             Resolved::of_text(file.clone(), made.recipe.text.clone(), platform, threads)?;
         let store = self.store.open()?;
-        let signer = self.signing.signer(resolved.request(plan::epoch)?)?;
+        let epoch = resolved.try_request(plan::epoch);
+        let epoch = epoch.map_err(|failures| explained(made, failures))?;
+        let signer = self.signing.signer(epoch)?;
         let progress = Progress::new(printer);
         let outcome = resolved.try_request(|request| {
             let plan = plan::plan(request, &store, &progress)?;
