@@ -8,6 +8,8 @@
 
 pub mod sign;
 
+pub mod registry;
+
 pub mod error;
 
 pub mod failures;

@@ -26,6 +26,8 @@ pub mod version;
 
 pub mod resolved;
 
+pub mod lock;
+
 pub mod written;
 
 pub mod load;

@@ -30,11 +30,13 @@
 
 pub mod accounts;
 pub mod archive;
+pub mod base;
 pub mod config;
 pub mod descriptor;
 pub mod index;
 pub mod json;
 pub mod layer;
+pub mod layering;
 pub mod layout;
 pub mod manifest;
 mod model;
@@ -49,11 +51,14 @@ pub mod written;
 
 pub use accounts::{Accounts, Group, User};
 pub use archive::Archive;
+pub use base::Base;
 pub use descriptor::{Descriptor, Platform};
 pub use index::join;
+pub use layering::{LayerRule, Layering};
 pub use layout::Layout;
 pub use model::{DEFAULT_PATH, Image, OWN_PREFIX, StateDirectory};
-pub use read::{Limits, PlatformImage, read_all};
+pub use read::{Documents, Limits, PlatformImage, read_all};
+pub use reference::{Reference, ReferenceError};
 pub use write::{TREE_KEY, write};
 pub use written::{Written, WrittenImage};
 

@@ -5,7 +5,9 @@ use std::collections::BTreeSet;
 use serde::{Deserialize, Serialize, Serializer};
 
 use super::accounts::Accounts;
+use super::base::Base;
 use super::descriptor::{Platform, StringMap, fault_in_key};
+use super::layering::Layering;
 use super::reference;
 use crate::encode::{Codec, Compression};
 use crate::format::WriteError;
@@ -48,6 +50,10 @@ pub struct Image {
     pub stop_signal: Option<String>,
     /// Who made the image.
     pub author: Option<String>,
+    /// What the image is built on; nothing if absent.
+    pub base: Option<Base>,
+    /// How the tree is split into layers.
+    pub layering: Layering,
     /// How layers are compressed: not, gzip or zstd.
     pub compression: Compression,
     /// Accounts to list in `/etc/passwd` and `/etc/group`, besides root and the tree's owners.
@@ -60,7 +66,6 @@ pub struct Image {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StateDirectory {
     /// Where, e.g. `/var/lib/hello`.
-    #[serde(serialize_with = "write_path", deserialize_with = "read_path")]
     pub path: TreePath,
     /// The permission bits.
     #[serde(serialize_with = "write_mode", deserialize_with = "read_mode")]
@@ -91,6 +96,8 @@ impl Image {
             annotations: StringMap::new(),
             stop_signal: None,
             author: None,
+            base: None,
+            layering: Layering::default(),
             compression: Compression::GZIP,
             accounts: Accounts::default(),
             state: Vec::new(),
@@ -265,18 +272,6 @@ impl Record {
 struct OwnerFields {
     name: std::sync::Arc<str>,
     id: u32,
-}
-
-fn write_path<S: Serializer>(path: &TreePath, serializer: S) -> Result<S::Ok, S::Error> {
-    match path.relative_str() {
-        Some(text) => serializer.collect_str(&format_args!("/{text}")),
-        None => Err(serde::ser::Error::custom(format!("the path `{path}` is not UTF-8"))),
-    }
-}
-
-fn read_path<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<TreePath, D::Error> {
-    let text = String::deserialize(deserializer)?;
-    TreePath::parse(text).map_err(serde::de::Error::custom)
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "the signature that serde asks for")]

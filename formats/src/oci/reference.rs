@@ -4,10 +4,123 @@
 //! manifests"); `org.opencontainers.image.ref.name` follows image-spec, annotations.md. What is
 //! written here satisfies both, so that every tool can use it.
 
+use std::fmt;
+use std::str::FromStr;
+
+use crate::digest::Digest;
+
 /// The longest name, registry host included.
 const MAX_NAME: usize = 255;
 /// The longest tag.
 const MAX_TAG: usize = 128;
+
+/// An image in a registry, in full (distribution-spec, "Pulling manifests").
+///
+/// Read as Docker reads it: a name without a host is one of `docker.io`, and one of a single word
+/// lies below `library/` there. Printed in full.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Reference {
+    /// The host and perhaps a port, e.g. `docker.io` or `localhost:5000`.
+    pub registry: String,
+    /// The name within the registry, e.g. `library/debian`.
+    pub repository: String,
+    /// The tag.
+    pub tag: Option<String>,
+    /// The digest of the manifest or index.
+    pub digest: Option<Digest>,
+}
+
+/// Text that is no reference.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("`{}` is no image reference: {reason}", .text.escape_debug())]
+pub struct ReferenceError {
+    text: String,
+    reason: String,
+}
+
+impl Reference {
+    /// Returns the name without tag and digest, e.g. `docker.io/library/debian`.
+    pub fn name(&self) -> String {
+        format!("{}/{}", self.registry, self.repository)
+    }
+
+    /// Returns the same repository with a tag and nothing else.
+    pub fn with_tag(&self, tag: &str) -> Self {
+        Self { tag: Some(tag.to_owned()), digest: None, ..self.clone() }
+    }
+
+    /// Returns the same repository with a digest and nothing else.
+    pub fn with_digest(&self, digest: Digest) -> Self {
+        Self { tag: None, digest: Some(digest), ..self.clone() }
+    }
+
+    /// Returns what stands after `manifests/` in a path: the digest if there is one, else the tag,
+    /// else `latest`.
+    pub fn target(&self) -> String {
+        match (&self.digest, &self.tag) {
+            (Some(digest), _) => digest.to_string(),
+            (None, Some(tag)) => tag.clone(),
+            (None, None) => "latest".to_owned(),
+        }
+    }
+}
+
+impl FromStr for Reference {
+    type Err = ReferenceError;
+
+    fn from_str(text: &str) -> Result<Self, ReferenceError> {
+        let fail = |reason: String| ReferenceError { text: text.to_owned(), reason };
+        let (rest, digest) = match text.split_once('@') {
+            Some((rest, digest)) => {
+                let digest = digest.parse().map_err(|error| fail(format!("{error}")))?;
+                (rest, Some(digest))
+            }
+            None => (text, None),
+        };
+        let (name, tag) = match rest.rsplit_once(':') {
+            Some((name, tag)) if !tag.contains('/') => (name, Some(tag)),
+            _ => (rest, None),
+        };
+        if let Some(fault) = tag.and_then(fault_in_registry_tag) {
+            return Err(fail(format!("in the tag, {fault}")));
+        }
+        if let Some(fault) = fault_in_name(name) {
+            return Err(fail(fault.to_owned()));
+        }
+        let (registry, repository) = match split_host(name) {
+            (Some("index.docker.io" | "registry-1.docker.io" | "docker.io") | None, path) => {
+                let library = if path.contains('/') { "" } else { "library/" };
+                ("docker.io", format!("{library}{path}"))
+            }
+            (Some(host), path) => (host, path.to_owned()),
+        };
+        let (registry, tag) = (registry.to_owned(), tag.map(str::to_owned));
+        Ok(Self { registry, repository, tag, digest })
+    }
+}
+
+impl fmt::Display for Reference {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.registry, self.repository)?;
+        self.tag.as_ref().map_or(Ok(()), |tag| write!(f, ":{tag}"))?;
+        self.digest.as_ref().map_or(Ok(()), |digest| write!(f, "@{digest}"))
+    }
+}
+
+/// Says why text is no tag that a registry may have; wider than [`fault_in_tag`], which also
+/// satisfies layouts.
+fn fault_in_registry_tag(tag: &str) -> Option<&'static str> {
+    let is_word = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_';
+    let is_tag = |byte: u8| is_word(byte) || matches!(byte, b'.' | b'-');
+    let starts = tag.bytes().next().is_some_and(is_word);
+    if tag.len() > MAX_TAG {
+        Some("expected 1 to 128 characters")
+    } else if !starts || !tag.bytes().all(is_tag) {
+        Some("expected letters, digits, `.`, `-` and `_`, and neither `.` nor `-` first")
+    } else {
+        None
+    }
+}
 
 /// Says why text is no repository name; `None` if it is one.
 pub(super) fn fault_in_name(name: &str) -> Option<&'static str> {
@@ -112,6 +225,33 @@ mod tests {
             "h.o?t/x",
         ] {
             assert!(fault_in_name(name).is_some(), "{name}");
+        }
+    }
+
+    #[test]
+    fn reads_references_as_docker_does() {
+        let digest = Digest::of(b"x");
+        let rows = [
+            ("debian", "docker.io/library/debian"),
+            ("debian:12-slim", "docker.io/library/debian:12-slim"),
+            ("acme/app", "docker.io/acme/app"),
+            ("index.docker.io/acme/app", "docker.io/acme/app"),
+            ("localhost/app:1", "localhost/app:1"),
+            ("localhost:5000/a/b/c", "localhost:5000/a/b/c"),
+            ("ghcr.io/acme/app:_x", "ghcr.io/acme/app:_x"),
+        ];
+        for (text, expected) in rows {
+            let found: Reference = text.parse().unwrap();
+            assert_eq!(found.to_string(), expected);
+            assert_eq!(expected.parse(), Ok(found));
+            let full = format!("{text}@{digest}");
+            let found: Reference = full.parse().unwrap();
+            assert_eq!(found.to_string(), format!("{expected}@{digest}"));
+            assert_eq!(found.target(), digest.to_string());
+        }
+        for text in ["", ":", "a:", "A", "a:b c", "a@sha256:00", "a:-x", "h.io/", "a//b", "h:5000/"]
+        {
+            assert!(text.parse::<Reference>().is_err(), "{text}");
         }
     }
 

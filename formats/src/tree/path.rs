@@ -4,6 +4,8 @@ use std::cmp::Ordering;
 use std::fmt;
 use std::sync::Arc;
 
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
 use super::manifest::escape;
 
 /// A path inside a tree: absolute, normalised, made of bytes, ordered component by component.
@@ -151,6 +153,22 @@ impl fmt::Display for TreePath {
 impl fmt::Debug for TreePath {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Display::fmt(self, f)
+    }
+}
+
+/// Written as text that begins with a slash; a path that is not UTF-8 is an error.
+impl Serialize for TreePath {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self.relative_str() {
+            Some(text) => serializer.collect_str(&format_args!("/{text}")),
+            None => Err(serde::ser::Error::custom(format!("the path `{self}` is not UTF-8"))),
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for TreePath {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Self::parse(String::deserialize(deserializer)?).map_err(serde::de::Error::custom)
     }
 }
 

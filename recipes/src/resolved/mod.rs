@@ -20,8 +20,9 @@ pub use config::{
 pub use documents::{Change, Copyright, CopyrightRule, LicenseText};
 pub use files::{Destination, FileRule, FileSource, Glob, GlobError};
 pub use outputs::{
-    Base, Deb, DiskFormat, DiskSize, LintianOverride, MultiArch, Oci, Priority, Rpm,
-    RpmFileTrigger, RpmFormat, RpmMoment, RpmTrigger, Trigger, TriggerMoment, Vm,
+    Base, BaseImage, BaseLayers, BaseSource, Deb, DiskFormat, DiskSize, LintianOverride, MultiArch,
+    Oci, Priority, Rpm, RpmFileTrigger, RpmFormat, RpmMoment, RpmTrigger, Trigger, TriggerMoment,
+    Vm,
 };
 pub(crate) use relation::{CommonKind, CommonRelation, check_deb_source, check_deb_version};
 pub use relation::{DebRelation, Operator, RelationError, RpmRelation, RpmUse};

@@ -1,8 +1,10 @@
 //! What each output needs besides the files.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
 
 use bake_formats::encode::Compression;
+use bake_formats::oci::Reference;
 use bake_formats::tree::TreePath;
 
 use super::relation::{DebRelation, RpmRelation};
@@ -327,6 +329,42 @@ pub enum Base {
     /// Nothing.
     #[default]
     Scratch,
+    /// Another image.
+    Image(BaseImage),
+}
+
+/// An image that another is built on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BaseImage {
+    /// Where it is.
+    pub source: BaseSource,
+    /// Whether outputs hold the bytes of its layers.
+    pub layers: BaseLayers,
+    /// The place where it is named.
+    pub place: Place,
+}
+
+/// Where a base image is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum BaseSource {
+    /// In a registry.
+    Registry(Reference),
+    /// In an image layout, an OCI archive or a Docker archive of this machine.
+    Local {
+        /// The folder or the file, relative to the recipe.
+        path: PathBuf,
+        /// Which of several images: a tag or a full name.
+        name: Option<String>,
+    },
+}
+
+/// Whether outputs hold the bytes of a base image's layers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum BaseLayers {
+    /// Layouts refer to them: whoever pushes lets the registry mount them, or passes them on.
+    Refer,
+    /// Outputs are complete.
+    Copy,
 }
 
 /// A disk image.

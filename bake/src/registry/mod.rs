@@ -1,0 +1,21 @@
+//! The client of registries (distribution-spec 1.1), and what it does not do.
+//!
+//! ```text
+//! Repository   manifests, blobs, tags, referrers of one repository      what callers use
+//!     │  Call  ─────────────────────────────────────────────┐
+//!     ▼                                                      ▼
+//! Wire         one request and its answer: authentication, redirects, retries, limits, mirrors
+//!     │
+//!     ▼
+//! HTTP         one exchange over one connection, nothing more
+//! ```
+//!
+//! Whoever calls [`Wire::call`] says what it wants of a host; the wire sees to it that no credential
+//! reaches another host, that a busy registry is left alone for as long as it asks, and that a token
+//! which ends in mid-upload is renewed. Nothing here knows of recipes or stores.
+
+mod call;
+mod error;
+
+pub use call::{Answer, Body, Call, Headers, Method, Patience, Scope, Target, Wire};
+pub use error::{Fault, RegistryError};

@@ -1,0 +1,1 @@
+//! A registry that misbehaves as told, and remembers what it was asked.
