@@ -290,7 +290,7 @@ fn is_loop(error: &io::Error) -> bool {
 }
 
 /// Returns whether a relative path leads above where it starts.
-fn climbs_out(path: &Path) -> bool {
+pub(crate) fn climbs_out(path: &Path) -> bool {
     let mut depth = 0_i64;
     for component in path.components() {
         match component {

@@ -14,6 +14,8 @@ use std::path::{Component, Path, PathBuf};
 
 use bake_recipes::RecipeError;
 
+use crate::assemble::climbs_out;
+
 /// The most members of one archive.
 pub(super) const MAX_MEMBERS: usize = 1_000_000;
 /// What may be unpacked from however small an archive.
@@ -191,22 +193,6 @@ impl Stage {
     fn failed(&self, name: &[u8], error: &io::Error) -> RecipeError {
         self.refuse(name, &format!("cannot be unpacked: {error}"))
     }
-}
-
-/// Returns whether a relative path leads above where it starts.
-fn climbs_out(path: &Path) -> bool {
-    let mut depth = 0_i64;
-    for component in path.components() {
-        match component {
-            Component::ParentDir => depth -= 1,
-            Component::Normal(_) => depth += 1,
-            Component::CurDir | Component::RootDir | Component::Prefix(_) => {}
-        }
-        if depth < 0 {
-            return true;
-        }
-    }
-    false
 }
 
 #[cfg(test)]
