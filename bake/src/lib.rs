@@ -30,6 +30,8 @@ pub mod lint;
 
 pub mod needs;
 
+pub mod survey;
+
 pub mod pack;
 
 pub mod inspected;

@@ -45,7 +45,7 @@ mod reference;
 #[cfg(test)]
 mod tests;
 mod verify;
-mod whiteout;
+pub mod whiteout;
 pub mod write;
 pub mod written;
 
