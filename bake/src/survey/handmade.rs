@@ -3,10 +3,13 @@
 use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::io::{self, Read};
+use std::path::Path;
+use std::sync::Arc;
 
 use bake_formats::archive::tar::{Dialect, Root, SymlinkOrder, TarOptions, TarWriter};
 use bake_formats::blob::Blob;
 use bake_formats::digest::Digest;
+use bake_formats::elf::{Elf, Kind, Machine, RequiredLibrary};
 use bake_formats::format::Epoch;
 use bake_formats::oci::config::{Config, RootFs};
 use bake_formats::oci::descriptor::{Descriptor, media_type};
@@ -15,7 +18,7 @@ use bake_formats::oci::manifest::Manifest;
 use bake_formats::oci::read::Documents;
 use bake_formats::tree::{Entry, Mode, Node, TreePath};
 
-use super::LayerSource;
+use super::{Facts, LayerSource, LayerSurvey, contents};
 
 /// One member of a layer.
 #[derive(Debug, Clone)]
@@ -73,6 +76,69 @@ pub(crate) fn tar(members: &[Member<'_>]) -> Vec<u8> {
         }
     }
     writer.finish().to_vec(&bake_formats::blob::MemoryStore::new()).unwrap()
+}
+
+/// Returns what a survey finds in members.
+///
+/// A file whose text begins with `ELF` is a program or library: `ELF machine=62 soname=a interpreter=b`
+/// and, several times each, `needed=c search=d defines=e requires=LIBRARY:VERSION`.
+pub(crate) fn layer(members: &[Member<'_>]) -> Arc<LayerSurvey> {
+    let mut survey = LayerSurvey::default();
+    for member in members {
+        let (path, entry) = match member {
+            Member::Entry(path, entry) => (*path, entry.clone()),
+            Member::File(path, mode, bytes) => {
+                let name = TreePath::parse(path).unwrap();
+                let scratch = Path::new("/nowhere");
+                let (content, facts) =
+                    contents::read(&name, *bytes, bytes.len() as u64, scratch).unwrap();
+                let text = std::str::from_utf8(bytes).ok();
+                let elf = text.and_then(|text| text.strip_prefix("ELF")).map(elf);
+                let facts = elf.map(|elf| Facts::Elf(Box::new(elf))).or(facts);
+                survey.facts.extend(facts.map(|facts| (content.digest, facts)));
+                (*path, Entry::file(content, Mode::new(*mode).unwrap()))
+            }
+        };
+        survey.entries.push((TreePath::parse(path).unwrap(), entry));
+    }
+    Arc::new(survey)
+}
+
+fn elf(text: &str) -> Elf {
+    let machine = Machine { number: 62, wide: true, big_endian: false, flags: 0 };
+    let mut elf = Elf {
+        machine,
+        kind: Kind::Shared,
+        interpreter: None,
+        soname: None,
+        needed: Vec::new(),
+        search: Vec::new(),
+        requires: Vec::new(),
+        defines: Vec::new(),
+        version_base: None,
+        has_hash: false,
+        has_gnu_hash: true,
+        has_debug: false,
+        is_dynamic: true,
+    };
+    for (key, value) in text.split_whitespace().filter_map(|word| word.split_once('=')) {
+        let value = value.to_owned();
+        match key {
+            "machine" => elf.machine.number = value.parse().unwrap(),
+            "soname" => elf.soname = Some(value),
+            "interpreter" => elf.interpreter = Some(value),
+            "needed" => elf.needed.push(value),
+            "search" => elf.search.push(value),
+            "defines" => elf.defines.push(value),
+            "requires" => {
+                let (library, version) = value.split_once(':').unwrap();
+                let versions = vec![version.to_owned()];
+                elf.requires.push(RequiredLibrary { library: library.into(), versions });
+            }
+            other => panic!("expected a field of an ELF file, found {other}"),
+        }
+    }
+    elf
 }
 
 /// An image in memory, which counts how often its layers are opened.
