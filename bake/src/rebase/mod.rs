@@ -33,27 +33,25 @@ pub use finding::Finding;
 use finding::Report;
 use sides::Sides;
 
-/// What is compared: an image for one platform, taken apart at its seam.
+/// An image for one platform, taken apart at its seam.
 #[derive(Debug, Clone)]
-pub struct Subject<'a> {
-    /// The layers of the base that the image has.
-    pub old_base: &'a [Arc<LayerSurvey>],
-    /// The layers of the base that it is to have.
-    pub new_base: &'a [Arc<LayerSurvey>],
-    /// The layers of its own, the lowest first.
-    pub layers: &'a [Arc<LayerSurvey>],
-    /// How it is run on the old base.
-    pub old_run: Execution,
-    /// How it is run on the new base.
-    pub new_run: Execution,
+pub struct Stack<'a> {
+    /// The base's layers, the lowest first.
+    pub base: &'a [Arc<LayerSurvey>],
+    /// The image's own layers, the lowest first.
+    pub own: &'a [Arc<LayerSurvey>],
+    /// How the image is run.
+    pub run: &'a Execution,
 }
 
 /// Compares an image on its old base with the same on its new base; the worst finding comes first.
 ///
+/// Layers that only one of the two has, such as account databases that were merged with the base's,
+/// are part of the image, but nobody is told that they differ.
+///
 /// Fails only if layers do not make a tree together.
-pub fn check(subject: &Subject<'_>) -> Result<Vec<Finding>, ReadError> {
-    let Subject { old_base, new_base, layers, old_run, new_run } = subject;
-    let sides = Sides::new(old_base, new_base, layers, [old_run.clone(), new_run.clone()])?;
+pub fn check(old: &Stack<'_>, new: &Stack<'_>) -> Result<Vec<Finding>, ReadError> {
+    let sides = Sides::new(old, new)?;
     let mut report = Report::default();
     seam::check(&sides, &mut report);
     programs::check(&sides, &mut report);

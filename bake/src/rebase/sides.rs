@@ -6,6 +6,7 @@ use bake_formats::format::ReadError;
 use bake_formats::oci::config::Execution;
 use bake_formats::tree::{FileTree, TreePath};
 
+use super::Stack;
 use crate::survey::{LayerSurvey, View};
 
 /// An image on one base.
@@ -24,7 +25,7 @@ pub(super) struct Side {
 pub(super) struct Sides {
     pub(super) old: Side,
     pub(super) new: Side,
-    /// The image's own layers, the lowest first.
+    /// The image's own layers, the lowest first, as far as they are the same on both.
     pub(super) layers: Vec<Arc<LayerSurvey>>,
     /// What those layers hold by themselves.
     pub(super) own: View,
@@ -32,19 +33,16 @@ pub(super) struct Sides {
 
 impl Sides {
     /// Puts an image's own layers on both bases.
-    pub(super) fn new(
-        old_base: &[Arc<LayerSurvey>],
-        new_base: &[Arc<LayerSurvey>],
-        layers: &[Arc<LayerSurvey>],
-        [old_run, new_run]: [Execution; 2],
-    ) -> Result<Self, ReadError> {
-        let side = |base: &[Arc<LayerSurvey>], run| {
-            let base = View::of(base)?;
-            let image = base.with(layers)?;
-            Ok::<_, ReadError>(Side { base, image, run })
+    pub(super) fn new(old: &Stack<'_>, new: &Stack<'_>) -> Result<Self, ReadError> {
+        let side = |stack: &Stack<'_>| {
+            let base = View::of(stack.base)?;
+            let image = base.with(stack.own)?;
+            Ok::<_, ReadError>(Side { base, image, run: stack.run.clone() })
         };
-        let (old, new) = (side(old_base, old_run)?, side(new_base, new_run)?);
-        Ok(Self { old, new, layers: layers.to_vec(), own: View::of(layers)? })
+        let layers: Vec<_> =
+            new.own.iter().filter(|layer| old.own.contains(layer)).cloned().collect();
+        let own = View::of(&layers)?;
+        Ok(Self { old: side(old)?, new: side(new)?, layers, own })
     }
 
     /// Returns what the image itself holds, by name.

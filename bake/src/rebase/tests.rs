@@ -47,14 +47,7 @@ fn findings(
     run: &Execution,
 ) -> Vec<Finding> {
     let (old, new, own) = ([layer(old)], [layer(new)], [layer(own)]);
-    check(&Subject {
-        old_base: &old,
-        new_base: &new,
-        layers: &own,
-        old_run: run.clone(),
-        new_run: run.clone(),
-    })
-    .unwrap()
+    check(&Stack { base: &old, own: &own, run }, &Stack { base: &new, own: &own, run }).unwrap()
 }
 
 /// One case: what is found, and that nothing is on an unchanged base.
@@ -562,4 +555,24 @@ fn rename(bytes: &mut [u8], from: &[u8], to: &[u8]) {
     for at in at {
         bytes[at..at + to.len()].copy_from_slice(to);
     }
+}
+
+#[test]
+fn account_databases_that_are_merged_with_the_base_are_part_of_the_image_and_no_finding() {
+    let (old, new) = (base(&[]), base(&[file("etc/passwd", b"root:x:0:0::/:\n")]));
+    let accounts = |text| layer(&[file("etc/passwd", text)]);
+    let mut run = Execution { user: "app".into(), ..Execution::default() };
+    let (old, new) = ([layer(&old)], [layer(&new)]);
+    let shared = layer(&[file("opt/x", b"")]);
+    let own = [
+        [shared.clone(), accounts(b"root:x:0:0::/:/bin/sh\nwww:x:33:33::/:\napp:x:100:100::/:\n")],
+        [shared, accounts(b"root:x:0:0::/:\napp:x:100:100::/:\n")],
+    ];
+    let found = |run: &Execution| {
+        let old = Stack { base: &old, own: &own[0], run };
+        check(&old, &Stack { base: &new, own: &own[1], run }).unwrap()
+    };
+    assert!(found(&run).is_empty(), "{:#?}", found(&run));
+    run.user = "www".into();
+    assert_eq!(found(&run)[0].rule, "user-missing");
 }

@@ -3,7 +3,6 @@
 use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::io::{self, Read};
-use std::path::Path;
 use std::sync::Arc;
 
 use bake_formats::archive::tar::{Dialect, Root, SymlinkOrder, TarOptions, TarWriter};
@@ -89,9 +88,9 @@ pub(crate) fn layer(members: &[Member<'_>]) -> Arc<LayerSurvey> {
             Member::Entry(path, entry) => (*path, entry.clone()),
             Member::File(path, mode, bytes) => {
                 let name = TreePath::parse(path).unwrap();
-                let scratch = Path::new("/nowhere");
+                let scratch = tempfile::tempdir().unwrap();
                 let (content, facts) =
-                    contents::read(&name, *bytes, bytes.len() as u64, scratch).unwrap();
+                    contents::read(&name, *bytes, bytes.len() as u64, scratch.path()).unwrap();
                 let text = std::str::from_utf8(bytes).ok();
                 let elf = text.and_then(|text| text.strip_prefix("ELF")).map(elf);
                 let facts = elf.map(|elf| Facts::Elf(Box::new(elf))).or(facts);
