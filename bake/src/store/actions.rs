@@ -20,6 +20,18 @@ pub struct ActionResult {
     pub identity: Digest,
     /// The files of the artifact.
     pub files: Vec<OutputFile>,
+    /// The images in it, in the order of their index.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub images: Vec<ImageDigest>,
+}
+
+/// One image of an artifact.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ImageDigest {
+    /// What it runs on.
+    pub platform: String,
+    /// The digest of its manifest.
+    pub digest: Digest,
 }
 
 /// One file of an artifact that was made.
@@ -131,7 +143,12 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let store = Store::open(folder.path()).unwrap();
         let key = Digest::of(b"key");
-        let result = ActionResult { format: "deb".into(), identity: key, files: Vec::new() };
+        let result = ActionResult {
+            format: "deb".into(),
+            identity: key,
+            files: Vec::new(),
+            images: Vec::new(),
+        };
         store.put_result(&key, &result).unwrap();
         assert_eq!(store.result(&key), Some(result));
         fs_err::write(store.action_path(&key), b"{\"output\":{\"for").unwrap();

@@ -179,7 +179,8 @@ mod tests {
         let blob = store.put(bytes).unwrap();
         let rope = store.put_rope(&Rope::from(blob)).unwrap();
         let files = vec![OutputFile { path: String::new(), blob, rope }];
-        let result = ActionResult { format: "deb".into(), identity: blob.digest, files };
+        let (format, identity) = ("deb".into(), blob.digest);
+        let result = ActionResult { format, identity, files, images: Vec::new() };
         store.put_result(&Digest::of(key), &result).unwrap();
         store.list_release(&String::from_utf8_lossy(key), key, &[rope]).unwrap();
         (blob, rope)
