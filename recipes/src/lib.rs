@@ -5,8 +5,9 @@
 //! ```
 //!
 //! The only input besides the recipe is what it asks for by name: the file, the git tag or the
-//! build identity variable that its version comes from. There are no templates, no includes and
-//! no environments, so nothing that differs between environments can enter an artifact.
+//! build identity variable that its version or revision comes from. There are no templates, no
+//! includes and no environments, so nothing that differs between environments can enter an
+//! artifact.
 //!
 //! Modules stand in dependency order: each uses only those above it.
 
