@@ -107,6 +107,7 @@ impl Store {
         let mut digests = Vec::new();
         match record {
             Record::Segment(segment) => digests.push(segment.blob.digest),
+            Record::Kept(blobs) => digests.extend(blobs.iter().map(|blob| blob.digest)),
             Record::Output(result) => {
                 for file in result.files {
                     let Ok(rope) = self.rope(&file.rope) else { return Ok(None) };
@@ -207,6 +208,11 @@ mod tests {
         assert_eq!(store.releases().unwrap().len(), 1);
 
         let (_, _) = output(&store, b"more", &[7; 1000]);
+        let document = store.put(b"document").unwrap();
+        store.keep(&Digest::of(b"name"), &[document]).unwrap();
+        store.collect(&limits(now)).unwrap();
+        assert!(store.has(&document), "what is kept by name stays");
+
         let full = Limits { max_size: Some(100), ..limits(now) };
         store.collect(&full).unwrap();
         assert!(store.has(&kept) && store.result(&Digest::of(b"more")).is_none());
