@@ -6,6 +6,7 @@ use bake_formats::oci::layering::REST;
 use bake_formats::tree::TreePath;
 
 use super::Resolver;
+use crate::name::{MAX_LAYER_NAME, is_layer_name};
 use crate::resolved::{LayerSplit, NamedLayer};
 use crate::suggestion;
 use crate::written::{At, Layer, Layers};
@@ -13,8 +14,6 @@ use crate::written::{At, Layer, Layers};
 /// How many layers a tree may have at most: overlay file systems mount about 127, and the base has
 /// some of its own.
 const MAX_LAYERS: usize = 100;
-/// The longest name of a layer, in bytes.
-const MAX_NAME: usize = 64;
 
 impl Resolver<'_> {
     /// Returns how the tree is split, and into how many layers at most.
@@ -91,7 +90,7 @@ impl Resolver<'_> {
             self.advise(at, message, "leave it out: it is always there, above all others");
         } else if !is_layer_name(name) {
             let message = format!("`{}` is not the name of a layer", name.escape_debug());
-            let hint = format!("expected 1 to {MAX_NAME} lower-case letters, digits and `-`");
+            let hint = format!("expected 1 to {MAX_LAYER_NAME} lower-case letters, digits and `-`");
             self.advise(at, message, hint);
         }
     }
@@ -121,11 +120,4 @@ impl Resolver<'_> {
         }
         Some(path)
     }
-}
-
-/// Returns whether text may name a layer.
-pub(crate) fn is_layer_name(text: &str) -> bool {
-    let plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit();
-    let ends = text.bytes().next().is_some_and(plain) && text.bytes().last().is_some_and(plain);
-    ends && text.len() <= MAX_NAME && text.bytes().all(|byte| plain(byte) || byte == b'-')
 }
