@@ -20,6 +20,8 @@ pub mod interrupt;
 
 pub mod edit;
 
+pub mod source;
+
 pub mod store;
 
 pub mod output;

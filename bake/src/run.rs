@@ -13,6 +13,7 @@ use bake_formats::tree::{FileTree, Node};
 use crate::assemble::{ChangedFile, Contents};
 use crate::edit::edit_rope;
 use crate::error::Error;
+use crate::lower::{self, Described};
 use crate::opened::Opened;
 use crate::output::{self, OutputFolder};
 use crate::plan::{Plan, State, Step};
@@ -57,15 +58,15 @@ pub fn run(plan: &Plan, store: &Store, folder: &Path, cx: RunCx<'_>) -> Result<R
     let mut outputs = Vec::new();
     let mut ropes = Vec::new();
     for step in &plan.steps {
-        let name = step.product.file_name();
-        reporter.output_started(&name, content_size(&step.tree));
+        let name = step.file_name();
+        reporter.output_started(&name, step.parts.iter().map(|p| content_size(&p.tree)).sum());
         let made = runner.step(step, &name)?;
-        store.put_note(&step.subject, &step.parts.summary())?;
+        store.put_note(&step.subject, &step.covers.summary())?;
         for file in &made.result.files {
             outputs.push((join(&name, &file.path), file.blob));
             ropes.push(file.rope);
         }
-        release.artifacts.push(ReleasedArtifact::new(plan, step, name, &made));
+        release.artifacts.push(ReleasedArtifact::new(step, name, &made));
     }
     runner.finish(&release, &outputs, &ropes)?;
     Ok(release)
@@ -102,7 +103,7 @@ impl Runner<'_> {
             State::Hit(result) => Some(result.clone()),
             State::Miss(_) => None,
         };
-        let signer = self.signer.filter(|_| step.product.kind().is_signable());
+        let signer = self.signer.filter(|_| step.kind().is_signable());
         for _ in 0..ATTEMPTS {
             let outcome = match signer {
                 Some(signer) => self.make_signed(step, name, hit.take(), signer),
@@ -199,11 +200,11 @@ impl Runner<'_> {
     fn make(&mut self, step: &Step, name: &str) -> Result<ActionResult, Error> {
         let encoder = Encoder::new(&self.contents, self.store, self.threads);
         let cx = WriteCx { blobs: &self.contents, encoder: &encoder, epoch: self.plan.epoch };
-        let artifact =
-            step.product.write(&step.tree, &cx).map_err(|source| self.write_error(step, source))?;
-        let identity = step.product.identity(&artifact, &self.contents)?;
+        let parts: Vec<_> = step.parts.iter().map(|part| (&part.product, &*part.tree)).collect();
+        let described = lower::write(&parts, step.joining.as_ref(), &cx);
+        let described = described.map_err(|source| self.write_error(step, source))?;
+        let Described { artifact: Artifact { format, files: made }, identity, images } = described;
         let mut files = Vec::new();
-        let Artifact { format, files: made } = artifact;
         for file in made {
             let blob = self.stage(&join(name, &file.path), &file.rope)?;
             let rope = self.store.put_rope(&file.rope)?;
@@ -213,7 +214,7 @@ impl Runner<'_> {
         let Some(identity) = identity else {
             return Err(io::Error::other(format!("{format} has no file")).into());
         };
-        let result = ActionResult { format, identity, files };
+        let result = ActionResult { format, identity, files, images };
         self.store.put_result(step.key.digest(), &result)?;
         Ok(result)
     }
@@ -262,13 +263,16 @@ impl Runner<'_> {
     fn write_error(&self, step: &Step, source: WriteError) -> Error {
         let source = match source {
             WriteError::Io(error) => return changed(error),
-            WriteError::Unsupported { ref path, .. } => match self.plan.places.get(path) {
-                Some(place) => return place.error(source.to_string()).into(),
-                None => source,
-            },
+            WriteError::Unsupported { ref path, .. } => {
+                let mut platforms = self.plan.platforms.iter();
+                match platforms.find_map(|platform| platform.places.get(path)) {
+                    Some(place) => return place.error(source.to_string()).into(),
+                    None => source,
+                }
+            }
             source => source,
         };
-        Error::Write { format: step.product.kind().name(), source }
+        Error::Write { format: step.kind().name(), source }
     }
 
     fn finish(

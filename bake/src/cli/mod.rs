@@ -91,9 +91,10 @@ struct RecipeArgs {
     /// The recipe
     #[arg(short = 'f', long = "file", value_name = "FILE", default_value = "bake.toml")]
     file: PathBuf,
-    /// Bake for this platform [default: this machine's]
-    #[arg(long, value_name = "OS/ARCH")]
-    platform: Option<String>,
+    /// Bake for these platforms, `host` or `all` [default: the recipe's, or this machine's if it
+    /// lists none]
+    #[arg(long, value_name = "OS/ARCH", value_delimiter = ',')]
+    platform: Vec<String>,
     /// Bake these outputs only
     #[arg(long, value_name = "FORMATS", value_delimiter = ',')]
     only: Vec<String>,

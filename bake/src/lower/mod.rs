@@ -1,5 +1,6 @@
 //! From the recipe to the models of the formats. This is the only place that knows all formats.
 
+mod artifact;
 mod deb;
 mod kind;
 mod oci;
@@ -17,6 +18,7 @@ use bake_recipes::resolved::{DiskFormat, Output, Recipe};
 
 use crate::error::Error;
 
+pub use artifact::{Described, Joining, write};
 pub use kind::Kind;
 pub use product::Product;
 pub use sealed::{Change, Found, Message, Sealed};
@@ -63,6 +65,12 @@ pub fn lower(
         }
     }
     Ok(products)
+}
+
+/// Returns how the images of a recipe are joined; `None` for a plain manifest.
+pub fn joining(recipe: &Recipe, images: usize) -> Option<Joining> {
+    let _table = recipe.oci.as_ref()?;
+    (images > 1).then(Joining::default)
 }
 
 /// Returns whether the tree has a file or a link to one at a path, whatever it is called there.

@@ -16,6 +16,38 @@
 
 mod call;
 mod error;
+mod refusal;
+mod stated;
 
+mod action;
+mod progress;
+mod which;
+
+mod repository;
+
+mod blob;
+mod download;
+mod shape;
+
+mod manifest;
+mod page;
+mod upload;
+
+mod mount;
+mod referrers;
+mod tags;
+
+#[cfg(test)]
+mod tests;
+
+pub use blob::Held;
 pub use call::{Answer, Body, Call, Headers, Method, Patience, Scope, Target, Wire};
+pub use download::{Download, RemoteBlob};
 pub use error::{Fault, RegistryError};
+pub use manifest::{Document, MAX_MANIFEST, Put};
+pub use mount::Mounted;
+pub use progress::{Progress, Unwatched};
+pub use referrers::{ListedBy, Referrers, fallback_tag};
+pub use repository::{Access, Repository, Sending};
+pub use upload::UploadSession;
+pub use which::Which;

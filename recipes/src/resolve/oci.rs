@@ -8,11 +8,40 @@ use bake_formats::tree::TreePath;
 use super::list::Element;
 use super::{Common, Resolver, parse_platforms, settled};
 use crate::platform::Platform;
-use crate::resolved::{Base, Oci, Service};
+use crate::resolved::{Base, Certificates, LayerSplit, Oci, Port, Service, TimeZones};
 use crate::written::{self, At};
 
 /// What the OCI image specification has media types for.
 const LAYER_CODECS: [Codec; 3] = [Codec::None, Codec::Gzip, Codec::Zstd];
+
+/// What an image has in it.
+struct Content {
+    base: Base,
+    certificates: Option<Certificates>,
+    time_zones: Option<TimeZones>,
+    layers: LayerSplit,
+    max_layers: usize,
+}
+
+/// How an image's program is started.
+struct Process {
+    entrypoint: Vec<String>,
+    cmd: Vec<String>,
+    env: Vec<(String, String)>,
+    user: Option<String>,
+    workdir: Option<TreePath>,
+    ports: Vec<Port>,
+    volumes: Vec<TreePath>,
+    stop_signal: Option<String>,
+}
+
+/// What is said about an image.
+struct Texts {
+    labels: BTreeMap<String, String>,
+    annotations: BTreeMap<String, String>,
+    index_annotations: BTreeMap<String, String>,
+    layer_annotations: BTreeMap<String, String>,
+}
 
 /// One environment variable.
 #[derive(Clone)]
@@ -36,10 +65,63 @@ impl Resolver<'_> {
     ) -> Option<Option<Oci>> {
         let place = at.map_or_else(|| self.place(here), |at| self.place(at));
         let table = at.map(|at| at.value.clone()).unwrap_or_default();
-        let base = self.base(table.base.as_ref());
+        let content = self.image_content(&table);
+        let address = self.image_address(&table, &common.version);
         let platforms = self.image_platforms(&table, common);
-        let program = self.program(&table, service);
-        let env = self.image_env(&table, service);
+        let process = self.process(&table, service);
+        let texts = self.image_texts(&table);
+        let compression =
+            self.compression(table.compression.as_ref(), Compression::GZIP, &LAYER_CODECS);
+        let (content, address, process, texts) = (content?, address?, process?, texts?);
+        let oci = Oci {
+            platforms: platforms?,
+            index: table.index.unwrap_or(false),
+            repository: address.repository,
+            tags: address.tags,
+            entrypoint: process.entrypoint,
+            cmd: process.cmd,
+            env: process.env,
+            user: process.user,
+            workdir: process.workdir,
+            ports: process.ports,
+            volumes: process.volumes,
+            labels: texts.labels,
+            annotations: texts.annotations,
+            index_annotations: texts.index_annotations,
+            layer_annotations: texts.layer_annotations,
+            stop_signal: process.stop_signal,
+            accounts: table.accounts.unwrap_or(content.base == Base::Scratch),
+            base: content.base,
+            certificates: content.certificates,
+            time_zones: content.time_zones,
+            layers: content.layers,
+            max_layers: content.max_layers,
+            compression: compression?,
+            archive: table.archive.unwrap_or(false),
+            place,
+        };
+        Some(oci.platforms.contains(&self.cx.platform).then_some(oci))
+    }
+
+    fn image_content(&self, table: &written::Oci) -> Option<Content> {
+        let base = self.base(table.base.as_ref(), table.base_layers.as_ref());
+        let certificates = settled(self.certificates(table.ca_certificates.as_ref()));
+        let time_zones = settled(self.time_zones(table.time_zones.as_ref()));
+        let layers = self.layers(table.layers.as_ref(), table.max_layers.as_ref());
+        let (layers, max_layers) = layers?;
+        Some(Content {
+            base: base?,
+            certificates: certificates?,
+            time_zones: time_zones?,
+            layers,
+            max_layers,
+        })
+    }
+
+    /// Returns how the program is started; what the table does not say follows from the service.
+    fn process(&self, table: &written::Oci, service: Option<&Service>) -> Option<Process> {
+        let program = self.program(table, service);
+        let env = self.image_env(table, service);
         let user = match &table.user {
             Some(at) => Some(self.image_user(at)),
             None => service.and_then(service_user).map(Some),
@@ -57,13 +139,8 @@ impl Resolver<'_> {
         let state = service.map(|service| service.state.as_slice()).unwrap_or_default();
         let state: Vec<TreePath> = state.iter().map(|state| state.path.clone()).collect();
         let volumes = self.edited(state, table.volumes.as_ref(), |at| self.tree_path(at));
-        let labels = self.texts(&table.labels, "label");
-        let annotations = self.texts(&table.annotations, "annotation");
-        let compression =
-            self.compression(table.compression.as_ref(), Compression::GZIP, &LAYER_CODECS);
         let (entrypoint, cmd) = program?;
-        let oci = Oci {
-            base: base?,
+        Some(Process {
             entrypoint,
             cmd,
             env: env?,
@@ -71,30 +148,21 @@ impl Resolver<'_> {
             workdir: settled(workdir)?,
             ports,
             volumes,
-            labels: labels?,
-            annotations: annotations?,
             stop_signal: settled(stop_signal)?,
-            compression: compression?,
-            archive: table.archive.unwrap_or(false),
-            platforms: platforms?,
-            place,
-        };
-        Some(oci.platforms.contains(&self.cx.platform).then_some(oci))
+        })
     }
 
-    fn base(&self, at: Option<&At<String>>) -> Option<Base> {
-        match at {
-            Some(at) if at.value != "scratch" => {
-                let found = at.value.escape_debug();
-                self.advise(
-                    at,
-                    format!("the base image `{found}` cannot be used: only `scratch` is supported"),
-                    "an image on scratch holds what [[files]] place, and nothing else",
-                );
-                None
-            }
-            _ => Some(Base::Scratch),
-        }
+    fn image_texts(&self, table: &written::Oci) -> Option<Texts> {
+        let labels = self.texts(&table.labels, "a label");
+        let annotations = self.texts(&table.annotations, "an annotation");
+        let index_annotations = self.texts(&table.index_annotations, "an annotation");
+        let layer_annotations = self.texts(&table.layer_annotations, "an annotation");
+        Some(Texts {
+            labels: labels?,
+            annotations: annotations?,
+            index_annotations: index_annotations?,
+            layer_annotations: layer_annotations?,
+        })
     }
 
     fn image_platforms(&self, table: &written::Oci, common: &Common) -> Option<Vec<Platform>> {
@@ -196,12 +264,12 @@ impl Resolver<'_> {
             let key = &name.value;
             if key.is_empty() || !key.chars().all(|c| c.is_ascii_graphic()) {
                 let found = key.escape_debug();
-                self.fault(name, format!("`{found}` is not the name of a {what}"));
+                self.fault(name, format!("`{found}` is not the name of {what}"));
                 return None;
             }
             if let Some(bad) = value.value.chars().find(|c| c.is_control() && *c != '\n') {
                 let bad = bad.escape_debug();
-                self.fault(value, format!("a {what} cannot hold the control character `{bad}`"));
+                self.fault(value, format!("{what} cannot hold the control character `{bad}`"));
                 return None;
             }
             Some((key.clone(), value.value.clone()))

@@ -8,7 +8,7 @@ use crate::cli::printer::Printer;
 use crate::cli::progress::Progress;
 use crate::cli::request::{Resolved, StoreArgs, threads};
 use crate::cli::{Exit, RecipeArgs};
-use crate::plan::{self, State};
+use crate::plan::{self, Part, State};
 
 /// Show what a build would do.
 #[derive(Debug, Args)]
@@ -37,23 +37,26 @@ impl Plan {
                 State::Hit(_) => ("hit", "the result is in the store"),
                 State::Miss(reason) => ("miss", reason.as_str()),
             };
-            let name = step.product.file_name();
+            let (name, format) = (step.file_name(), step.kind().name());
             if printer.is_json() {
                 let data = json!({
-                    "format": step.product.kind().name(),
+                    "format": format,
+                    "platform": step.platforms(),
                     "path": name,
-                    "tree": step.tree_id,
+                    "tree": step.tree_id(),
                     "key": step.key.to_string(),
                     "state": word,
                     "reason": reason,
                 });
                 printer.event("step", &data)?;
             } else {
-                let format = step.product.kind().name();
                 printer.line(format_args!("{word:<5} {format:<11} {} {name}", step.key))?;
                 if self.explain {
                     printer.line(format_args!("      because: {reason}"))?;
-                    printer.line(format_args!("      tree:    {}", step.tree_id))?;
+                    for part in &step.parts {
+                        let Part { platform, tree_id, .. } = part;
+                        printer.line(format_args!("      tree:    {tree_id} {platform}"))?;
+                    }
                 }
             }
         }

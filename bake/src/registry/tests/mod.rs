@@ -1,0 +1,1 @@
+//! Traces: which requests are made in which situation, in order.
