@@ -1,5 +1,6 @@
 //! How a dynamic loader finds libraries (ld.so(8); musl's `ldso/dynlink.c`).
 
+use std::borrow::Cow;
 use std::collections::BTreeSet;
 
 use bake_formats::elf::{Elf, Machine};
@@ -148,7 +149,7 @@ fn matching(view: &View, pattern: &str) -> Vec<String> {
 }
 
 /// Returns the texts directly in a folder, by name.
-fn texts_in<'a>(view: &'a View, folder: &str) -> Vec<(String, &'a str)> {
+fn texts_in<'a>(view: &'a View, folder: &str) -> Vec<(String, Cow<'a, str>)> {
     let Some(folder) = view.find(folder).map(|found| found.path.clone()) else {
         return Vec::new();
     };

@@ -11,7 +11,10 @@
 //! rules and says what cannot be seen: libraries that a program opens by itself, and whatever it
 //! looks for only when it runs.
 
+mod compare;
+mod error;
 mod finding;
+mod loaded;
 mod loader;
 mod programs;
 pub mod rule;
@@ -28,7 +31,10 @@ use bake_formats::oci::config::Execution;
 
 use crate::survey::LayerSurvey;
 
+pub use compare::{Compared, Comparison, Request, compare};
+pub use error::{Fault, RebaseError};
 pub use finding::Finding;
+pub use loaded::{Loaded, LoadedImage};
 
 use finding::Report;
 use sides::Sides;

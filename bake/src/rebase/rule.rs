@@ -28,9 +28,6 @@ macro_rules! rules {
 }
 
 rules! {
-    PLATFORM_DIFFERS "platform-differs" Error
-        "a base for another operating system, architecture or variant"
-        "name a base that has the image's platform"
     LOADER_MISSING "loader-missing" Error
         "a program whose loader (PT_INTERP) the new base does not have, or has for another machine"
         "a program for glibc does not start on musl, nor the other way round: build for the new base"

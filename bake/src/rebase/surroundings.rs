@@ -66,7 +66,8 @@ fn accounts(sides: &Sides, report: &mut Report) {
 /// Numbers that own files of ours and mean somebody else now.
 fn owners(sides: &Sides, report: &mut Report) {
     for (file, of_user) in [("etc/passwd", true), ("etc/group", false)] {
-        let [old, new] = [&sides.old, &sides.new].map(|side| names(side.image.text(file)));
+        let [old, new] =
+            [&sides.old, &sides.new].map(|side| names(side.image.text(file).as_deref()));
         let entries = sides.tree().iter().filter(|(_, entry)| !entry.implied);
         let mut numbers: BTreeMap<u32, &TreePath> = BTreeMap::new();
         for (path, entry) in entries {

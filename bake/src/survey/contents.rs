@@ -14,7 +14,7 @@ use super::error::LayerFault;
 use crate::needs::{LONGEST_SHEBANG, shebang};
 
 /// The longest text that is kept, in bytes.
-const LONGEST_TEXT: u64 = 1 << 20;
+const LONGEST_TEXT: u64 = 4 << 20;
 /// Contents up to this size are held in memory while they are looked at, larger ones in a file.
 const IN_MEMORY: usize = 1 << 20;
 
@@ -29,7 +29,33 @@ pub enum Facts {
     /// It begins with `#!` and these words.
     Script(Vec<String>),
     /// It is a text that is read for what it says, by its path.
-    Text(String),
+    Text(Text),
+}
+
+/// A text as it stands in a file; nearly always in UTF-8.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum Text {
+    /// In UTF-8.
+    Plain(String),
+    /// In something else.
+    Bytes(Vec<u8>),
+}
+
+impl Text {
+    /// Returns the bytes of the file.
+    pub fn as_bytes(&self) -> &[u8] {
+        match self {
+            Self::Plain(text) => text.as_bytes(),
+            Self::Bytes(bytes) => bytes,
+        }
+    }
+}
+
+impl From<Vec<u8>> for Text {
+    fn from(bytes: Vec<u8>) -> Self {
+        String::from_utf8(bytes).map_or_else(|error| Self::Bytes(error.into_bytes()), Self::Plain)
+    }
 }
 
 impl Facts {
@@ -41,7 +67,8 @@ impl Facts {
                 let required = elf.requires.iter().map(|required| sum(&required.versions));
                 sum(&elf.needed) + sum(&elf.search) + sum(&elf.defines) + required.sum::<usize>()
             }
-            Self::DamagedElf(text) | Self::Text(text) => text.len(),
+            Self::DamagedElf(text) => text.len(),
+            Self::Text(text) => text.as_bytes().len(),
             Self::Script(words) => sum(words),
         };
         bytes as u64 + 256
@@ -78,8 +105,7 @@ pub(super) fn read(
         }
         let mut bytes = Vec::new();
         contents.read_to_end(&mut bytes)?;
-        let text = String::from_utf8_lossy(&bytes).into_owned();
-        return Ok((Content::of(&bytes), Some(Facts::Text(text))));
+        return Ok((Content::of(&bytes), Some(Facts::Text(bytes.into()))));
     }
     let mut head = Vec::new();
     contents.by_ref().take(LONGEST_SHEBANG as u64).read_to_end(&mut head)?;

@@ -10,11 +10,11 @@ use bake_formats::blob::Blob;
 use bake_formats::digest::Digest;
 use bake_formats::elf::{Elf, Kind, Machine, RequiredLibrary};
 use bake_formats::format::Epoch;
+use bake_formats::oci::Documents;
 use bake_formats::oci::config::{Config, RootFs};
 use bake_formats::oci::descriptor::{Descriptor, media_type};
 use bake_formats::oci::json;
 use bake_formats::oci::manifest::Manifest;
-use bake_formats::oci::read::Documents;
 use bake_formats::tree::{Entry, Mode, Node, TreePath};
 
 use super::{Facts, LayerSource, LayerSurvey, contents};

@@ -27,13 +27,13 @@ use std::io::Read;
 use std::path::Path;
 use std::sync::Arc;
 
+use bake_formats::oci::Documents;
 use bake_formats::oci::descriptor::Descriptor;
-use bake_formats::oci::read::Documents;
 
 use crate::store::Store;
 
-pub use contents::Facts;
-pub use error::SurveyError;
+pub use contents::{Facts, Text};
+pub use error::{LayerFault, SurveyError};
 pub use layer::{LayerSurvey, Limits};
 pub use view::{Found, View};
 

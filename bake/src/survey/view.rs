@@ -1,5 +1,6 @@
 //! Layers on top of each other, seen as one tree.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -66,10 +67,15 @@ impl View {
         self.walk(path.as_ref(), false)
     }
 
-    /// Returns a text by its path, links followed.
-    pub fn text(&self, path: &str) -> Option<&str> {
+    /// Returns a text by its path, links followed; what is not UTF-8 in it is replaced.
+    pub fn text(&self, path: &str) -> Option<Cow<'_, str>> {
+        self.bytes(path).map(String::from_utf8_lossy)
+    }
+
+    /// Returns the bytes of a text by its path, links followed.
+    pub fn bytes(&self, path: &str) -> Option<&[u8]> {
         match self.facts(self.find(path)?.path)? {
-            Facts::Text(text) => Some(text),
+            Facts::Text(text) => Some(text.as_bytes()),
             Facts::Elf(_) | Facts::DamagedElf(_) | Facts::Script(_) => None,
         }
     }
