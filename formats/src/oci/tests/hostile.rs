@@ -64,7 +64,7 @@ fn rejects_trees_that_make_no_layers() {
 }
 
 /// A layout built by hand, so that any part can lie.
-struct Forged {
+pub(super) struct Forged {
     files: Files,
     layers: Vec<Value>,
     diff_ids: Vec<String>,
@@ -129,7 +129,7 @@ fn merge(whole: &mut Value, part: &Value) {
 /// Name, type, and contents or link target.
 type Member = (&'static str, tar::EntryType, &'static str);
 
-fn tar_of(members: &[(&str, tar::EntryType, &str)]) -> Vec<u8> {
+pub(super) fn tar_of(members: &[(&str, tar::EntryType, &str)]) -> Vec<u8> {
     let mut builder = tar::Builder::new(Vec::new());
     for (name, kind, text) in members {
         let mut header = tar::Header::new_ustar();
@@ -150,20 +150,14 @@ fn tar_of(members: &[(&str, tar::EntryType, &str)]) -> Vec<u8> {
     builder.into_inner().unwrap()
 }
 
-const FILE: tar::EntryType = tar::EntryType::Regular;
-const DIRECTORY: tar::EntryType = tar::EntryType::Directory;
-const HARD_LINK: tar::EntryType = tar::EntryType::Link;
+pub(super) const FILE: tar::EntryType = tar::EntryType::Regular;
+pub(super) const DIRECTORY: tar::EntryType = tar::EntryType::Directory;
+pub(super) const HARD_LINK: tar::EntryType = tar::EntryType::Link;
 
 fn untouched(_: &mut Value, _: &mut Value, _: &mut Value) {}
 
 #[test]
 fn reads_images_of_others() {
-    let gzip = |bytes: &[u8]| {
-        use std::io::Write;
-        let mut writer = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::new(1));
-        writer.write_all(bytes).unwrap();
-        writer.finish().unwrap()
-    };
     let base = tar_of(&[("bin/", DIRECTORY, ""), ("bin/a", FILE, "1"), ("etc/x", FILE, "2")]);
     // Two members, as parallel compressors write them.
     let members = [gzip(&base[..700]), gzip(&base[700..])].concat();
