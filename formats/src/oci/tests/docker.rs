@@ -123,7 +123,7 @@ fn rejects_archives_of_docker_that_lie() {
         (|m| m[2].2 = b"/etc/shadow".to_vec(), "`l2/layer.tar`: there is no such file"),
         (|m| m[2].2 = b"layer.tar".to_vec(), "more than 8 links"),
         (|m| m[3].2 = b"\xfd7zXZ\0".to_vec(), "as tar, gzip or zstd, found xz"),
-        (|m| m[6].2 = b"[".to_vec(), "the JSON of an manifest.json"),
+        (|m| m[6].2 = b"[".to_vec(), "the JSON of a manifest.json"),
         (
             |m| m[6].2 = br#"[{"Config":"../one.json","Layers":[]}]"#.to_vec(),
             "a path inside the archive",

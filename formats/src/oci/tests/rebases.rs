@@ -48,8 +48,8 @@ fn assert_same(found: &Written, expected: &Written, store: &MemoryStore) {
     assert_eq!(bytes(found), bytes(expected));
 }
 
-fn databases(text: &str) -> Option<Databases> {
-    Some(Databases { passwd: text.as_bytes().to_vec(), group: b"root:x:0:\n".to_vec() })
+fn databases(text: &str) -> Databases {
+    Databases { passwd: text.as_bytes().to_vec(), group: b"root:x:0:\n".to_vec() }
 }
 
 /// Whatever may differ between bases.
@@ -135,7 +135,7 @@ proptest! {
         let store = MemoryStore::new();
         let tree = tree(&store);
         let base = |made: &Made, text: &str| Base {
-            databases: databases(text).filter(|_| accounts),
+            databases: accounts.then(|| databases(text)),
             includes_layers,
             name: name.clone(),
             ..made.base(&store)
@@ -211,14 +211,14 @@ fn rejects_what_cannot_be_put_onto_another_base() {
     let store = MemoryStore::new();
     let tree = tree(&store);
     let (a, b) = (Made::new("a").base(&store), Made::new("b").base(&store));
-    let merged = Base { databases: databases(""), ..a.clone() };
+    let merged = Base { databases: Some(databases("")), ..a.clone() };
     let image = |image: Image| written(&image, &tree, &store);
     let arm = {
         let mut made = Made::new("b");
         made.config["architecture"] = "arm64".into();
         made.base(&store)
     };
-    let foreign = foreign(&Made::new("a"), json!({}), &store).0;
+    let foreign = foreign(&Made::new("a"), &json!({}), &store).0;
     let of_b = b.documents.as_deref();
     let rows = [
         (image(plain()), None, &b, "the image is built on nothing"),
@@ -235,7 +235,7 @@ fn rejects_what_cannot_be_put_onto_another_base() {
 }
 
 /// An image on a base as another tool would make it: the base's documents, changed.
-fn foreign(base: &Made, change: Value, store: &MemoryStore) -> (Written, Documents) {
+fn foreign(base: &Made, change: &Value, store: &MemoryStore) -> (Written, Documents) {
     let old = base.documents(store);
     let mut made = base.clone();
     made.layers.push(hostile::tar_of(&[("app", hostile::FILE, "app")]));
@@ -273,7 +273,7 @@ fn an_image_of_others_keeps_what_is_its_own() {
             "ExposedPorts": {"1/tcp": {}, "8080/tcp": {}},
         },
     });
-    let (image, old) = foreign(&Made::new("a"), change, &store);
+    let (image, old) = foreign(&Made::new("a"), &change, &store);
     let new = Made::new("b").base(&store);
     let Rebased { written, guesses } = rebased(&image, Some(&old), &new, &store).unwrap();
     assert_eq!(guesses, ["the image's PATH holds its base's, so it is taken as /app:${PATH}"]);
@@ -315,7 +315,7 @@ fn no_layer_is_lost_or_kept_twice_whatever_histories_say() {
         let store = MemoryStore::new();
         let mut made = Made::new("a");
         made.config["history"] = of_base;
-        let (image, old) = foreign(&made, json!({"history": of_image}), &store);
+        let (image, old) = foreign(&made, &json!({"history": of_image}), &store);
         let mut new = Made::new("b");
         new.config["history"] = json!([]);
         let new = new.base(&store);
@@ -334,7 +334,7 @@ fn no_layer_is_lost_or_kept_twice_whatever_histories_say() {
 fn what_an_image_of_others_takes_away_is_said() {
     let store = MemoryStore::new();
     let change = json!({"config": {"Env": [], "Labels": {}, "Cmd": []}});
-    let (image, old) = foreign(&Made::new("a"), change, &store);
+    let (image, old) = foreign(&Made::new("a"), &change, &store);
     let new = Made::new("b").base(&store);
     let guesses = rebased(&image, Some(&old), &new, &store).unwrap().guesses;
     assert_eq!(guesses.len(), 3, "{guesses:?}");
