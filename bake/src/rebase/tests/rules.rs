@@ -1,8 +1,8 @@
 use bake_formats::oci::config::Execution;
 use bake_formats::tree::{Entry, Mode, Owner};
 
-use super::rule::{RULES, Rule};
-use super::*;
+use super::super::rule::{RULES, Rule};
+use super::super::*;
 use crate::lint::Severity;
 use crate::survey::handmade::{Member, dir, file, hard_link, layer, link, program};
 
