@@ -22,7 +22,7 @@ pub enum Fault {
     #[error("{0}")]
     Unreachable(String),
     /// The registry answered with an error of the specification's list.
-    #[error("the registry answers {status} {code}: {message}")]
+    #[error("the registry answers {status}{}{code}: {message}", if code.is_empty() { "" } else { " " })]
     Refused {
         /// The status code.
         status: u16,
