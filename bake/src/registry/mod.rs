@@ -85,7 +85,7 @@ mod referrers;
 mod tags;
 
 pub use blob::Held;
-pub use call::{Answer, Body, Call, Headers, Method, Patience, Scope, Target, Wire};
+pub use call::{Answer, Body, Call, Headers, Lengths, Method, Patience, Scope, Target, Wire};
 pub use client::{Client, Options};
 pub use clock::{Clock, SystemClock};
 pub use credentials::{Credential, CredentialError, Keychain, Source};
@@ -96,7 +96,7 @@ pub use mount::Mounted;
 pub use observer::{Counts, Event, Observer, Unobserved, shown};
 pub use progress::{Progress, Unwatched};
 pub use referrers::{ListedBy, Referrers, fallback_tag};
-pub use repository::{Access, Repository, Sending};
+pub use repository::{Access, Repository};
 pub use retry::Retries;
 pub use secret::Secret;
 pub use settings::{RegistrySettings, Settings, SettingsError};

@@ -10,7 +10,7 @@ use bake_formats::oci::Reference;
 use url::Url;
 
 use crate::registry::{
-    Access, Answer, Body, Call, Fault, Headers, Method, RegistryError, Repository, Scope, Target,
+    Access, Answer, Body, Call, Fault, Headers, Lengths, RegistryError, Repository, Scope, Target,
     Wire,
 };
 
@@ -87,6 +87,7 @@ impl Reply {
 pub(super) struct Script {
     rows: Mutex<VecDeque<(String, Reply)>>,
     names: Vec<(String, String)>,
+    lengths: Lengths,
     seen: Mutex<Seen>,
 }
 
@@ -102,7 +103,12 @@ impl Script {
         let names = names.iter().map(|(name, digest)| (digest.to_string(), (*name).to_owned()));
         let rows = rows.into_iter().map(|(line, reply)| (line.to_owned(), reply));
         let (rows, names) = (Mutex::new(rows.collect()), names.collect());
-        Self { rows, names, seen: Mutex::default() }
+        Self { rows, names, lengths: Lengths::default(), seen: Mutex::default() }
+    }
+
+    /// Changes how long bodies may be.
+    pub(super) fn with_lengths(self, lengths: Lengths) -> Self {
+        Self { lengths, ..self }
     }
 
     /// Returns `r.test/acme/app`, to be written to.
@@ -151,8 +157,8 @@ pub(super) fn reference(text: &str) -> Reference {
 /// Returns a call as a line: `PATCH URL content-range=0-3 +4`.
 fn line(call: &Call<'_>) -> String {
     let mut line = match &call.target {
-        Target::Path(path) => format!("{} {path}", call.method.name()),
-        Target::Url(url) => format!("{} {url}", call.method.name()),
+        Target::Path(path) => format!("{} {path}", call.method.as_str()),
+        Target::Url(url) => format!("{} {url}", call.method.as_str()),
     };
     for name in ["range", "content-range", "if-match"] {
         if let Some(value) = call.headers.get(name) {
@@ -165,12 +171,6 @@ fn line(call: &Call<'_>) -> String {
         Body::Stream { len, .. } => line.push_str(&format!(" +{len}")),
     }
     line
-}
-
-impl Method {
-    fn name(self) -> String {
-        format!("{self:?}").to_uppercase()
-    }
 }
 
 impl Wire for Script {
@@ -217,6 +217,11 @@ impl Wire for Script {
             url,
             body: Box::new(Breaking { body: Cursor::new(body), breaks }),
         })
+    }
+
+    fn lengths(&self, registry: &str) -> Lengths {
+        assert_eq!(registry, "r.test");
+        self.lengths
     }
 
     fn renew(&self, registry: &str, scopes: &[Scope]) {

@@ -7,7 +7,7 @@ use bake_formats::blob::{Blob, BlobSource, BlobStore, MemoryStore};
 use bake_formats::digest::Digest;
 
 use super::script::{Reply, Script, denied, lost, status, told};
-use crate::registry::{Fault, Mounted, Progress, Sending, Unwatched};
+use crate::registry::{Fault, Lengths, Mounted, Progress, Unwatched};
 
 const POST: &str = "POST acme/app/blobs/uploads/";
 const HEAD: &str = "HEAD acme/app/blobs/D";
@@ -25,21 +25,21 @@ fn accepted(location: &str, range: &str) -> Reply {
 }
 
 /// Uploads `BYTES` by a script; returns what was sent, and how it went.
-fn upload(sending: Sending, rows: Vec<(&str, Reply)>) -> (Vec<u8>, Result<(), String>) {
+fn upload(lengths: Lengths, rows: Vec<(&str, Reply)>) -> (Vec<u8>, Result<(), String>) {
     let store = MemoryStore::new();
     let blob = store.put(BYTES).unwrap();
-    upload_from(&store, blob, sending, rows)
+    upload_from(&store, blob, lengths, rows)
 }
 
 fn upload_from(
     source: &dyn BlobSource,
     blob: Blob,
-    sending: Sending,
+    lengths: Lengths,
     rows: Vec<(&str, Reply)>,
 ) -> (Vec<u8>, Result<(), String>) {
-    let script = Script::new(&[("D", blob.digest)], rows);
+    let script = Script::new(&[("D", blob.digest)], rows).with_lengths(lengths);
     let progress = Count::default();
-    let repository = script.repository().with_sending(sending);
+    let repository = script.repository();
     let result = repository.upload(blob, source, None, &progress);
     if result.is_ok() {
         let shown = progress.0.load(Ordering::Relaxed);
@@ -61,13 +61,13 @@ impl Progress for Count {
     }
 }
 
-fn chunks(chunk_size: u64) -> Sending {
-    Sending { chunk_size: Some(chunk_size), max_body: None }
+fn chunks(chunk_size: u64) -> Lengths {
+    Lengths { chunk_size: Some(chunk_size), max_body: None }
 }
 
 /// Checks rows that end well: `sent` is every byte that went over the wire, in order.
-fn expect(name: &str, sending: Sending, sent: &[u8], rows: Vec<(&str, Reply)>) {
-    let (found, result) = upload(sending, rows);
+fn expect(name: &str, lengths: Lengths, sent: &[u8], rows: Vec<(&str, Reply)>) {
+    let (found, result) = upload(lengths, rows);
     assert_eq!(result, Ok(()), "{name}");
     assert_eq!(String::from_utf8(found), String::from_utf8(sent.to_vec()), "{name}");
 }
@@ -77,7 +77,7 @@ fn a_blob_is_two_requests() {
     for code in [200, 201, 204] {
         expect(
             "usual",
-            Sending::default(),
+            Lengths::default(),
             BYTES,
             vec![(POST, session()), ("PUT https://r.test/up/1?s=a&digest=D +10", status(code))],
         );
@@ -100,7 +100,7 @@ fn the_location_is_used_as_it_is() {
         let put = format!("PUT {expected} +10");
         expect(
             location,
-            Sending::default(),
+            Lengths::default(),
             BYTES,
             vec![(POST, status(202).with("Location", location)), (&put, status(201))],
         );
@@ -116,10 +116,10 @@ fn a_location_that_leads_nowhere_is_an_error() {
         ("https://[x/", "is unusable"),
     ] {
         let rows = vec![(POST, status(202).with("Location", location))];
-        let (_, result) = upload(Sending::default(), rows);
+        let (_, result) = upload(Lengths::default(), rows);
         assert!(result.as_ref().is_err_and(|error| error.contains(reason)), "{result:?}");
     }
-    let (_, result) = upload(Sending::default(), vec![(POST, status(202))]);
+    let (_, result) = upload(Lengths::default(), vec![(POST, status(202))]);
     assert!(result.is_err_and(|error| error.contains("has no `Location`")));
 }
 
@@ -127,10 +127,10 @@ fn a_location_that_leads_nowhere_is_an_error() {
 fn an_empty_blob_is_sent_too() {
     let store = MemoryStore::new();
     let blob = store.put(b"").unwrap();
-    for sending in [Sending::default(), chunks(4)] {
+    for lengths in [Lengths::default(), chunks(4)] {
         let rows =
             vec![(POST, session()), ("PUT https://r.test/up/1?s=a&digest=D +0", status(201))];
-        assert_eq!(upload_from(&store, blob, sending, rows), (vec![], Ok(())));
+        assert_eq!(upload_from(&store, blob, lengths, rows), (vec![], Ok(())));
     }
 }
 
@@ -218,7 +218,7 @@ fn an_answer_of_201_to_the_last_chunk_is_looked_into() {
 fn a_lost_connection_goes_on_where_the_session_is() {
     expect(
         "in one piece",
-        Sending::default(),
+        Lengths::default(),
         b"01234566789",
         vec![
             (POST, session()),
@@ -249,7 +249,7 @@ fn a_lost_connection_goes_on_where_the_session_is() {
     );
     expect(
         "before the first byte",
-        Sending::default(),
+        Lengths::default(),
         BYTES,
         vec![
             (POST, session()),
@@ -264,7 +264,7 @@ fn a_lost_connection_goes_on_where_the_session_is() {
 fn an_end_that_was_not_heard_is_looked_up() {
     expect(
         "there",
-        Sending::default(),
+        Lengths::default(),
         BYTES,
         vec![
             (POST, session()),
@@ -275,7 +275,7 @@ fn an_end_that_was_not_heard_is_looked_up() {
     );
     expect(
         "not there",
-        Sending::default(),
+        Lengths::default(),
         BYTES,
         vec![
             (POST, session()),
@@ -288,7 +288,7 @@ fn an_end_that_was_not_heard_is_looked_up() {
     );
     expect(
         "busy at the end",
-        Sending::default(),
+        Lengths::default(),
         BYTES,
         vec![
             (POST, session()),
@@ -299,7 +299,7 @@ fn an_end_that_was_not_heard_is_looked_up() {
     );
     expect(
         "session gone because it ended",
-        Sending::default(),
+        Lengths::default(),
         BYTES,
         vec![
             (POST, session()),
@@ -313,7 +313,7 @@ fn an_end_that_was_not_heard_is_looked_up() {
 fn a_session_that_is_gone_is_replaced() {
     expect(
         "gone",
-        Sending::default(),
+        Lengths::default(),
         b"0123450123456789",
         vec![
             (POST, session()),
@@ -345,7 +345,7 @@ fn a_session_that_is_gone_is_replaced() {
 fn a_session_that_has_what_was_never_sent_is_replaced() {
     expect(
         "too much",
-        Sending::default(),
+        Lengths::default(),
         b"0120123456789",
         vec![
             (POST, session()),
@@ -393,15 +393,15 @@ fn out_of_order_asks_for_the_offset() {
         ("PATCH https://r.test/up/2 content-range=5-9 +5", status(202)),
         ("PUT https://r.test/up/2?digest=D +0", status(201)),
     ]);
-    let sending = Sending { chunk_size: None, max_body: Some(5) };
-    expect("416 without end, short bodies", sending, b"012340123456789", limited);
+    let lengths = Lengths { chunk_size: None, max_body: Some(5) };
+    expect("416 without end, short bodies", lengths, b"012340123456789", limited);
 }
 
 #[test]
 fn a_token_that_ends_in_mid_upload_is_renewed() {
     expect(
         "with the body",
-        Sending::default(),
+        Lengths::default(),
         b"01234567890123456789",
         vec![
             (POST, session()),
@@ -434,7 +434,7 @@ fn a_token_that_ends_in_mid_upload_is_renewed() {
         put(),
         ("DELETE https://r.test/up/1?s=a", status(204)),
     ];
-    let (_, result) = upload(Sending::default(), rows);
+    let (_, result) = upload(Lengths::default(), rows);
     assert!(result.is_err_and(|error| error.contains("the registry answers 401")));
 }
 
@@ -472,7 +472,7 @@ fn a_body_that_is_too_long_is_cut() {
     assert_eq!(script.finish().len(), 300_000 + 1000 + 80_000);
 
     let (_, result) = upload(
-        Sending::default(),
+        Lengths::default(),
         vec![
             (POST, session()),
             ("PUT https://r.test/up/1?s=a&digest=D +10", status(413)),
@@ -484,10 +484,10 @@ fn a_body_that_is_too_long_is_cut() {
 
 #[test]
 fn a_known_limit_is_kept_from_the_start() {
-    let sending = Sending { chunk_size: None, max_body: Some(6) };
+    let lengths = Lengths { chunk_size: None, max_body: Some(6) };
     expect(
         "limit",
-        sending,
+        lengths,
         BYTES,
         vec![
             (POST, session()),
@@ -502,7 +502,7 @@ fn a_known_limit_is_kept_from_the_start() {
 fn a_form_that_a_registry_does_not_know_is_changed_once() {
     expect(
         "no bytes in PUT",
-        Sending::default(),
+        Lengths::default(),
         b"01234567890123456789",
         vec![
             (POST, session()),
@@ -527,7 +527,7 @@ fn a_form_that_a_registry_does_not_know_is_changed_once() {
         ],
     );
     let (_, result) = upload(
-        Sending::default(),
+        Lengths::default(),
         vec![
             (POST, session()),
             ("PUT https://r.test/up/1?s=a&digest=D +10", status(400)),
@@ -543,7 +543,7 @@ fn a_form_that_a_registry_does_not_know_is_changed_once() {
 #[test]
 fn bytes_that_do_not_have_their_digest_are_told() {
     let (_, result) = upload(
-        Sending::default(),
+        Lengths::default(),
         vec![
             (POST, session()),
             ("PUT https://r.test/up/1?s=a&digest=D +10", status(400).code("DIGEST_INVALID")),
@@ -569,7 +569,7 @@ fn bytes_that_do_not_have_their_digest_are_told() {
     );
     let other = Digest::of(b"other").to_string();
     let (_, result) = upload(
-        Sending::default(),
+        Lengths::default(),
         vec![
             (POST, session()),
             (
@@ -586,7 +586,7 @@ fn bytes_that_do_not_have_their_digest_are_told() {
 fn a_slow_end_is_waited_for() {
     expect(
         "202",
-        Sending::default(),
+        Lengths::default(),
         BYTES,
         vec![
             (POST, session()),
@@ -609,14 +609,14 @@ fn enough_is_enough() {
         rows.push((pause, told()));
     }
     rows.push(("DELETE https://r.test/up/1?s=a", lost(0)));
-    let (_, result) = upload(Sending::default(), rows);
+    let (_, result) = upload(Lengths::default(), rows);
     assert!(result.is_err_and(|error| error.ends_with("the connection broke")));
 }
 
 #[test]
 fn what_is_refused_is_given_up() {
     let (_, result) = upload(
-        Sending::default(),
+        Lengths::default(),
         vec![
             (POST, session()),
             ("PUT https://r.test/up/1?s=a&digest=D +10", status(403).code("DENIED")),
@@ -624,9 +624,9 @@ fn what_is_refused_is_given_up() {
         ],
     );
     assert!(result.is_err_and(|error| error.contains("the registry answers 403 DENIED: no")));
-    let (sent, result) = upload(Sending::default(), vec![(POST, status(403).code("DENIED"))]);
+    let (sent, result) = upload(Lengths::default(), vec![(POST, status(403).code("DENIED"))]);
     assert!(sent.is_empty() && result.is_err());
-    let (sent, result) = upload(Sending::default(), vec![(POST, denied())]);
+    let (sent, result) = upload(Lengths::default(), vec![(POST, denied())]);
     assert!(sent.is_empty() && result.is_err_and(|error| error.contains("not logged in")));
 }
 
@@ -657,14 +657,14 @@ fn a_source_that_fails_is_told_from_a_connection_that_breaks() {
     };
     let blob = Blob::of(BYTES);
     let short = Faulty { bytes: b"012", error: None };
-    let (_, result) = upload_from(&short, blob, Sending::default(), rows());
+    let (_, result) = upload_from(&short, blob, Lengths::default(), rows());
     let error = result.unwrap_err();
     assert!(
         error.contains("expected 10 bytes of blob") && error.contains("found only 3"),
         "{error}"
     );
     let broken = Faulty { bytes: b"", error: Some("the disk is gone") };
-    let (_, result) = upload_from(&broken, blob, Sending::default(), rows());
+    let (_, result) = upload_from(&broken, blob, Lengths::default(), rows());
     assert!(result.is_err_and(|error| error.ends_with("the disk is gone")));
 }
 

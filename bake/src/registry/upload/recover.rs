@@ -8,7 +8,8 @@ use super::session;
 use crate::registry::action::Action;
 use crate::registry::call::{Answer, Headers, Method, Target};
 use crate::registry::error::RegistryError;
-use crate::registry::refusal::{self, Refusal};
+use crate::registry::refusal::Refusal;
+use crate::registry::retry::is_passing;
 
 /// How many sessions one blob may take besides the first.
 const MAX_RESTARTS: u32 = 3;
@@ -89,7 +90,7 @@ impl Kind {
     fn of(refusal: &Refusal) -> Self {
         let has = |code: &str| refusal.has(code);
         match refusal.status {
-            status if refusal::is_passing(status) => Self::Busy,
+            status if is_passing(status) => Self::Busy,
             401 => Self::Unauthorized,
             413 => Self::TooLong,
             416 => Self::OutOfOrder,
@@ -238,7 +239,10 @@ impl Upload<'_> {
         let answer = self.repository.ask(&self.action, Method::Get, target, Headers::default())?;
         let found = match answer.status {
             200 | 202 | 204 => session::held(&answer, self.held, self.sent),
-            _ => None,
+            _ => {
+                drop(Refusal::read(answer));
+                return self.restart(cause.clone());
+            }
         };
         let Some(found) = found else { return self.restart(cause.clone()) };
         session.advance(&self.action, &answer)?;
