@@ -173,7 +173,7 @@ fn a_registry_that_stored_other_bytes_is_caught() {
     for reply in
         [status(201), status(200), status(201).with("Docker-Content-Digest", digest().to_string())]
     {
-        assert_eq!(write(vec![(&put, reply)]).unwrap().stored().unwrap(), false);
+        assert!(!write(vec![(&put, reply)]).unwrap().stored().unwrap());
     }
     let subject = status(201).with("OCI-Subject", Digest::of(b"subject").to_string());
     assert!(write(vec![(&put, subject)]).unwrap().stored().unwrap());

@@ -1,5 +1,6 @@
 //! Traces: which requests are made in which situation, in order.
 
+mod chaos;
 mod downloads;
 mod manifests;
 mod mounts;

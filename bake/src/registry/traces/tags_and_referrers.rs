@@ -3,7 +3,7 @@
 use bake_formats::blob::Blob;
 use bake_formats::digest::Digest;
 use bake_formats::oci::Descriptor;
-use bake_formats::oci::descriptor::media_type;
+use bake_formats::oci::descriptor::{StringMap, media_type};
 use bake_formats::oci::index::Index;
 use bake_formats::oci::json::canonical;
 
@@ -29,7 +29,7 @@ fn tags_come_in_pages() {
     assert_eq!(tags(vec![(LIST, page("null"))]).unwrap(), [""; 0]);
     for link in [
         r#"</v2/acme/app/tags/list?last=2&n=1000>; rel="next""#,
-        r#"<https://r.test/v2/acme/app/tags/list?last=2&n=1000>;rel=next"#,
+        "<https://r.test/v2/acme/app/tags/list?last=2&n=1000>;rel=next",
         r#"<?last=2&n=1000>; title="a, b"; REL="prefetch Next""#,
         r#"<x>; rel="first", <list?last=2&n=1000>; rel="next""#,
     ] {
@@ -88,7 +88,7 @@ fn listed(name: &str, artifact_type: &str) -> Descriptor {
 }
 
 fn index(manifests: &[Descriptor]) -> Vec<u8> {
-    canonical(&Index::new(manifests.to_vec(), Default::default())).unwrap()
+    canonical(&Index::new(manifests.to_vec(), StringMap::new())).unwrap()
 }
 
 fn indexed(manifests: &[Descriptor]) -> Reply {

@@ -140,6 +140,7 @@ impl Upload<'_> {
                 self.restart(trouble.error)?;
                 Ok(false)
             }
+            Kind::Unsupported if self.doubtful => self.start_over(trouble.error).map(|()| false),
             Kind::Altered => self.start_over(trouble.error).map(|()| false),
             Kind::Unsupported => self.change_form(trouble.error).map(|()| false),
             Kind::Refused => Err(trouble.error),
@@ -249,7 +250,8 @@ impl Upload<'_> {
         if found > self.held {
             self.tries.progressed();
         }
-        self.doubtful |= found > 0;
+        // Even an empty session is in doubt: `0-0` may be a byte that it has.
+        self.doubtful = true;
         self.settle(found);
         Ok(())
     }
