@@ -12,7 +12,7 @@ use crate::format::ReadError;
 pub(super) const SCHEMA_VERSION: u64 = 2;
 
 /// How many layers are read; container engines give up at about 127.
-const MAX_LAYERS: usize = 1000;
+pub(super) const MAX_LAYERS: usize = 1000;
 
 /// An image manifest.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -30,18 +30,30 @@
 
 pub mod accounts;
 pub mod archive;
+pub mod artifact;
+mod assemble;
 pub mod base;
 pub mod config;
+mod databases;
 pub mod descriptor;
+mod docker_archive;
+mod documents;
+mod find;
 pub mod index;
 pub mod json;
 pub mod layer;
 pub mod layering;
 pub mod layout;
 pub mod manifest;
+mod merge;
 mod model;
+pub mod platform;
 pub mod read;
+mod reader;
+pub mod rebase;
+mod record;
 mod reference;
+mod support;
 #[cfg(test)]
 mod tests;
 mod verify;
@@ -51,14 +63,22 @@ pub mod written;
 
 pub use accounts::{Accounts, Group, User};
 pub use archive::Archive;
-pub use base::Base;
-pub use descriptor::{Descriptor, Platform};
-pub use index::join;
-pub use layering::{LayerRule, Layering};
+pub use artifact::{Artifact, ArtifactFile, ArtifactIndex};
+pub use base::{Base, Databases};
+pub use descriptor::{Descriptor, Kind, media_type};
+pub use documents::{BASE_DIGEST_KEY, BASE_NAME_KEY, BuiltOn, Documents};
+pub use find::ListedImage;
+pub use index::{Index, join};
+pub use layering::{LayerRule, Layering, MAX_WRITTEN_LAYERS};
 pub use layout::Layout;
+pub use manifest::Manifest;
 pub use model::{DEFAULT_PATH, Image, OWN_PREFIX, StateDirectory};
-pub use read::{Documents, Limits, PlatformImage, read_all};
+pub use platform::{Platform, select};
+pub use read::{Limits, PlatformImage, read_all, read_one};
+pub use reader::LayoutReader;
+pub use rebase::{Rebase, RebaseError, Rebased, rebase};
 pub use reference::{Reference, ReferenceError};
+pub use support::SupportFile;
 pub use write::{TREE_KEY, write};
 pub use written::{Written, WrittenImage};
 
