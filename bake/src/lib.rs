@@ -36,6 +36,8 @@ pub mod pack;
 
 pub mod inspected;
 
+pub mod layers;
+
 pub mod lower;
 
 pub mod opened;

@@ -278,3 +278,93 @@ fn fault_in_media_type(text: &str) -> Option<&'static str> {
     let is_valid = text.split_once('/').is_some_and(|(kind, name)| is_name(kind) && is_name(name));
     (!is_valid).then_some("expected a media type, e.g. application/vnd.example.thing")
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn artifact() -> Artifact {
+        let file = |title: &str| ArtifactFile {
+            title: title.into(),
+            media_type: "application/vnd.debian.binary-package".into(),
+            blob: Blob::of(title.as_bytes()),
+            annotations: StringMap::from([("a.b".to_owned(), "c".to_owned())]),
+        };
+        let mut subject = Descriptor::new(media_type::INDEX, Blob::of(b"image"));
+        subject.annotations.insert("not".into(), "copied".into());
+        Artifact {
+            artifact_type: "application/vnd.debian.binary-package".into(),
+            files: vec![file("hello_1.0_amd64.deb"), file("hello_1.0_amd64.changes")],
+            subject: Some(subject),
+            annotations: StringMap::from([("x.y".to_owned(), "z".to_owned())]),
+        }
+    }
+
+    #[test]
+    fn a_manifest_says_what_the_specification_asks_for() {
+        let Described { descriptor, bytes } = artifact().manifest().unwrap();
+        let text = String::from_utf8(bytes.clone()).unwrap();
+        let empty = r#""config":{"digest":"sha256:44136fa355b3678a1146ad16f7e8649e94fb4fc21fe77e8310c060f61caaff8a","mediaType":"application/vnd.oci.empty.v1+json","size":2}"#;
+        assert!(text.contains(empty), "{text}");
+        assert!(text.contains(r#""org.opencontainers.image.title":"hello_1.0_amd64.deb""#));
+        assert!(!text.contains("copied"), "{text}");
+        assert_eq!(descriptor.digest, Blob::of(&bytes).digest);
+        assert_eq!(descriptor.other["artifactType"], "application/vnd.debian.binary-package");
+        assert_eq!(descriptor.annotations, artifact().annotations);
+        let strict: oci_spec::image::ImageManifest = serde_json::from_slice(&bytes).unwrap();
+        assert_eq!(strict.artifact_type().as_ref().unwrap().to_string(), artifact().artifact_type);
+        assert!(strict.subject().is_some());
+    }
+
+    #[test]
+    fn reading_undoes_writing() {
+        let mut expected = artifact();
+        expected.subject.as_mut().unwrap().annotations.clear();
+        let bytes = artifact().manifest().unwrap().bytes;
+        assert_eq!(Artifact::parse(&bytes).unwrap(), expected);
+        let nothing = Artifact { files: Vec::new(), subject: None, ..artifact() };
+        assert_eq!(Artifact::parse(&nothing.manifest().unwrap().bytes).unwrap(), nothing);
+        let index = ArtifactIndex {
+            artifact_type: "application/vnd.bake.release.v1".into(),
+            manifests: vec![artifact().manifest().unwrap().descriptor],
+            subject: expected.subject,
+            annotations: StringMap::new(),
+        };
+        let written = index.index().unwrap();
+        assert_eq!(ArtifactIndex::parse(&written.bytes).unwrap(), Some(index));
+        let plain = json::canonical(&Index::new(Vec::new(), StringMap::new())).unwrap();
+        assert_eq!(ArtifactIndex::parse(&plain).unwrap(), None);
+    }
+
+    #[test]
+    fn reads_artifacts_from_before_there_was_a_type() {
+        let text = format!(
+            r#"{{"schemaVersion":2,"config":{{"mediaType":"application/vnd.old.config","digest":"{}","size":2}},"layers":[]}}"#,
+            empty().digest
+        );
+        let found = Artifact::parse(text.as_bytes()).unwrap();
+        assert_eq!(found.artifact_type, "application/vnd.old.config");
+        assert_eq!(found.files, []);
+    }
+
+    #[test]
+    fn rejects_titles_that_are_no_file_names_and_types_that_are_none() {
+        for title in ["../x", "/etc/passwd", "a/b", "..", ".", "a\nb", "a\\b", &"a".repeat(256)] {
+            let mut artifact = artifact();
+            artifact.files[0].title = title.into();
+            assert!(artifact.manifest().is_err(), "{title}");
+            let descriptor = artifact.files[0].descriptor();
+            let manifest = Manifest::new(empty(), vec![descriptor], StringMap::new());
+            let error = Artifact::parse(&json::canonical(&manifest).unwrap()).unwrap_err();
+            assert!(error.to_string().contains("one plain file name"), "{title}: {error}");
+        }
+        let mut twice = artifact();
+        twice.files[1] = twice.files[0].clone();
+        assert!(twice.manifest().unwrap_err().to_string().contains("each title once"));
+        for text in ["", "x", "a/", "/b", "a/b c", "a/b/c", "a/ä"] {
+            let artifact = Artifact { artifact_type: text.into(), ..artifact() };
+            let error = artifact.manifest().unwrap_err().to_string();
+            assert!(error.contains("expected a media type"), "{text}: {error}");
+        }
+    }
+}

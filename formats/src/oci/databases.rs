@@ -100,3 +100,60 @@ impl<'a> Known<'a> {
         known
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const PASSWD: &[u8] = b"root:x:0:0:root:/root:/bin/bash\nwww:x:33:33:w\xe9b:/var/www:/bin/sh\n";
+    const GROUP: &[u8] = b"root:x:0:\nwww:x:33:a,b\nstaff:x:50:";
+
+    fn merge(users: &[(&str, u32)], groups: &[(&str, u32)]) -> Result<Vec<String>, String> {
+        let user = |(name, id): &(&str, u32)| User {
+            name: (*name).into(),
+            id: *id,
+            gid: *id,
+            home: "/".into(),
+            shell: "/bin/sh".into(),
+        };
+        let group = |(name, id): &(&str, u32)| Group { name: (*name).into(), id: *id };
+        let accounts = Accounts {
+            users: users.iter().map(user).collect(),
+            groups: groups.iter().map(group).collect(),
+        };
+        let base = Databases { passwd: PASSWD.to_vec(), group: GROUP.to_vec() };
+        let files = merged(&base, &accounts).map_err(|error| error.to_string())?;
+        Ok(files.iter().map(|(path, text)| format!("{path} {}", escape(text))).collect())
+    }
+
+    #[test]
+    fn adds_what_the_base_has_not_and_changes_nothing_else() {
+        let all = [("root", 0), ("www", 33)];
+        assert_eq!(merge(&all, &all).unwrap(), [""; 0]);
+        let found = merge(&[("root", 0), ("app", 7)], &[("app", 7), ("lib", 8)]).unwrap();
+        let passwd = [PASSWD, b"app:x:7:7::/:/bin/sh\n"].concat();
+        let group = [GROUP, b"\napp:x:7:\nlib:x:8:\n"].concat();
+        let expected = [("/etc/passwd", passwd), ("/etc/group", group)]
+            .map(|(p, t)| format!("{p} {}", escape(&t)));
+        assert_eq!(found, expected);
+        assert_eq!(merge(&all, &[("app", 7)]).unwrap().len(), 1);
+    }
+
+    #[test]
+    fn rejects_accounts_that_the_base_has_otherwise() {
+        let error = merge(&[("www", 34)], &[]).unwrap_err();
+        assert!(
+            error.contains("has the user www with the number 33, the image with 34"),
+            "{error}"
+        );
+        let error = merge(&[], &[("app", 50)]).unwrap_err();
+        assert!(error.contains("has the number 50 of the group app as staff"), "{error}");
+    }
+
+    #[test]
+    fn lines_that_say_nothing_are_left_alone() {
+        let passwd = b"# comment\n\n+::::::\n:x:5:5::/:/\nx:y\na:x:nine:1::/:/\nb:x:6:6::/:/";
+        let known = Known::of(passwd);
+        assert_eq!(known.ids.into_iter().collect::<Vec<_>>(), [(&b"b"[..], 6)]);
+    }
+}

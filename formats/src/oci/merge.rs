@@ -168,3 +168,186 @@ pub(super) fn history(history: &[History], layers: usize, created: Option<&str>)
     }));
     filled
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::super::json::{self as text, Document};
+    use super::super::model::Image;
+    use super::super::platform::Platform;
+    use super::*;
+
+    /// Merges a configuration with what a model says.
+    fn merged(base: Value, change: impl Fn(&mut Image)) -> Value {
+        let mut whole = json!({
+            "architecture": "amd64", "os": "linux", "rootfs": {"type": "layers", "diff_ids": []},
+        });
+        for (key, value) in base.as_object().unwrap() {
+            whole[key] = value.clone();
+        }
+        let base = Config::parse(whole.to_string().as_bytes()).unwrap();
+        let mut image = Image::new("x", "1", Platform::new("linux", "amd64"));
+        change(&mut image);
+        let merged = merge(&base, &Own::of(&image), Some("2020-01-01T00:00:00Z".into()));
+        serde_json::from_slice(&text::canonical(&merged).unwrap()).unwrap()
+    }
+
+    fn strings(texts: &[&str]) -> Vec<String> {
+        texts.iter().map(ToString::to_string).collect()
+    }
+
+    #[test]
+    fn env_keeps_the_order_of_the_base_and_ours_override() {
+        let default = format!("PATH={DEFAULT_PATH}");
+        let default_and_mine = format!("PATH=/mine:{DEFAULT_PATH}");
+        let rows: [(&[&str], &[&str], &[&str]); 12] = [
+            (&["PATH=/b", "B=1", "C=2"], &["C=3", "A=4", "B="], &["PATH=/b", "B=", "C=3", "A=4"]),
+            (&[], &["A=1"], &[&default, "A=1"]),
+            (&["B=1"], &["A=1"], &[&default, "B=1", "A=1"]),
+            (&["B=1"], &["PATH=/own"], &["B=1", "PATH=/own"]),
+            (&["PATH=/b"], &["PATH=/own"], &["PATH=/own"]),
+            (&["PATH=/b"], &["PATH=/mine:$PATH"], &["PATH=/mine:/b"]),
+            (&["PATH=/b"], &["PATH=${PATH}:/mine:$PATH"], &["PATH=/b:/mine:/b"]),
+            (&["PATH=/b"], &["PATH=$PATHS:$HOME:${PATHS}:$"], &["PATH=$PATHS:$HOME:${PATHS}:$"]),
+            (&[], &["PATH=/mine:$PATH"], &[&default_and_mine]),
+            (&["PATH=/b"], &["X=$PATH"], &["PATH=/b", "X=$PATH"]),
+            // The last of several counts, as in a shell, and a line that is no variable stays.
+            (&["A=1", "junk", "A=2", "PATH=/b"], &["A=3"], &["A=3", "junk", "PATH=/b"]),
+            (&["PATH=/a", "PATH=/b"], &["PATH=$PATH"], &["PATH=/b"]),
+        ];
+        for (base, own, expected) in rows {
+            assert_eq!(env(&strings(base), &strings(own)), expected, "{base:?} {own:?}");
+        }
+    }
+
+    #[test]
+    fn an_entrypoint_of_ours_drops_the_arguments_of_the_base() {
+        let rows: [(&[&str], &[&str], Value, Value); 4] = [
+            (&[], &[], json!(["/b"]), json!(["-b"])),
+            (&["/own"], &[], json!(["/own"]), Value::Null),
+            (&["/own"], &["-o"], json!(["/own"]), json!(["-o"])),
+            (&[], &["-o"], json!(["/b"]), json!(["-o"])),
+        ];
+        for (entrypoint, cmd, expected_entrypoint, expected_cmd) in rows {
+            let base = json!({"config": {"Entrypoint": ["/b"], "Cmd": ["-b"]}});
+            let found = merged(base, |image| {
+                (image.entrypoint, image.cmd) = (strings(entrypoint), strings(cmd));
+            });
+            assert_eq!(found["config"]["Entrypoint"], expected_entrypoint, "{entrypoint:?}");
+            assert_eq!(found["config"]["Cmd"], expected_cmd, "{entrypoint:?} {cmd:?}");
+        }
+    }
+
+    #[test]
+    fn single_values_are_ours_or_the_base_s() {
+        let base = || {
+            json!({
+                "author": "B",
+                "config": {"User": "b", "WorkingDir": "/b", "StopSignal": "SIGB"},
+            })
+        };
+        let found = merged(base(), |_| {});
+        let config = &found["config"];
+        let single = |config: &Value| {
+            ["User", "WorkingDir", "StopSignal"].map(|key| config[key].as_str().unwrap().to_owned())
+        };
+        assert_eq!(
+            (single(config), &found["author"]),
+            (["b", "/b", "SIGB"].map(Into::into), &json!("B"))
+        );
+        let found = merged(base(), |image| {
+            image.user = Some("o".into());
+            image.working_dir = Some("/o".into());
+            image.stop_signal = Some("SIGO".into());
+            image.author = Some("O".into());
+        });
+        let config = &found["config"];
+        assert_eq!(
+            (single(config), &found["author"]),
+            (["o", "/o", "SIGO"].map(Into::into), &json!("O"))
+        );
+    }
+
+    #[test]
+    fn ports_and_volumes_are_united() {
+        let base = json!({"config": {
+            "ExposedPorts": {"80/tcp": {}, "1/udp": {}}, "Volumes": {"/b": {"x": 1}},
+        }});
+        let found = merged(base, |image| {
+            image.exposed_ports = strings(&["80/tcp", "443/tcp"]).into_iter().collect();
+            image.volumes = strings(&["/o", "/b"]).into_iter().collect();
+        });
+        assert_eq!(
+            found["config"]["ExposedPorts"],
+            json!({"1/udp": {}, "443/tcp": {}, "80/tcp": {}})
+        );
+        assert_eq!(found["config"]["Volumes"], json!({"/b": {"x": 1}, "/o": {}}));
+    }
+
+    #[test]
+    fn labels_of_ours_lie_over_the_base_s() {
+        let base = json!({"config": {"Labels": {"a": "b", "both": "b"}}});
+        let found = merged(base, |image| {
+            image.labels = [("both", "o"), ("z", "o")].map(|(k, v)| (k.into(), v.into())).into();
+        });
+        assert_eq!(found["config"]["Labels"], json!({"a": "b", "both": "o", "z": "o"}));
+    }
+
+    #[test]
+    fn a_health_check_goes_with_the_command_that_it_was_written_for() {
+        let base = || json!({"config": {"Healthcheck": {"Test": ["CMD", "b"]}, "Cmd": ["b"]}});
+        let is_kept = |found: &Value| found["config"].get("Healthcheck").is_some();
+        assert!(is_kept(&merged(base(), |image| image.user = Some("o".into()))));
+        assert!(!is_kept(&merged(base(), |image| image.cmd = strings(&["o"]))));
+        assert!(!is_kept(&merged(base(), |image| image.entrypoint = strings(&["o"]))));
+    }
+
+    #[test]
+    fn other_fields_survive_but_those_of_the_base_s_own_build() {
+        let base = json!({
+            "os.version": "10", "os.features": ["win32k"], "x": {"y": [1, null]},
+            "config": {"OnBuild": ["RUN b"], "ArgsEscaped": true, "Shell": ["b"], "z": 1},
+        });
+        let found = merged(base, |_| {});
+        assert_eq!(found["os.version"], "10");
+        assert_eq!(found["os.features"], json!(["win32k"]));
+        assert_eq!(found["x"], json!({"y": [1, null]}));
+        let expected = json!({"Shell": ["b"], "z": 1, "Env": [format!("PATH={DEFAULT_PATH}")]});
+        assert_eq!(found["config"], expected);
+    }
+
+    #[test]
+    fn the_variant_is_ours_or_the_base_s_and_the_time_is_ours() {
+        let base = json!({"variant": "v8", "created": "1999-01-01T00:00:00Z"});
+        let found = merged(base.clone(), |_| {});
+        assert_eq!(
+            (&found["variant"], &found["created"]),
+            (&json!("v8"), &json!("2020-01-01T00:00:00Z"))
+        );
+        let found = merged(base, |image| image.platform.variant = Some("v9".into()));
+        assert_eq!(found["variant"], "v9");
+    }
+
+    #[test]
+    fn history_has_one_entry_for_each_layer() {
+        let entry = |text: &str| History {
+            empty_layer: text.starts_with('-'),
+            comment: Some(text.trim_start_matches('-').to_owned()),
+            ..History::default()
+        };
+        let rows: [(&[&str], usize, &[&str]); 6] = [
+            (&["a", "-b", "c"], 2, &["a", "-b", "c"]),
+            (&[], 0, &[]),
+            (&[], 2, &[UNMENTIONED, UNMENTIONED]),
+            (&["-a"], 1, &["-a", UNMENTIONED]),
+            (&["a", "-b"], 2, &["a", "-b", UNMENTIONED]),
+            (&["a", "b", "-c", "d"], 1, &["a", "-b", "-c", "-d"]),
+        ];
+        for (given, layers, expected) in rows {
+            let given: Vec<_> = given.iter().map(|text| entry(text)).collect();
+            let expected: Vec<_> = expected.iter().map(|text| entry(text)).collect();
+            assert_eq!(history(&given, layers, None), expected, "{given:?}");
+        }
+    }
+}
