@@ -130,14 +130,12 @@ pub(super) fn assemble(
     if let Some(tree) = overlay.tree {
         annotations.insert(TREE_KEY.into(), tree.to_string());
     }
-    let other = match overlay.foreign {
-        Some(foreign) => foreign.manifest,
-        None => {
-            let record = json::canonical(&Record::of(image, base_record))?;
-            let record = String::from_utf8_lossy(&record).into_owned();
-            annotations.insert(RECORD_KEY.into(), record);
-            OtherFields::new()
-        }
+    let other = if let Some(foreign) = overlay.foreign {
+        foreign.manifest
+    } else {
+        let record = json::canonical(&Record::of(image, base_record))?;
+        annotations.insert(RECORD_KEY.into(), String::from_utf8_lossy(&record).into_owned());
+        OtherFields::new()
     };
     let stack = Stack { base_layers, layers, annotations, other };
     finish(image, &config, stack, blobs)

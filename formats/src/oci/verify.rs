@@ -6,7 +6,7 @@ use super::archive::{DOCKER_MANIFEST, DockerImage, MAX_DOCKER_MANIFEST};
 use super::config::Config;
 use super::descriptor::{Descriptor, Kind, StringMap, fault_in_key};
 use super::documents::{BASE_DIGEST_KEY, Documents};
-use super::find::{MAX_DEPTH, MAX_MANIFESTS};
+use super::find::{ListedImage, MAX_DEPTH, MAX_MANIFESTS};
 use super::index::Index;
 use super::layer::Role;
 use super::layout::REF_NAME_KEY;
@@ -154,10 +154,8 @@ impl Check<'_> {
         let manifest = Manifest::parse(&self.layout.document::<Manifest>(descriptor)?)?;
         self.annotations(place, &manifest.annotations);
         let mut is_whole = self.blob("image configuration", &manifest.config)?;
-        let documents = match is_whole {
-            true => Some(Documents::read(self.layout, descriptor)?),
-            false => None,
-        };
+        let documents =
+            if is_whole { Some(Documents::read(self.layout, descriptor)?) } else { None };
         let referred = match &documents {
             Some(documents) => documents.referred(self.layout)?,
             None => BTreeSet::new(),
@@ -172,12 +170,16 @@ impl Check<'_> {
         self.images.insert(manifest.config.path(), manifest);
         let Some(documents) = documents.filter(|_| is_whole) else { return Ok(()) };
         self.config(descriptor, &documents.config, documents.manifest.layers.len());
-        self.base(&documents)?;
+        self.base(descriptor, &documents)?;
         self.layers(&documents, &referred)
     }
 
-    /// Compares what the image says of its base in two places.
-    fn base(&mut self, documents: &Documents) -> Result<(), ReadError> {
+    /// Fails on a record that says nothing sensible, and compares what the image says of its base
+    /// in two places.
+    fn base(&mut self, descriptor: &Descriptor, documents: &Documents) -> Result<(), ReadError> {
+        let (name, version) = (String::new(), String::new());
+        let listed = ListedImage { descriptor: descriptor.clone(), name, version };
+        documents.model(&listed).map(drop)?;
         let Some(base) = documents.built_on()? else { return Ok(()) };
         let listed = documents.manifest.annotations.get(BASE_DIGEST_KEY);
         let expected = base.manifest.digest.to_string();

@@ -1,6 +1,6 @@
 //! Images that bake did not make: what is their own is what differs from their base.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::super::assemble::{Foreign, Overlay, assemble};
 use super::super::config::{Config, Execution, History};
@@ -127,8 +127,9 @@ impl Difference {
 
     /// Notes what the image took away from its base, which a merge cannot say.
     fn note_removed(&mut self) {
-        let names = |env: &[String]| -> BTreeMap<String, ()> {
-            env.iter().map(|variable| (merge::name(variable).to_owned(), ())).collect()
+        let names = |env: &[String]| -> Vec<String> {
+            let names: BTreeSet<_> = env.iter().map(|variable| merge::name(variable)).collect();
+            names.into_iter().map(str::to_owned).collect()
         };
         let keys = |what: &str, old: Vec<String>, new: Vec<String>| {
             let gone: Vec<_> = old.into_iter().filter(|key| !new.contains(key)).collect();
@@ -140,17 +141,18 @@ impl Difference {
             })
         };
         let (new, old) = (&self.new, &self.old);
-        fn list<V>(map: &BTreeMap<String, V>) -> Vec<String> {
-            map.keys().cloned().collect()
-        }
         let notes = [
-            keys("variables", list(&names(&old.env)), list(&names(&new.env))),
+            keys("variables", names(&old.env), names(&new.env)),
             keys("labels", list(&old.labels), list(&new.labels)),
             keys("ports", list(&old.exposed_ports), list(&new.exposed_ports)),
             keys("volumes", list(&old.volumes), list(&new.volumes)),
         ];
         self.guesses.extend(notes.into_iter().flatten());
     }
+}
+
+fn list<V>(map: &BTreeMap<String, V>) -> Vec<String> {
+    map.keys().cloned().collect()
 }
 
 /// Returns a value that is not the base's; an empty one takes the base's away.
