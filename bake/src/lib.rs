@@ -38,6 +38,8 @@ pub mod pack;
 
 pub mod inspected;
 
+pub mod layers;
+
 pub mod lower;
 
 pub mod opened;
