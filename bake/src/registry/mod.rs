@@ -52,6 +52,8 @@ mod endpoint;
 
 mod session;
 
+mod login;
+
 mod client;
 
 pub use call::{Answer, Body, Call, Headers, Method, Patience, Scope, Target, Wire};
