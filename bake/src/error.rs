@@ -71,6 +71,16 @@ pub enum Error {
     /// A registry could not do what it was asked.
     #[error(transparent)]
     Registry(#[from] RegistryError),
+    /// An image cannot be read, or not be put onto another base.
+    #[error("{what}")]
+    Image {
+        /// What could not be done to which image.
+        what: String,
+        /// Why not.
+        source: Box<dyn std::error::Error + Send + Sync>,
+        /// What to do about it.
+        hint: Option<String>,
+    },
     /// A package repository, or what is to become part of it, is not as it must be.
     #[error("{place}: {reason}")]
     Repository {

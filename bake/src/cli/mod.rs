@@ -78,6 +78,8 @@ enum Command {
     Store(commands::store::StoreCommand),
     /// Make and update package repositories: folders that any web server can serve
     Repo(commands::repo::Repo),
+    /// Put an image onto another base without building it, if it would still work there
+    Rebase(Box<commands::rebase::Rebase>),
     /// Tools for writing recipes
     Recipe(commands::recipe::Recipe),
     /// Print a completion script for a shell
@@ -122,6 +124,7 @@ pub fn main() -> Exit {
         Command::Diff(command) => command.run(&printer),
         Command::Store(command) => command.run(&printer),
         Command::Repo(command) => command.run(&printer),
+        Command::Rebase(command) => command.run(&printer),
         Command::Recipe(command) => command.run(&printer),
         Command::Completions(command) => command.run(&printer),
         Command::Man(command) => command.run(&printer),

@@ -20,7 +20,7 @@ use crate::lint::Severity;
 use crate::survey::{LayerSource, LayerSurvey, Surveyor, View};
 
 /// What is to be put onto what.
-#[derive(Debug, Clone, Copy)]
+#[derive(Clone, Copy)]
 pub struct Request<'a> {
     /// The image, with all its platforms.
     pub image: &'a Loaded<'a>,
@@ -28,12 +28,21 @@ pub struct Request<'a> {
     pub base: &'a Loaded<'a>,
     /// By what others find the new base; absent for one of this machine.
     pub base_name: Option<&'a str>,
-    /// The old base; needed for images that bake did not make, or for layers that are elsewhere.
+    /// The old base; needed for images that bake did not make.
     pub old_base: Option<&'a Loaded<'a>>,
+    /// Where layers of the old base are that the image only refers to.
+    pub elsewhere: &'a [&'a dyn LayerSource],
     /// Whether the result holds the image's own layers.
     pub own_layers: OwnLayers,
     /// Whether the result holds the base's layers.
     pub base_layers: bool,
+}
+
+impl std::fmt::Debug for Request<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self { image, base, .. } = self;
+        f.debug_struct("Request").field("image", image).field("base", base).finish_non_exhaustive()
+    }
 }
 
 /// What would come of it.
@@ -265,6 +274,7 @@ impl Work<'_> {
         let new = documents_of(written, self.cx)?;
         let mut sources: Vec<&dyn LayerSource> = vec![self.request.image.layers];
         sources.extend(self.request.old_base.map(|base| base.layers));
+        sources.extend(self.request.elsewhere);
         sources.push(self.request.base.layers);
         let layers = Layers { written: BTreeMap::new(), blobs: self.cx.blobs, sources };
         let old_layers = self.surveyor.survey(old, &layers).map_err(Fault::Survey)?;

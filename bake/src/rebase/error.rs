@@ -87,3 +87,10 @@ impl RebaseError {
         }
     }
 }
+
+impl From<RebaseError> for crate::error::Error {
+    fn from(error: RebaseError) -> Self {
+        let hint = error.hint().map(str::to_owned);
+        Self::Image { what: error.to_string(), source: Box::new(error.fault), hint }
+    }
+}

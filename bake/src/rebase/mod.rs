@@ -12,10 +12,12 @@
 //! looks for only when it runs.
 
 mod compare;
+pub mod deliver;
 mod error;
 mod finding;
 mod loaded;
 mod loader;
+mod place;
 mod programs;
 pub mod rule;
 mod seam;
@@ -35,6 +37,7 @@ pub use compare::{Compared, Comparison, Request, compare};
 pub use error::{Fault, RebaseError};
 pub use finding::Finding;
 pub use loaded::{Loaded, LoadedImage};
+pub use place::{Place, PlaceError, PlaceFault};
 
 use finding::Report;
 use sides::Sides;

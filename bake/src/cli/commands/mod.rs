@@ -8,6 +8,7 @@ pub(super) mod inspect;
 pub(super) mod man;
 pub(super) mod pack;
 pub(super) mod plan;
+pub(super) mod rebase;
 pub(super) mod recipe;
 pub(super) mod repo;
 pub(super) mod sign;

@@ -131,6 +131,7 @@ fn request<'a>(image: &'a Loaded<'a>, base: &'a Loaded<'a>) -> Request<'a> {
         base,
         base_name: Some("example.com/base:1"),
         old_base: None,
+        elsewhere: &[],
         own_layers: OwnLayers::Referred,
         base_layers: false,
     }
