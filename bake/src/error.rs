@@ -67,6 +67,14 @@ pub enum Error {
     /// The certificates to check signatures with could not be read.
     #[error("cannot check signatures")]
     Keyring(#[source] SignError),
+    /// A base image cannot be used.
+    #[error("{message}")]
+    Base {
+        /// Which, and why not.
+        message: String,
+        /// What to do about it.
+        hint: Option<String>,
+    },
     /// A package repository, or what is to become part of it, is not as it must be.
     #[error("{place}: {reason}")]
     Repository {

@@ -1,5 +1,6 @@
 //! The command line on top of the engine: parse, call, print.
 
+mod bases;
 mod commands;
 mod exit;
 mod failure;

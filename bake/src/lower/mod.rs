@@ -13,6 +13,7 @@ mod vm;
 
 use std::path::Path;
 
+use bake_formats::oci::Base;
 use bake_formats::tree::{FileTree, TreeId, TreePath};
 use bake_recipes::resolved::{DiskFormat, Output, Recipe};
 
@@ -23,14 +24,23 @@ pub use kind::Kind;
 pub use product::Product;
 pub use sealed::{Change, Found, Message, Sealed};
 
+/// What lowering may use besides the recipe.
+#[derive(Debug, Clone, Copy)]
+pub struct LowerCx<'a> {
+    /// The recipe's folder.
+    pub folder: &'a Path,
+    /// What the image is built on, if it is built on something that is known.
+    pub base: Option<&'a Base>,
+}
+
 /// Returns what is to be made for one output of a recipe.
 pub fn lower(
     recipe: &Recipe,
     output: Output,
-    tree: &FileTree,
-    tree_id: TreeId,
-    folder: &Path,
+    (tree, tree_id): (&FileTree, TreeId),
+    cx: LowerCx<'_>,
 ) -> Result<Vec<Product>, Error> {
+    let LowerCx { folder, base } = cx;
     let mut products = Vec::new();
     match output {
         Output::Deb => {
@@ -47,11 +57,11 @@ pub fn lower(
         }
         Output::Oci => {
             if let Some(table) = &recipe.oci {
-                let image = Box::new(oci::image(recipe, table, tree));
+                let image = Box::new(oci::image(recipe, table, tree, base));
+                products.push(Product::OciLayout(image.clone()));
                 if table.archive {
-                    products.push(Product::OciArchive(image.clone()));
+                    products.push(Product::OciArchive(oci::complete(image)));
                 }
-                products.insert(0, Product::OciLayout(image));
             }
         }
         Output::Vm => {
@@ -69,8 +79,9 @@ pub fn lower(
 
 /// Returns how the images of a recipe are joined; `None` for a plain manifest.
 pub fn joining(recipe: &Recipe, images: usize) -> Option<Joining> {
-    let _table = recipe.oci.as_ref()?;
-    (images > 1).then(Joining::default)
+    let table = recipe.oci.as_ref()?;
+    let annotations = || Joining { annotations: table.index_annotations.clone() };
+    (images > 1 || table.index).then(annotations)
 }
 
 /// Returns whether the tree has a file or a link to one at a path, whatever it is called there.

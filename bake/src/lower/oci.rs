@@ -3,12 +3,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use bake_formats::oci::accounts::NO_LOGIN;
-use bake_formats::oci::{Accounts, Group, Image, Platform, StateDirectory, User};
+use bake_formats::oci::{Accounts, Base, Group, Image, Platform, StateDirectory, User};
 use bake_formats::tree::{FileTree, Mark, TreePath};
 use bake_recipes::resolved::{Oci, Recipe};
 
 /// Returns the description of a recipe's image.
-pub(super) fn image(recipe: &Recipe, table: &Oci, tree: &FileTree) -> Image {
+pub(super) fn image(recipe: &Recipe, table: &Oci, tree: &FileTree, base: Option<&Base>) -> Image {
     let platform = Platform {
         os: recipe.platform.os().to_owned(),
         architecture: recipe.platform.architecture().to_owned(),
@@ -28,8 +28,17 @@ pub(super) fn image(recipe: &Recipe, table: &Oci, tree: &FileTree) -> Image {
     image.stop_signal.clone_from(&table.stop_signal);
     image.author = recipe.maintainer.as_ref().map(ToString::to_string);
     image.compression = table.compression;
+    image.base = base.cloned();
     image.accounts = accounts(recipe, tree);
     image.state = state(recipe);
+    image
+}
+
+/// Returns the image with the bytes of its base: what loads an archive knows no other place.
+pub(super) fn complete(mut image: Box<Image>) -> Box<Image> {
+    if let Some(base) = &mut image.base {
+        base.includes_layers = true;
+    }
     image
 }
 
