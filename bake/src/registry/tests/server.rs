@@ -57,8 +57,23 @@ impl Server {
         Self::raw(move |stream, seen| converse(stream, &*handler, seen))
     }
 
+    /// Makes a server that closes connections of TLS without a word.
+    pub(super) fn silent_about_tls(
+        handler: impl Fn(&Seen) -> Reply + Send + Sync + 'static,
+    ) -> Self {
+        let handler: Arc<Handler> = Arc::new(handler);
+        Self::make(b"", move |stream, seen| converse(stream, &*handler, seen))
+    }
+
     /// Makes a server that does what it likes with every connection.
     pub(super) fn raw(
+        connection: impl Fn(TcpStream, &Mutex<Vec<Seen>>) + Send + Sync + 'static,
+    ) -> Self {
+        Self::make(b"HTTP/1.1 400 Bad Request\r\n\r\n", connection)
+    }
+
+    fn make(
+        to_tls: &'static [u8],
         connection: impl Fn(TcpStream, &Mutex<Vec<Seen>>) + Send + Sync + 'static,
     ) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
@@ -73,14 +88,19 @@ impl Server {
                 }
                 let (connection, seen) = (connection.clone(), Arc::clone(&their_seen));
                 std::thread::spawn(move || {
-                    let stream = stream.unwrap();
+                    let mut stream = stream.unwrap();
                     stream.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
                     let mut first = [0];
-                    // A handshake of TLS begins with 0x16: this server does not speak it.
-                    if matches!(stream.peek(&mut first), Ok(1)) && first[0] != 0x16 {
-                        connection(stream, &seen);
-                    } else {
-                        stream.shutdown(Shutdown::Both).ok();
+                    match stream.peek(&mut first) {
+                        // A handshake of TLS, which this server does not speak.
+                        Ok(1) if first[0] == 0x16 => {
+                            // What is not read turns the end of the connection into a reset.
+                            stream.read(&mut [0; 4096]).ok();
+                            stream.write_all(to_tls).ok();
+                            stream.shutdown(Shutdown::Both).ok();
+                        }
+                        Ok(1) => connection(stream, &seen),
+                        _ => {}
                     }
                 });
             }
