@@ -7,12 +7,15 @@ mod product;
 mod rpm;
 mod scripts;
 mod sealed;
+mod support;
 mod units;
 mod vm;
 
 use std::path::Path;
 
+use bake_formats::format::Epoch;
 use bake_formats::tree::{FileTree, TreeId, TreePath};
+use bake_recipes::lock::LockedLayer;
 use bake_recipes::resolved::{DiskFormat, Output, Recipe};
 
 use crate::error::Error;
@@ -21,14 +24,26 @@ pub use kind::Kind;
 pub use product::Product;
 pub use sealed::{Change, Found, Message, Sealed};
 
+/// What models are made from besides the recipe and the tree.
+#[derive(Debug, Clone, Copy)]
+pub struct Given<'a> {
+    /// The recipe's folder, which files that it names are relative to.
+    pub folder: &'a Path,
+    /// The time of everything.
+    pub epoch: Epoch,
+    /// The layers that the lock file assigns paths to; none if there is no lock file.
+    pub locked: &'a [LockedLayer],
+}
+
 /// Returns what is to be made for one output of a recipe.
 pub fn lower(
     recipe: &Recipe,
     output: Output,
     tree: &FileTree,
     tree_id: TreeId,
-    folder: &Path,
+    given: &Given<'_>,
 ) -> Result<Vec<Product>, Error> {
+    let folder = given.folder;
     let mut products = Vec::new();
     match output {
         Output::Deb => {
@@ -45,7 +60,7 @@ pub fn lower(
         }
         Output::Oci => {
             if let Some(table) = &recipe.oci {
-                let image = Box::new(oci::image(recipe, table, tree));
+                let image = Box::new(oci::image(recipe, table, tree, given)?);
                 if table.archive {
                     products.push(Product::OciArchive(image.clone()));
                 }

@@ -40,7 +40,7 @@ pub struct Request<'a> {
     pub only: &'a [Output],
     /// The time of everything, if the caller says so (`SOURCE_DATE_EPOCH`).
     pub epoch: Option<Epoch>,
-    /// Looks up a variable that the recipe names as its version.
+    /// Looks up a variable that the recipe names as its version or revision.
     pub variable: &'a dyn Fn(&str) -> Option<String>,
     /// How many threads may work.
     pub threads: usize,
@@ -160,10 +160,11 @@ pub fn plan(
     let settled = needs::settle(&asked, &mut |tree| identify(tree).0)?;
     let needs::Settled { recipe, findings } = settled;
     let findings = findings.into_iter().map(Finding::from).collect();
+    let given = lower::Given { folder: &folder, epoch, locked: &[] };
     let mut steps = Vec::new();
     for (output, tree) in &trees.trees {
         let (tree_id, attributes) = identify(tree);
-        for product in lower::lower(&recipe, *output, tree, tree_id, &folder)? {
+        for product in lower::lower(&recipe, *output, tree, tree_id, &given)? {
             let parts = KeyParts::new(&product, tree_id, attributes, epoch)?;
             let key = parts.key();
             let subject = subject(request, &product);

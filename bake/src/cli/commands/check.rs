@@ -102,8 +102,10 @@ fn check(request: &Request<'_>) -> Result<Checked, Failures> {
         cache: None,
     };
     let needs::Settled { recipe, findings: needed } = needs::settle(&asked, &mut FileTree::id)?;
+    let epoch = request.epoch.or(recipe.source_date).unwrap_or(plan::FIXED_EPOCH);
+    let given = lower::Given { folder: &folder, epoch, locked: &[] };
     for (output, tree) in &trees.trees {
-        lower::lower(&recipe, *output, tree, tree.id(), &folder)?;
+        lower::lower(&recipe, *output, tree, tree.id(), &given)?;
     }
     let stored = Subject::stored(&recipe, &scan);
     let subject = Subject::new(&written, &recipe, &folder, &trees.trees, &trees.places, &stored);
