@@ -181,7 +181,7 @@ mod tests {
     use bake_formats::blob::{Blob, MemoryStore};
     use bake_formats::format::Epoch;
     use bake_formats::oci::descriptor::media_type;
-    use bake_formats::tree::{Content, Entry, Mode, TreePath};
+    use bake_formats::tree::{Entry, Mode, TreePath};
 
     use super::*;
 
@@ -199,10 +199,9 @@ mod tests {
             let path = TreePath::parse(path).unwrap();
             match text {
                 Some(text) => {
-                    let entry = Entry::file(Content::of(text.as_bytes()), Mode::PLAIN);
-                    writer.append_bytes(&path, &entry, text.as_bytes()).unwrap();
+                    writer.append_bytes(&path, Mode::PLAIN, text.as_bytes()).unwrap();
                 }
-                None => writer.append(&path, &Entry::directory(Mode::EXECUTABLE)).unwrap(),
+                None => writer.append(&path, &Entry::directory()).unwrap(),
             }
         }
         writer.finish().to_vec(&MemoryStore::new()).unwrap()

@@ -6,8 +6,9 @@ use clap::Args;
 
 use super::failure::Failure;
 use super::printer::Printer;
+use super::registry::RegistryArgs;
 use crate::base::{Locking, Network, Places, Rules};
-use crate::registry::{Client, Options};
+use crate::registry::Client;
 
 /// How base images are found.
 #[derive(Debug, Clone, Args)]
@@ -19,6 +20,8 @@ pub(super) struct BaseArgs {
     /// Leave the lock file as it is: a base image that is not in it is an error
     #[arg(long)]
     locked: bool,
+    #[command(flatten)]
+    registry: RegistryArgs,
 }
 
 impl BaseArgs {
@@ -30,9 +33,8 @@ impl BaseArgs {
     }
 
     /// Returns who talks to registries.
-    #[expect(clippy::unused_self, clippy::unnecessary_wraps, reason = "the settings come along")]
-    pub(super) fn client(&self, _printer: &Printer) -> Result<Client, Failure> {
-        Ok(Client::new(Options::default()))
+    pub(super) fn client(&self, printer: &Printer) -> Result<Client, Failure> {
+        self.registry.client(printer)
     }
 }
 

@@ -8,13 +8,16 @@ mod product;
 mod rpm;
 mod scripts;
 mod sealed;
+mod support;
 mod units;
 mod vm;
 
 use std::path::Path;
 
+use bake_formats::format::Epoch;
 use bake_formats::oci::Base;
 use bake_formats::tree::{FileTree, TreeId, TreePath};
+use bake_recipes::lock::LockedLayer;
 use bake_recipes::resolved::{DiskFormat, Output, Recipe};
 
 use crate::error::Error;
@@ -24,11 +27,15 @@ pub use kind::Kind;
 pub use product::Product;
 pub use sealed::{Change, Found, Message, Sealed};
 
-/// What lowering may use besides the recipe.
+/// What models are made from besides the recipe and the tree.
 #[derive(Debug, Clone, Copy)]
-pub struct LowerCx<'a> {
-    /// The recipe's folder.
+pub struct Given<'a> {
+    /// The recipe's folder, which files that it names are relative to.
     pub folder: &'a Path,
+    /// The time of everything.
+    pub epoch: Epoch,
+    /// The layers that the lock file assigns paths to; none if there is no lock file.
+    pub locked: &'a [LockedLayer],
     /// What the image is built on, if it is built on something that is known.
     pub base: Option<&'a Base>,
 }
@@ -37,10 +44,11 @@ pub struct LowerCx<'a> {
 pub fn lower(
     recipe: &Recipe,
     output: Output,
-    (tree, tree_id): (&FileTree, TreeId),
-    cx: LowerCx<'_>,
+    tree: &FileTree,
+    tree_id: TreeId,
+    given: &Given<'_>,
 ) -> Result<Vec<Product>, Error> {
-    let LowerCx { folder, base } = cx;
+    let folder = given.folder;
     let mut products = Vec::new();
     match output {
         Output::Deb => {
@@ -57,7 +65,7 @@ pub fn lower(
         }
         Output::Oci => {
             if let Some(table) = &recipe.oci {
-                let image = Box::new(oci::image(recipe, table, tree, base));
+                let image = Box::new(oci::image(recipe, table, tree, given)?);
                 products.push(Product::OciLayout(image.clone()));
                 if table.archive {
                     products.push(Product::OciArchive(oci::complete(image)));
