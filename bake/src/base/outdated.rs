@@ -31,9 +31,9 @@ pub struct About {
 }
 
 impl Standing {
-    /// Returns whether the name leads to something else than what is used.
-    pub fn is_moved(&self) -> bool {
-        self.used.is_some() && self.used != self.found
+    /// Returns whether the name leads to what is used.
+    pub fn is_current(&self) -> bool {
+        self.used.is_some() && self.used == self.found
     }
 }
 

@@ -9,6 +9,11 @@ pub struct Rules {
     pub locking: Locking,
 }
 
+impl Rules {
+    /// Nothing is asked, nothing is changed.
+    pub const READ_ONLY: Self = Self { network: Network::Unneeded, locking: Locking::Frozen };
+}
+
 /// Whether registries may be asked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Network {

@@ -35,7 +35,7 @@ use crate::report::Reporter;
 use crate::store::Store;
 
 pub use key::{ActionKey, KeyParts};
-pub use platform::{PlatformBase, PlatformPlan};
+pub use platform::{PlatformBase, PlatformPlan, base_images};
 pub use request::{FIXED_EPOCH, Loaded, Platforms, Request, epoch, load};
 pub(crate) use request::{epoch_of, folder_of};
 pub use state::State;

@@ -11,7 +11,7 @@ use bake_recipes::{Place, Platform};
 use super::key;
 use super::request::Request;
 use crate::assemble::{self, FoundFile, Scan, SourceFiles, Trees};
-use crate::base::{BaseError, Bases, Found, Network};
+use crate::base::{self, BaseError, Bases, Found, Network};
 use crate::error::Error;
 use crate::failures::Failures;
 use crate::lint::Finding;
@@ -55,7 +55,7 @@ impl PlatformBase {
     }
 
     /// Finds out what a recipe's image is built on, and reads what that needs of it.
-    pub(super) fn find(bases: &mut Bases<'_>, recipe: &Recipe) -> Result<Self, Failures> {
+    pub fn find(bases: &mut Bases<'_>, recipe: &Recipe) -> Result<Self, Failures> {
         let Some(table) = &recipe.oci else { return Ok(Self::Scratch) };
         let Base::Image(image) = &table.base else { return Ok(Self::Scratch) };
         match found(bases, table, image, recipe.platform) {
@@ -72,6 +72,17 @@ impl PlatformBase {
             }
         }
     }
+}
+
+/// Returns the base images of recipes for several platforms, by name.
+pub fn base_images(recipes: &[Recipe]) -> BTreeMap<String, &BaseImage> {
+    let mut all = BTreeMap::new();
+    for recipe in recipes {
+        if let Some(Oci { base: Base::Image(image), .. }) = &recipe.oci {
+            all.insert(base::name(&image.source), image);
+        }
+    }
+    all
 }
 
 fn found(
