@@ -68,6 +68,14 @@ pub enum Error {
     /// The certificates to check signatures with could not be read.
     #[error("cannot check signatures")]
     Keyring(#[source] SignError),
+    /// A base image cannot be used.
+    #[error("{message}")]
+    Base {
+        /// Which, and why not.
+        message: String,
+        /// What to do about it.
+        hint: Option<String>,
+    },
     /// A registry could not do what it was asked.
     #[error(transparent)]
     Registry(#[from] RegistryError),

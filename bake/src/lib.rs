@@ -24,6 +24,8 @@ pub mod source;
 
 pub mod store;
 
+pub mod base;
+
 pub mod output;
 
 pub mod assemble;

@@ -1,5 +1,6 @@
 //! The command line on top of the engine: parse, call, print.
 
+mod bases;
 mod commands;
 mod exit;
 mod failure;
@@ -66,6 +67,10 @@ enum Command {
     Check(commands::check::Check),
     /// Show what a build would do: steps, keys, hit or miss and why
     Plan(commands::plan::Plan),
+    /// Look up base images and write down which ones are used
+    Lock(Box<commands::lock::LockCommand>),
+    /// Tell which base images moved since they were locked
+    Outdated(Box<commands::outdated::Outdated>),
     /// Show the metadata and the tree of an artifact
     Inspect(commands::inspect::Inspect),
     /// Check artifacts against every rule of their formats, and that they hold the same tree
@@ -118,6 +123,8 @@ pub fn main() -> Exit {
         Command::Pack(command) => command.run(&printer),
         Command::Check(command) => command.run(&printer),
         Command::Plan(command) => command.run(&printer),
+        Command::Lock(command) => command.run(&printer),
+        Command::Outdated(command) => command.run(&printer),
         Command::Inspect(command) => command.run(&printer),
         Command::Verify(command) => command.run(&printer),
         Command::Sign(command) => command.run(&printer),

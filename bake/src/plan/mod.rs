@@ -21,24 +21,26 @@ use std::sync::Arc;
 use bake_formats::digest::Digest;
 use bake_formats::format::Epoch;
 use bake_formats::tree::{FileTree, TreeId};
+use bake_recipes::lock::{Lock, LockedLayer};
 use bake_recipes::resolved::{Output, Recipe};
 use bake_recipes::{Platform, written};
 
 use crate::assemble::SourceFiles;
+use crate::base::{Bases, Images, LockFile, Rules};
 use crate::error::Error;
 use crate::failures::Failures;
-use crate::lower::{self, Joining, Kind, Product};
+use crate::layers;
+use crate::lower::{self, Given, Joining, Kind, Product};
 use crate::report::Reporter;
 use crate::store::Store;
 
 pub use key::{ActionKey, KeyParts};
-pub use platform::PlatformPlan;
-pub(crate) use request::folder_of;
+pub use platform::{PlatformBase, PlatformPlan, base_images};
 pub use request::{FIXED_EPOCH, Loaded, Platforms, Request, epoch, load};
+pub(crate) use request::{epoch_of, folder_of};
 pub use state::State;
 
 use platform::Identities;
-use request::epoch_of;
 
 /// A bake, ready to be run or shown.
 #[derive(Debug)]
@@ -55,6 +57,31 @@ pub struct Plan {
     pub steps: Vec<Step>,
     /// Where the contents of the build output are.
     pub sources: SourceFiles,
+    /// The recipe's lock file as it is; absent if the recipe is in no file.
+    pub lock_file: Option<LockFile>,
+    /// What the lock file is to say, now that everything was found.
+    pub lock: Lock,
+    /// What may be done to read base images.
+    pub rules: Rules,
+}
+
+/// What planning may use besides the request.
+#[derive(Clone, Copy)]
+pub struct PlanCx<'a> {
+    /// Where results and the documents of base images are.
+    pub store: &'a Store,
+    /// Where base images come from.
+    pub images: &'a dyn Images,
+    /// What may be done to find out what base images are.
+    pub rules: Rules,
+    /// Who is told.
+    pub reporter: &'a dyn Reporter,
+}
+
+impl std::fmt::Debug for PlanCx<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("PlanCx").field("rules", &self.rules).finish_non_exhaustive()
+    }
 }
 
 impl Plan {
@@ -132,37 +159,71 @@ impl Step {
 }
 
 /// Loads a recipe, reads the build output and finds out what is to be done.
-pub fn plan(
-    request: &Request<'_>,
-    store: &Store,
-    reporter: &dyn Reporter,
-) -> Result<Plan, Failures> {
-    let Loaded { written, recipes } = load(request)?;
+pub fn plan(request: &Request<'_>, cx: PlanCx<'_>) -> Result<Plan, Failures> {
+    let PlanCx { store, images, rules, reporter } = cx;
+    let Loaded { written, recipes, all } = load(request)?;
     let folder = folder_of(request.recipe)?;
-    let epoch = epoch_of(request, &recipes);
+    let epoch = recipes.first().map_or(FIXED_EPOCH, |recipe| epoch_of(request, recipe));
+    // Text that is in no file has no lock file beside it.
+    let lock_file = match request.text {
+        None => Some(LockFile::load(request.recipe)?),
+        Some(_) => None,
+    };
+    let lock = lock_file.as_ref().map(|file| file.lock().clone()).unwrap_or_default();
+    let mut bases = Bases::new(images, store, rules, lock);
+    let mut built_on = Vec::new();
+    for recipe in recipes {
+        let base = PlatformBase::find(&mut bases, &recipe)?;
+        built_on.push((recipe, base));
+    }
     let (platforms, sources, mut identities) =
-        platform::assemble(request, recipes, &folder, store, reporter)?;
+        platform::assemble(request, built_on, &folder, store, reporter)?;
+    let mut lock = bases.lock;
+    let layers = assign_layers(&platforms, &lock.layers);
+    // Paths of platforms that are left out this time must stay in the file.
+    let baked = |wanted| platforms.iter().any(|platform| platform.recipe.platform == wanted);
+    if all.into_iter().all(baked) {
+        lock.layers.clone_from(&layers);
+    }
     let mut planner = Planner { request, store, epoch, sources: &sources, steps: Vec::new() };
     for output in Output::ALL {
-        let parts = parts(&platforms, output, &folder, &mut identities)?;
+        let given = Given { folder: &folder, epoch, locked: &layers, base: None };
+        let parts = parts(&platforms, output, given, &mut identities)?;
         planner.add(parts, &platforms)?;
     }
     let steps = planner.steps;
-    Ok(Plan { written, folder, epoch, platforms, steps, sources })
+    Ok(Plan { written, folder, epoch, platforms, steps, sources, lock_file, lock, rules })
+}
+
+/// Returns which part of the trees of all platforms is in which layer, given what is locked.
+fn assign_layers(platforms: &[PlatformPlan], locked: &[LockedLayer]) -> Vec<LockedLayer> {
+    let trees: Vec<&FileTree> = platforms
+        .iter()
+        .filter_map(|platform| platform.trees.get(&Output::Oci).map(|tree| &**tree))
+        .collect();
+    let first = platforms.iter().find_map(|platform| {
+        let recipe = &platform.recipe;
+        recipe.oci.as_ref().map(|table| (recipe, table))
+    });
+    match first {
+        Some((recipe, table)) => layers::assignment(recipe, table, &trees, locked),
+        None => locked.to_vec(),
+    }
 }
 
 /// Returns what one output of the recipe is made from, the platforms in order.
 fn parts(
     platforms: &[PlatformPlan],
     output: Output,
-    folder: &std::path::Path,
+    given: Given<'_>,
     identities: &mut Identities,
 ) -> Result<Vec<Part>, Error> {
     let mut parts = Vec::new();
-    for PlatformPlan { recipe, trees, .. } in platforms {
+    for PlatformPlan { recipe, trees, base, .. } in platforms {
         let Some(tree) = trees.get(&output) else { continue };
         let (tree_id, attributes) = identities.of(tree);
-        for product in lower::lower(recipe, output, tree, tree_id, folder)? {
+        let given = Given { base: base.image().map(|found| &found.base), ..given };
+        for product in lower::lower(recipe, output, tree, tree_id, &given)? {
             let (platform, tree) = (recipe.platform, Arc::clone(tree));
             parts.push(Part { product, platform, tree, tree_id, attributes });
         }
@@ -210,7 +271,12 @@ impl Planner<'_> {
         let key = covers.key();
         let images = if is_image { parts.len() } else { 0 };
         let subject = self.subject(&parts);
-        let state = State::find(self.store, &key, &covers, &subject, self.sources, images);
+        let unknown = platforms.iter().find_map(|platform| match &platform.base {
+            PlatformBase::Unknown(why) if is_image => Some(why.clone()),
+            _ => None,
+        });
+        let find = || State::find(self.store, &key, &covers, &subject, self.sources, images);
+        let state = unknown.map_or_else(find, State::Unknown);
         let step = Step { parts, joining, key, covers, subject, state };
         let name = step.file_name();
         match self.steps.iter().find(|other| other.file_name() == name) {

@@ -5,12 +5,13 @@ use std::path::Path;
 use std::sync::Arc;
 
 use bake_formats::tree::{Content, FileTree, TreeId, TreePath};
-use bake_recipes::Place;
-use bake_recipes::resolved::{Output, Recipe};
+use bake_recipes::resolved::{Base, BaseImage, BaseLayers, Oci, Output, Recipe};
+use bake_recipes::{Place, Platform};
 
 use super::key;
 use super::request::Request;
 use crate::assemble::{self, FoundFile, Scan, SourceFiles, Trees};
+use crate::base::{self, BaseError, Bases, Found, Network};
 use crate::error::Error;
 use crate::failures::Failures;
 use crate::lint::Finding;
@@ -23,6 +24,8 @@ use crate::store::{Stamp, Store};
 pub struct PlatformPlan {
     /// The recipe; packages declare what their files need.
     pub recipe: Recipe,
+    /// What the image is built on.
+    pub base: PlatformBase,
     /// What packages need and the recipe does not declare.
     pub findings: Vec<Finding>,
     /// The tree of each output.
@@ -31,22 +34,87 @@ pub struct PlatformPlan {
     pub places: BTreeMap<TreePath, Place>,
 }
 
+/// What an image is built on.
+#[derive(Debug, Clone)]
+pub enum PlatformBase {
+    /// Nothing, or there is no image.
+    Scratch,
+    /// Another image.
+    Image(Box<Found>),
+    /// Another image of which this machine does not know enough, and nobody was to be asked: why.
+    Unknown(String),
+}
+
+impl PlatformBase {
+    /// Returns the image if it is known.
+    pub fn image(&self) -> Option<&Found> {
+        match self {
+            Self::Image(found) => Some(found),
+            Self::Scratch | Self::Unknown(_) => None,
+        }
+    }
+
+    /// Finds out what a recipe's image is built on, and reads what that needs of it.
+    pub fn find(bases: &mut Bases<'_>, recipe: &Recipe) -> Result<Self, Failures> {
+        let Some(table) = &recipe.oci else { return Ok(Self::Scratch) };
+        let Base::Image(image) = &table.base else { return Ok(Self::Scratch) };
+        match found(bases, table, image, recipe.platform) {
+            Ok(found) => Ok(Self::Image(Box::new(found))),
+            Err(error) if error.is_unknown && bases.rules.network == Network::Unneeded => {
+                Ok(Self::Unknown(error.reason))
+            }
+            Err(error) => {
+                let fault = image.place.error(error.to_string());
+                Err(match error.hint {
+                    Some(hint) => fault.hint(hint).into(),
+                    None => fault.into(),
+                })
+            }
+        }
+    }
+}
+
+/// Returns the base images of recipes for several platforms, by name.
+pub fn base_images(recipes: &[Recipe]) -> BTreeMap<String, &BaseImage> {
+    let mut all = BTreeMap::new();
+    for recipe in recipes {
+        if let Some(Oci { base: Base::Image(image), .. }) = &recipe.oci {
+            all.insert(base::name(&image.source), image);
+        }
+    }
+    all
+}
+
+fn found(
+    bases: &mut Bases<'_>,
+    table: &Oci,
+    image: &BaseImage,
+    platform: Platform,
+) -> Result<Found, BaseError> {
+    let mut found = bases.find(&image.source, platform)?;
+    found.base.includes_layers = image.layers == BaseLayers::Copy;
+    if table.accounts {
+        found.base.databases = Some(bases.databases(&found)?);
+    }
+    Ok(found)
+}
+
 /// Reads the build output once and lays it out for every platform.
 pub(super) fn assemble(
     request: &Request<'_>,
-    recipes: Vec<Recipe>,
+    recipes: Vec<(Recipe, PlatformBase)>,
     folder: &Path,
     store: &Store,
     reporter: &dyn Reporter,
 ) -> Result<(Vec<PlatformPlan>, SourceFiles, Identities), Failures> {
     let mut scans = Vec::new();
-    for recipe in &recipes {
+    for (recipe, _) in &recipes {
         scans.push(assemble::scan(folder, &recipe.files).map_err(Error::from)?);
     }
     let contents = hash(&scans, folder, store, request.threads, reporter)?;
     let (mut platforms, mut sources) = (Vec::new(), SourceFiles::default());
     let mut identities = Identities::default();
-    for ((recipe, scan), contents) in recipes.into_iter().zip(&scans).zip(&contents) {
+    for (((recipe, base), scan), contents) in recipes.into_iter().zip(&scans).zip(&contents) {
         let trees = assemble::compose(&recipe, scan, contents).map_err(Error::from)?;
         let asked = needs::Request {
             recipe: &recipe,
@@ -60,7 +128,7 @@ pub(super) fn assemble(
         let findings = findings.into_iter().map(Finding::from).collect();
         let Trees { trees, sources: more, places } = trees;
         sources.extend(more);
-        platforms.push(PlatformPlan { recipe, findings, trees, places });
+        platforms.push(PlatformPlan { recipe, base, findings, trees, places });
     }
     Ok((platforms, sources, identities))
 }

@@ -25,7 +25,7 @@ pub struct Request<'a> {
     pub only: &'a [Output],
     /// The time of everything, if the caller says so (`SOURCE_DATE_EPOCH`).
     pub epoch: Option<Epoch>,
-    /// Looks up a variable that the recipe names as its version.
+    /// Looks up a variable that the recipe names as its version or revision.
     pub variable: &'a dyn Fn(&str) -> Option<String>,
     /// How many threads may work.
     pub threads: usize,
@@ -56,6 +56,8 @@ pub struct Loaded {
     pub written: written::Recipe,
     /// For each platform, in the order asked for; never empty.
     pub recipes: Vec<Recipe>,
+    /// All platforms of the recipe, or those asked for if it lists none.
+    pub all: Vec<Platform>,
 }
 
 /// Loads a recipe and resolves it for every platform that is asked for.
@@ -70,23 +72,27 @@ pub fn load(request: &Request<'_>) -> Result<Loaded, Failures> {
         Platforms::OfRecipe { host } => bake_recipes::platforms(&written, host)?,
     };
     let mut recipes = Vec::new();
+    let all = match platforms.first() {
+        Some(first) => bake_recipes::platforms(&written, *first)?,
+        None => Vec::new(),
+    };
     for platform in platforms {
         let cx = ResolveCx { platform, env: request.variable, base: &folder };
         recipes.push(bake_recipes::resolve(&written, cx)?);
     }
     keep_only(&mut recipes, request.only)?;
-    Ok(Loaded { written, recipes })
+    Ok(Loaded { written, recipes, all })
 }
 
 /// Returns the time of everything in a bake, without planning it.
 pub fn epoch(request: &Request<'_>) -> Result<Epoch, Failures> {
-    Ok(epoch_of(request, &load(request)?.recipes))
+    let recipes = load(request)?.recipes;
+    Ok(recipes.first().map_or(FIXED_EPOCH, |recipe| epoch_of(request, recipe)))
 }
 
-/// Returns the time of everything; the recipe has one for all platforms.
-pub(super) fn epoch_of(request: &Request<'_>, recipes: &[Recipe]) -> Epoch {
-    let written = recipes.iter().find_map(|recipe| recipe.source_date);
-    request.epoch.or(written).unwrap_or(FIXED_EPOCH)
+/// Returns the time of everything; the recipe says the same for all platforms.
+pub(crate) fn epoch_of(request: &Request<'_>, recipe: &Recipe) -> Epoch {
+    request.epoch.or(recipe.source_date).unwrap_or(FIXED_EPOCH)
 }
 
 /// Returns the folder that paths in a recipe are relative to.

@@ -16,6 +16,8 @@ pub enum State {
     Hit(ActionResult),
     /// It is not, for this reason.
     Miss(String),
+    /// Nobody knows before the network is asked, for this reason.
+    Unknown(String),
 }
 
 impl State {

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use bake_formats::encode::{Codec, Compression};
+use bake_formats::oci::OWN_PREFIX;
 use bake_formats::tree::TreePath;
 
 use super::list::Element;
@@ -14,9 +15,14 @@ use crate::written::{self, At};
 /// What the OCI image specification has media types for.
 const LAYER_CODECS: [Codec; 3] = [Codec::None, Codec::Gzip, Codec::Zstd];
 
+/// Annotations that say what an image is built on (image-spec, annotations.md).
+const OF_BASES: [&str; 2] =
+    ["org.opencontainers.image.base.name", "org.opencontainers.image.base.digest"];
+
 /// What an image has in it.
 struct Content {
     base: Base,
+    accounts: bool,
     certificates: Option<Certificates>,
     time_zones: Option<TimeZones>,
     layers: LayerSplit,
@@ -90,7 +96,7 @@ impl Resolver<'_> {
             index_annotations: texts.index_annotations,
             layer_annotations: texts.layer_annotations,
             stop_signal: process.stop_signal,
-            accounts: table.accounts.unwrap_or(content.base == Base::Scratch),
+            accounts: content.accounts,
             base: content.base,
             certificates: content.certificates,
             time_zones: content.time_zones,
@@ -108,14 +114,30 @@ impl Resolver<'_> {
         let certificates = settled(self.certificates(table.ca_certificates.as_ref()));
         let time_zones = settled(self.time_zones(table.time_zones.as_ref()));
         let layers = self.layers(table.layers.as_ref(), table.max_layers.as_ref());
-        let (layers, max_layers) = layers?;
+        let (base, (layers, max_layers)) = (base?, layers?);
         Some(Content {
-            base: base?,
+            accounts: self.image_accounts(table.accounts.as_ref(), &base)?,
+            base,
             certificates: certificates?,
             time_zones: time_zones?,
             layers,
             max_layers,
         })
+    }
+
+    /// On scratch there is no choice: a runtime looks up the image's user, and programs the names of
+    /// owners.
+    fn image_accounts(&self, at: Option<&At<bool>>, base: &Base) -> Option<bool> {
+        match at {
+            Some(at) if !at.value && *base == Base::Scratch => {
+                let hint = "they are written if there is any besides root; [[files]] may place \
+                            `/etc/passwd` and `/etc/group` instead";
+                self.advise(at, "an image on scratch lists its accounts", hint);
+                None
+            }
+            Some(at) => Some(at.value),
+            None => Some(*base == Base::Scratch),
+        }
     }
 
     /// Returns how the program is started; what the table does not say follows from the service.
@@ -154,9 +176,9 @@ impl Resolver<'_> {
 
     fn image_texts(&self, table: &written::Oci) -> Option<Texts> {
         let labels = self.texts(&table.labels, "a label");
-        let annotations = self.texts(&table.annotations, "an annotation");
-        let index_annotations = self.texts(&table.index_annotations, "an annotation");
-        let layer_annotations = self.texts(&table.layer_annotations, "an annotation");
+        let annotations = self.annotations(&table.annotations);
+        let index_annotations = self.annotations(&table.index_annotations);
+        let layer_annotations = self.annotations(&table.layer_annotations);
         Some(Texts {
             labels: labels?,
             annotations: annotations?,
@@ -253,6 +275,26 @@ impl Resolver<'_> {
         let message = format!("`{}` is not a user", at.value.escape_debug());
         self.advise(at, message, "e.g. \"1000:1000\"");
         None
+    }
+
+    fn annotations(
+        &self,
+        map: &BTreeMap<At<String>, At<String>>,
+    ) -> Option<BTreeMap<String, String>> {
+        let before = self.errors.borrow().len();
+        for name in map.keys() {
+            let is_own = name.value.starts_with(OWN_PREFIX);
+            if is_own || OF_BASES.contains(&name.value.as_str()) {
+                let found = name.value.escape_debug();
+                self.advise(
+                    name,
+                    format!("`{found}` is an annotation of bake's own"),
+                    "leave it out",
+                );
+            }
+        }
+        let texts = self.texts(map, "an annotation");
+        texts.filter(|_| self.errors.borrow().len() == before)
     }
 
     fn texts(

@@ -48,7 +48,7 @@ pub struct Oci {
     pub layer_annotations: BTreeMap<String, String>,
     /// `StopSignal`.
     pub stop_signal: Option<String>,
-    /// Whether `/etc/passwd` and `/etc/group` are written.
+    /// Whether the image's accounts are in `/etc/passwd` and `/etc/group`; always on scratch.
     pub accounts: bool,
     /// The certificate authorities that `/etc/ssl/certs` has.
     pub certificates: Option<Certificates>,

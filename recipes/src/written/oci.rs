@@ -57,9 +57,9 @@ pub struct Oci {
     pub layer_annotations: BTreeMap<At<String>, At<String>>,
     /// `StopSignal`; the service's if absent.
     pub stop_signal: Option<At<String>>,
-    /// Whether `/etc/passwd` and `/etc/group` are written; `true` on scratch and `false` on a base
-    /// if absent.
-    pub accounts: Option<bool>,
+    /// Whether the image's accounts are added to `/etc/passwd` and `/etc/group`; `true` on scratch
+    /// and `false` on a base if absent.
+    pub accounts: Option<At<bool>>,
     /// The certificate authorities to trust: `true` for Mozilla's, or a PEM file.
     pub ca_certificates: Option<At<FlagOrText>>,
     /// The time zones to have: `true` for all, or a list of names.

@@ -19,6 +19,7 @@ use crate::cli::{Exit, RecipeArgs};
 use crate::error::Error;
 use crate::failures::Failures;
 use crate::lint::{self, Finding, Severity, Subject};
+use crate::lower::Given;
 use crate::plan::{self, Loaded, PlatformPlan, Request};
 use crate::{assemble, lower, needs};
 
@@ -93,7 +94,7 @@ impl Check {
 }
 
 fn check(request: &Request<'_>) -> Result<Checked, Failures> {
-    let Loaded { written, recipes } = plan::load(request)?;
+    let Loaded { written, recipes, .. } = plan::load(request)?;
     let folder = plan::folder_of(request.recipe)?;
     let mut checked = Checked { recipes: Vec::new(), files: BTreeSet::new(), findings: Vec::new() };
     for recipe in recipes {
@@ -116,8 +117,11 @@ impl Checked {
         let threads = request.threads;
         let asked = needs::Request { recipe: &recipe, folder, trees: &trees, threads, cache: None };
         let needs::Settled { recipe, findings: needed } = needs::settle(&asked, &mut FileTree::id)?;
+        let epoch = plan::epoch_of(request, &recipe);
+        // The base is not looked for: this needs neither a store nor a network.
+        let given = Given { folder, epoch, locked: &[], base: None };
         for (output, tree) in &trees.trees {
-            lower::lower(&recipe, *output, tree, tree.id(), folder)?;
+            lower::lower(&recipe, *output, tree, tree.id(), &given)?;
         }
         let stored = Subject::stored(&recipe, &scan);
         let subject = Subject::new(written, &recipe, folder, &trees.trees, &trees.places, &stored);
@@ -220,7 +224,7 @@ fn list_rules(printer: &Printer) -> Result<Exit, Failure> {
 pub(super) fn warn(printer: &Printer, plan: &plan::Plan) -> io::Result<()> {
     let stored = BTreeMap::new();
     let mut findings: Vec<Finding> = Vec::new();
-    for PlatformPlan { recipe, findings: needed, trees, places } in &plan.platforms {
+    for PlatformPlan { recipe, findings: needed, trees, places, .. } in &plan.platforms {
         let subject = Subject::new(&plan.written, recipe, &plan.folder, trees, places, &stored);
         let mut found = lint::lint(&subject);
         found.retain(|finding| finding.severity >= Severity::Warning);
