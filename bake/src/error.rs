@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use bake_formats::format::{ReadError, WriteError};
 use bake_recipes::RecipeError;
 
+use crate::registry::RegistryError;
 use crate::sign::SignError;
 
 /// Why the engine could not do what it was asked.
@@ -67,6 +68,27 @@ pub enum Error {
     /// The certificates to check signatures with could not be read.
     #[error("cannot check signatures")]
     Keyring(#[source] SignError),
+    /// A base image cannot be used.
+    #[error("{message}")]
+    Base {
+        /// Which, and why not.
+        message: String,
+        /// What to do about it.
+        hint: Option<String>,
+    },
+    /// A registry could not do what it was asked.
+    #[error(transparent)]
+    Registry(#[from] RegistryError),
+    /// An image cannot be read, or not be put onto another base.
+    #[error("{what}")]
+    Image {
+        /// What could not be done to which image.
+        what: String,
+        /// Why not.
+        source: Box<dyn std::error::Error + Send + Sync>,
+        /// What to do about it.
+        hint: Option<String>,
+    },
     /// A package repository, or what is to become part of it, is not as it must be.
     #[error("{place}: {reason}")]
     Repository {

@@ -20,7 +20,11 @@ pub mod interrupt;
 
 pub mod edit;
 
+pub mod source;
+
 pub mod store;
+
+pub mod base;
 
 pub mod output;
 
@@ -30,9 +34,13 @@ pub mod lint;
 
 pub mod needs;
 
+pub mod survey;
+
 pub mod pack;
 
 pub mod inspected;
+
+pub mod layers;
 
 pub mod lower;
 
@@ -47,5 +55,7 @@ pub mod plan;
 pub mod release;
 
 pub mod run;
+
+pub mod rebase;
 
 pub mod cli;

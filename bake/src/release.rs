@@ -6,8 +6,8 @@ use bake_formats::digest::Digest;
 use bake_formats::tree::TreeId;
 use serde::Serialize;
 
-use crate::plan::{Plan, Step};
-use crate::store::ActionResult;
+use crate::plan::{Plan, PlatformPlan, Step};
+use crate::store::{ActionResult, ImageDigest};
 
 /// All artifacts of one bake.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -18,10 +18,21 @@ pub struct Release {
     pub name: String,
     /// The version as the recipe has it.
     pub version: String,
-    /// The tree that all artifacts hold; absent if the recipe gives formats different files.
+    /// The tree that all artifacts hold; absent if formats or platforms have different files.
     pub tree: Option<TreeId>,
+    /// What was baked for, in the order asked for.
+    pub platforms: Vec<ReleasedPlatform>,
     /// The artifacts, in the order of their formats.
     pub artifacts: Vec<ReleasedArtifact>,
+}
+
+/// One platform of a release.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct ReleasedPlatform {
+    /// The platform, e.g. `linux/amd64`.
+    pub platform: String,
+    /// The tree that all its artifacts hold; absent if formats have different files.
+    pub tree: Option<TreeId>,
 }
 
 /// One artifact of a release.
@@ -29,21 +40,38 @@ pub struct Release {
 pub struct ReleasedArtifact {
     /// The format's name.
     pub format: &'static str,
-    /// What it runs on, e.g. `linux/amd64`.
+    /// What it runs on, e.g. `linux/amd64`; several are joined by commas.
     pub platform: String,
     /// The file or folder, relative to the output folder.
     pub path: String,
-    /// The identity: of an OCI image its manifest's digest, else the file's.
+    /// The identity: of an image layout the digest of its manifest or index, else the file's.
     pub digest: Digest,
     /// The bytes of all its files.
     pub size: u64,
-    /// The tree it holds.
-    pub tree: TreeId,
+    /// The tree it holds; absent if its images hold different ones.
+    pub tree: Option<TreeId>,
+    /// Its images, in the order of their index; empty if it is no image.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub images: Vec<ReleasedImage>,
     /// Who signed it; absent if nobody did.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub signature: Option<ReleasedSignature>,
     /// Whether it came from the store.
     pub cached: bool,
+}
+
+/// One image of an artifact.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct ReleasedImage {
+    /// What it runs on.
+    pub platform: String,
+    /// The digest of its manifest.
+    pub digest: Digest,
+    /// The tree it holds.
+    pub tree: Option<TreeId>,
+    /// The manifest of the base image that it is built on; absent if there is none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub base: Option<Digest>,
 }
 
 /// A signature that a bake put into an artifact.
@@ -67,13 +95,18 @@ pub(crate) struct Made {
 impl Release {
     /// Returns a release without artifacts.
     pub(crate) fn new(plan: &Plan) -> Self {
-        let trees: std::collections::BTreeSet<_> =
-            plan.steps.iter().map(|step| step.tree_id).collect();
+        let trees: Vec<TreeId> = plan.parts().map(|part| part.tree_id).collect();
+        let platforms = plan.platforms.iter().map(|PlatformPlan { recipe, .. }| {
+            let here = plan.parts().filter(|part| part.platform == recipe.platform);
+            let trees: Vec<TreeId> = here.map(|part| part.tree_id).collect();
+            ReleasedPlatform { platform: recipe.platform.to_string(), tree: the_one(&trees) }
+        });
         Self {
             schema: 1,
-            name: plan.recipe.name.to_string(),
-            version: plan.recipe.version.to_string(),
-            tree: trees.first().copied().filter(|_| trees.len() == 1),
+            name: plan.first().name.to_string(),
+            version: plan.first().version.to_string(),
+            tree: the_one(&trees),
+            platforms: platforms.collect(),
             artifacts: Vec::new(),
         }
     }
@@ -94,21 +127,39 @@ impl Release {
 
     /// Returns the name under which the store lists the release.
     pub(crate) fn label(&self) -> String {
-        let platform = self.artifacts.first().map_or("", |artifact| &artifact.platform);
-        format!("{}-{}-{}", self.name, self.version, platform.replace('/', "-"))
+        let platforms: Vec<_> =
+            self.platforms.iter().map(|found| found.platform.replace('/', "-")).collect();
+        format!("{}-{}-{}", self.name, self.version, platforms.join("+"))
     }
 }
 
+/// Returns the tree if all are the same.
+fn the_one(trees: &[TreeId]) -> Option<TreeId> {
+    let first = *trees.first()?;
+    trees.iter().all(|tree| *tree == first).then_some(first)
+}
+
 impl ReleasedArtifact {
-    pub(crate) fn new(plan: &Plan, step: &Step, path: String, made: &Made) -> Self {
+    pub(crate) fn new(step: &Step, path: String, made: &Made) -> Self {
         let Made { result, signature, cached } = made;
+        let images = result.images.iter().map(|ImageDigest { platform, digest }| {
+            let part = step.parts.iter().find(|part| part.platform.to_string() == *platform);
+            let base = part.and_then(|part| part.product.image()?.base.as_ref());
+            ReleasedImage {
+                platform: platform.clone(),
+                digest: *digest,
+                tree: part.map(|part| part.tree_id),
+                base: base.map(|base| base.manifest.digest),
+            }
+        });
         Self {
-            format: step.product.kind().name(),
-            platform: plan.recipe.platform.to_string(),
+            format: step.kind().name(),
+            platform: step.platforms(),
             path,
             digest: result.identity,
             size: result.files.iter().map(|file| file.blob.size).sum(),
-            tree: step.tree_id,
+            tree: step.tree_id(),
+            images: images.collect(),
             signature: signature.clone(),
             cached: *cached,
         }

@@ -9,10 +9,13 @@ use bake_formats::encode::Encoder;
 use bake_formats::format::{Artifact, Epoch, WriteCx, WriteError};
 use bake_formats::rope::Rope;
 use bake_formats::tree::{FileTree, Node};
+use bake_recipes::lock::Lock;
 
 use crate::assemble::{ChangedFile, Contents};
+use crate::base::{Bases, Images, Locking};
 use crate::edit::edit_rope;
 use crate::error::Error;
+use crate::lower::{self, Described};
 use crate::opened::Opened;
 use crate::output::{self, OutputFolder};
 use crate::plan::{Plan, State, Step};
@@ -32,6 +35,8 @@ pub struct RunCx<'a> {
     pub threads: usize,
     /// Who signs what has a place for a signature.
     pub signer: Option<&'a dyn Signer>,
+    /// Where base images come from.
+    pub images: &'a dyn Images,
     /// Who is told.
     pub reporter: &'a dyn Reporter,
 }
@@ -43,29 +48,34 @@ impl std::fmt::Debug for RunCx<'_> {
 }
 
 /// Makes every output of a plan in a folder and returns what was released.
+///
+/// The lock file is written first, unless it is frozen: what names were found to stand for holds
+/// also if something goes wrong later.
 pub fn run(plan: &Plan, store: &Store, folder: &Path, cx: RunCx<'_>) -> Result<Release, Error> {
-    let RunCx { threads, signer, reporter } = cx;
+    let reporter = cx.reporter;
     output::check_folder(folder)?;
+    if let (Some(file), Locking::Extend) = (&plan.lock_file, plan.rules.locking) {
+        file.save(&plan.lock)?;
+    }
     let contents = Contents { sources: &plan.sources, store, reporter };
     let index = match fs_err::canonicalize(folder) {
         Ok(folder) => store.stat_index(&folder)?,
         Err(_) => StatIndex::default(),
     };
-    let mut runner =
-        Runner { plan, store, contents, threads, signer, reporter, index, folder, output: None };
+    let mut runner = Runner { plan, store, contents, cx, index, folder, output: None };
     let mut release = Release::new(plan);
     let mut outputs = Vec::new();
     let mut ropes = Vec::new();
     for step in &plan.steps {
-        let name = step.product.file_name();
-        reporter.output_started(&name, content_size(&step.tree));
+        let name = step.file_name();
+        reporter.output_started(&name, step.parts.iter().map(|p| content_size(&p.tree)).sum());
         let made = runner.step(step, &name)?;
-        store.put_note(&step.subject, &step.parts.summary())?;
+        store.put_note(&step.subject, &step.covers.summary())?;
         for file in &made.result.files {
             outputs.push((join(&name, &file.path), file.blob));
             ropes.push(file.rope);
         }
-        release.artifacts.push(ReleasedArtifact::new(plan, step, name, &made));
+        release.artifacts.push(ReleasedArtifact::new(step, name, &made));
     }
     runner.finish(&release, &outputs, &ropes)?;
     Ok(release)
@@ -86,9 +96,7 @@ struct Runner<'a> {
     plan: &'a Plan,
     store: &'a Store,
     contents: Contents<'a>,
-    threads: usize,
-    signer: Option<&'a dyn Signer>,
-    reporter: &'a dyn Reporter,
+    cx: RunCx<'a>,
     index: StatIndex,
     folder: &'a Path,
     /// Opened when the first output has to be written.
@@ -100,9 +108,9 @@ impl Runner<'_> {
     fn step(&mut self, step: &Step, name: &str) -> Result<Made, Error> {
         let mut hit = match &step.state {
             State::Hit(result) => Some(result.clone()),
-            State::Miss(_) => None,
+            State::Miss(_) | State::Unknown(_) => None,
         };
-        let signer = self.signer.filter(|_| step.product.kind().is_signable());
+        let signer = self.cx.signer.filter(|_| step.kind().is_signable());
         for _ in 0..ATTEMPTS {
             let outcome = match signer {
                 Some(signer) => self.make_signed(step, name, hit.take(), signer),
@@ -114,7 +122,7 @@ impl Runner<'_> {
             };
             let Some(digest) = store::is_damage(&error) else { return Err(error) };
             self.store.discard(&digest)?;
-            self.reporter.healed(&digest);
+            self.cx.reporter.healed(&digest);
         }
         Err(Error::Store {
             path: self.store.root().into(),
@@ -197,13 +205,14 @@ impl Runner<'_> {
     }
 
     fn make(&mut self, step: &Step, name: &str) -> Result<ActionResult, Error> {
-        let encoder = Encoder::new(&self.contents, self.store, self.threads);
+        self.bring_layers(step)?;
+        let encoder = Encoder::new(&self.contents, self.store, self.cx.threads);
         let cx = WriteCx { blobs: &self.contents, encoder: &encoder, epoch: self.plan.epoch };
-        let artifact =
-            step.product.write(&step.tree, &cx).map_err(|source| self.write_error(step, source))?;
-        let identity = step.product.identity(&artifact, &self.contents)?;
+        let parts: Vec<_> = step.parts.iter().map(|part| (&part.product, &*part.tree)).collect();
+        let described = lower::write(&parts, step.joining.as_ref(), &cx);
+        let described = described.map_err(|source| self.write_error(step, source))?;
+        let Described { artifact: Artifact { format, files: made }, identity, images } = described;
         let mut files = Vec::new();
-        let Artifact { format, files: made } = artifact;
         for file in made {
             let blob = self.stage(&join(name, &file.path), &file.rope)?;
             let rope = self.store.put_rope(&file.rope)?;
@@ -213,9 +222,26 @@ impl Runner<'_> {
         let Some(identity) = identity else {
             return Err(io::Error::other(format!("{format} has no file")).into());
         };
-        let result = ActionResult { format, identity, files };
+        let result = ActionResult { format, identity, files, images };
         self.store.put_result(step.key.digest(), &result)?;
         Ok(result)
+    }
+
+    /// Brings the layers of base images into the store, if what is made holds their bytes.
+    fn bring_layers(&self, step: &Step) -> Result<(), Error> {
+        for part in &step.parts {
+            let Some(base) = part.product.image().and_then(|image| image.base.as_ref()) else {
+                continue;
+            };
+            let mut platforms = self.plan.platforms.iter();
+            let platform = platforms.find(|platform| platform.recipe.platform == part.platform);
+            let found = platform.and_then(|platform| platform.base.image());
+            if let Some(found) = found.filter(|_| base.includes_layers) {
+                let (images, lock) = (self.cx.images, Lock::default());
+                Bases::new(images, self.store, self.plan.rules, lock).fetch_layers(found)?;
+            }
+        }
+        Ok(())
     }
 
     fn restore(&mut self, name: &str, result: ActionResult) -> Result<ActionResult, Error> {
@@ -262,13 +288,16 @@ impl Runner<'_> {
     fn write_error(&self, step: &Step, source: WriteError) -> Error {
         let source = match source {
             WriteError::Io(error) => return changed(error),
-            WriteError::Unsupported { ref path, .. } => match self.plan.places.get(path) {
-                Some(place) => return place.error(source.to_string()).into(),
-                None => source,
-            },
+            WriteError::Unsupported { ref path, .. } => {
+                let mut platforms = self.plan.platforms.iter();
+                match platforms.find_map(|platform| platform.places.get(path)) {
+                    Some(place) => return place.error(source.to_string()).into(),
+                    None => source,
+                }
+            }
             source => source,
         };
-        Error::Write { format: step.product.kind().name(), source }
+        Error::Write { format: step.kind().name(), source }
     }
 
     fn finish(

@@ -2,11 +2,13 @@
 //!
 //! ```text
 //! bake.toml ──load──► written::Recipe ──resolve──► resolved::Recipe
+//! bake.lock ──load──► Lock
 //! ```
 //!
 //! The only input besides the recipe is what it asks for by name: the file, the git tag or the
-//! build identity variable that its version comes from. There are no templates, no includes and
-//! no environments, so nothing that differs between environments can enter an artifact.
+//! build identity variable that its version or revision comes from. There are no templates, no
+//! includes and no environments, so nothing that differs between environments can enter an
+//! artifact.
 //!
 //! Modules stand in dependency order: each uses only those above it.
 
@@ -26,11 +28,11 @@ pub mod version;
 
 pub mod resolved;
 
-pub mod lock;
-
 pub mod written;
 
 pub mod load;
+
+pub mod lock;
 
 mod service;
 
@@ -40,6 +42,7 @@ pub mod schema;
 
 pub use error::{Look, Place, RecipeError, RecipeErrors};
 pub use load::load;
+pub use lock::Lock;
 pub use platform::Platform;
 pub use resolve::{ResolveCx, platforms, resolve};
 pub use schema::json_schema;

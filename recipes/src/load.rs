@@ -5,6 +5,8 @@ use std::ops::Range;
 use std::path::Path;
 use std::sync::Arc;
 
+use serde::de::DeserializeOwned;
+
 use crate::error::{Place, RecipeError, RecipeErrors};
 use crate::written::Recipe;
 
@@ -13,44 +15,55 @@ pub const MAX_LEN: u64 = 4 * 1024 * 1024;
 
 /// Reads a recipe file.
 pub fn load(path: &Path) -> Result<Recipe, RecipeErrors> {
-    let file = path.display().to_string();
-    let unreadable = |reason: String| RecipeError::new(format!("cannot read the recipe: {reason}"));
-    let opened = fs_err::File::open(path).map_err(|error| {
-        let unreadable = unreadable(error.to_string());
-        match error.kind() {
-            std::io::ErrorKind::NotFound => {
-                unreadable.hint("name another with `-f FILE`; `bake pack` needs none")
-            }
-            _ => unreadable,
-        }
+    let text = read(path, "recipe", MAX_LEN).map_err(|fault| match fault {
+        Fault::Missing(error) => error.hint("name another with `-f FILE`; `bake pack` needs none"),
+        Fault::Other(error) => error,
     })?;
-    let mut bytes = Vec::new();
-    let read = opened.take(MAX_LEN + 1).read_to_end(&mut bytes);
-    let len = read.map_err(|error| unreadable(error.to_string()))?;
-    if len as u64 > MAX_LEN {
-        return Err(unreadable(format!("`{file}` is larger than {MAX_LEN} bytes")).into());
-    }
-    match String::from_utf8(bytes) {
-        Ok(text) => parse(&file, &text),
-        Err(error) => {
-            let valid = error.utf8_error().valid_up_to();
-            let text = String::from_utf8_lossy(error.as_bytes()).into_owned();
-            let place = Place::of(&Arc::from(file), &text, &(valid..valid + 1));
-            Err(place.error("the recipe is not UTF-8").into())
-        }
-    }
+    parse(&path.display().to_string(), &text)
 }
 
 /// Parses the text of a recipe; `file` is what errors call it.
 pub fn parse(file: &str, text: &str) -> Result<Recipe, RecipeErrors> {
-    let file: Arc<str> = Arc::from(file);
-    match toml::from_str(text) {
-        Ok(keys) => Ok(Recipe { file, text: Arc::from(text), keys }),
-        Err(error) => {
-            let span = error.span().unwrap_or(0..0);
-            Err(explain(&file, text, &span, error.message()).into())
-        }
+    let keys = keys(file, text)?;
+    Ok(Recipe { file: Arc::from(file), text: Arc::from(text), keys })
+}
+
+/// Why a file cannot be read as text.
+pub(crate) enum Fault {
+    /// It is not there.
+    Missing(RecipeError),
+    /// Anything else.
+    Other(RecipeError),
+}
+
+/// Reads a text file of at most `most` bytes; `what` is how errors call it.
+pub(crate) fn read(path: &Path, what: &str, most: u64) -> Result<String, Fault> {
+    let file = path.display().to_string();
+    let unreadable = |reason: String| RecipeError::new(format!("cannot read the {what}: {reason}"));
+    let opened = fs_err::File::open(path).map_err(|error| match error.kind() {
+        std::io::ErrorKind::NotFound => Fault::Missing(unreadable(error.to_string())),
+        _ => Fault::Other(unreadable(error.to_string())),
+    })?;
+    let mut bytes = Vec::new();
+    let read = opened.take(most + 1).read_to_end(&mut bytes);
+    let len = read.map_err(|error| Fault::Other(unreadable(error.to_string())))?;
+    if len as u64 > most {
+        return Err(Fault::Other(unreadable(format!("`{file}` is larger than {most} bytes"))));
     }
+    String::from_utf8(bytes).map_err(|error| {
+        let valid = error.utf8_error().valid_up_to();
+        let text = String::from_utf8_lossy(error.as_bytes()).into_owned();
+        let place = Place::of(&Arc::from(file), &text, &(valid..valid + 1));
+        Fault::Other(place.error(format!("the {what} is not UTF-8")))
+    })
+}
+
+/// Parses TOML into what is written there; `file` is what errors call it.
+pub(crate) fn keys<T: DeserializeOwned>(file: &str, text: &str) -> Result<T, RecipeErrors> {
+    toml::from_str(text).map_err(|error| {
+        let span = error.span().unwrap_or(0..0);
+        explain(&Arc::from(file), text, &span, error.message()).into()
+    })
 }
 
 /// Says in the recipe's words what a serde message says in Rust's.

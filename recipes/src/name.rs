@@ -145,6 +145,17 @@ impl AccountName {
     }
 }
 
+/// The longest name of a layer, in bytes.
+pub(crate) const MAX_LAYER_NAME: usize = 64;
+
+/// Returns whether text may name a layer: `a-z`, `0-9` and, between them, `-`.
+pub(crate) fn is_layer_name(text: &str) -> bool {
+    let plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit();
+    let ends = text.bytes().next().is_some_and(plain) && text.bytes().last().is_some_and(plain);
+    let all = text.bytes().all(|byte| plain(byte) || byte == b'-');
+    ends && all && text.len() <= MAX_LAYER_NAME
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

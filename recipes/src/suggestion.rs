@@ -14,6 +14,7 @@ pub(crate) fn nearest<'a>(found: &str, allowed: &[&'a str]) -> Option<&'a str> {
 pub(crate) fn hint(found: &str, allowed: &[&str]) -> String {
     match nearest(found, allowed) {
         Some(near) => format!("did you mean `{near}`?"),
+        None if allowed.len() == 1 => format!("expected `{}`", allowed.join("")),
         None => format!("expected one of `{}`", allowed.join("`, `")),
     }
 }

@@ -127,6 +127,16 @@ impl Version {
         &self.text
     }
 
+    /// Returns the numbers before any prerelease, at least one.
+    pub fn core(&self) -> &[String] {
+        &self.core
+    }
+
+    /// Returns whether this is a release: a version with neither a prerelease nor build metadata.
+    pub fn is_release(&self) -> bool {
+        self.prerelease.is_none() && self.build.is_none()
+    }
+
     /// Returns the whole Debian version, `[epoch:]upstream-revision`.
     pub fn deb(&self, release: &Release, epoch: Option<u32>) -> Result<String, VersionError> {
         let upstream = self.packaged()?;

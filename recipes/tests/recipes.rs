@@ -2,7 +2,11 @@
 
 use std::path::{Path, PathBuf};
 
-use bake_recipes::resolved::{DebRelation, Output, Recipe};
+use bake_formats::tree::TreePath;
+use bake_recipes::resolved::{
+    Base, BaseImage, BaseLayers, BaseSource, DebRelation, LayerSplit, NamedLayer, Oci, Output,
+    Recipe, TimeZones,
+};
 use bake_recipes::{Look, RecipeErrors, ResolveCx, load, resolve};
 
 /// Anything that goes wrong here is the test's own fault.
@@ -56,7 +60,7 @@ fn valid_recipes_resolve() -> Outcome<()> {
 fn invalid_recipes_say_what_is_wrong() -> Outcome<()> {
     let bless = std::env::var("BAKE_BLESS").is_ok_and(|value| value == "1");
     let all = recipes("invalid")?;
-    assert!(all.len() >= 280, "found only {}", all.len());
+    assert!(all.len() >= 320, "found only {}", all.len());
     let mut wrong = Vec::new();
     for path in all {
         let name = path.display();
@@ -126,12 +130,116 @@ fn a_recipe_means_what_it_says() -> Outcome<()> {
     assert_eq!(ports, ["8080/tcp", "9090/tcp"]);
     assert_eq!(oci.env, [("MODE".to_owned(), "image".to_owned())]);
     assert_eq!(oci.platforms.len(), 2);
+    // A prerelease leaves out the tags that only releases set.
+    assert_eq!(oci.tags, ["nightly"]);
+    let layer = NamedLayer {
+        name: "pages".into(),
+        paths: vec![TreePath::parse("/usr/share/catalog")?, TreePath::parse("/usr/share/locale")?],
+    };
+    assert_eq!(oci.layers, LayerSplit::Named(vec![layer]));
+    assert_eq!((oci.accounts, oci.index, oci.max_layers), (true, true, 8));
+    let zones = ["Europe/Berlin", "UTC"].map(String::from).to_vec();
+    assert_eq!(oci.time_zones, Some(TimeZones::Named(zones)));
     assert_eq!(recipe.source_date.map(|date| date.0), Some(1_769_860_800));
     // One rule for arm is left out; two for amd64 are for different outputs.
     assert_eq!(recipe.files.len(), 9);
     let first = recipe.files.first().ok_or("no files")?;
-    assert_eq!(first.place.to_string(), "bake.toml:94:8");
+    assert_eq!(first.place.to_string(), "bake.toml:96:8");
     assert_eq!(first.formats, [Output::Rpm, Output::Oci, Output::Vm]);
+    Ok(())
+}
+
+/// What an `[oci]` table means in a recipe of some version.
+fn image(version: &str, table: &str) -> Outcome<Oci> {
+    let text = format!("name = \"aa\"\nversion = \"{version}\"\nsummary = \"A\"\n[oci]\n{table}");
+    let written = load::parse("bake.toml", &text)?;
+    let base = folder("project");
+    let cx = ResolveCx { platform: "linux/amd64".parse()?, env: &|_| None, base: &base };
+    Ok(resolve(&written, cx)?.oci.ok_or("no image")?)
+}
+
+#[test]
+fn tags_follow_the_version_of_releases_only() -> Outcome<()> {
+    let words = "tags = [\"latest\", \"major.minor\", \"major\", \"edge\"]";
+    let cases: [(&str, &[&str]); 5] = [
+        ("1.4.2", &["latest", "1.4", "1", "edge"]),
+        ("1.4", &["latest", "1", "edge"]),
+        ("1.4.2-rc.1", &["edge"]),
+        ("1.4.2+git.3.g0123456789ab", &["edge"]),
+        ("2024.10.1.7", &["latest", "2024.10", "2024", "edge"]),
+    ];
+    for (version, expected) in cases {
+        assert_eq!(image(version, words)?.tags, expected, "{version}");
+    }
+    Ok(())
+}
+
+#[test]
+fn bases_are_found_where_they_are_named() -> Outcome<()> {
+    let local = |path: &str, name: Option<&str>| BaseSource::Local {
+        path: path.into(),
+        name: name.map(str::to_owned),
+    };
+    let cases = [
+        ("debian", BaseSource::Registry("docker.io/library/debian".parse()?), BaseLayers::Refer),
+        (
+            "localhost:5000/a:1",
+            BaseSource::Registry("localhost:5000/a:1".parse()?),
+            BaseLayers::Refer,
+        ),
+        ("oci:images/debian", local("images/debian", None), BaseLayers::Copy),
+        (
+            "oci-archive:a.tar:docker.io/a:1",
+            local("a.tar", Some("docker.io/a:1")),
+            BaseLayers::Copy,
+        ),
+        ("docker-archive:/srv/a.tar:12", local("/srv/a.tar", Some("12")), BaseLayers::Copy),
+    ];
+    for (text, source, layers) in cases {
+        let oci = image("1", &format!("base = \"{text}\""))?;
+        let Base::Image(base) = oci.base else { return Err("scratch".into()) };
+        assert_eq!((base.source, base.layers), (source, layers), "{text}");
+        assert!(!oci.accounts, "{text}");
+    }
+    let oci = image("1", "base = \"oci:a\"\nbase-layers = \"refer\"\naccounts = true")?;
+    assert!(matches!(oci.base, Base::Image(BaseImage { layers: BaseLayers::Refer, .. })));
+    assert!(oci.accounts);
+    let oci = image("1", "base = \"scratch\"")?;
+    assert!(oci.accounts && oci.base == Base::Scratch && oci.layers == LayerSplit::Auto);
+    Ok(())
+}
+
+#[test]
+fn a_revision_is_read_where_the_recipe_points() -> Outcome<()> {
+    let repository = tempfile::tempdir()?;
+    let git = repository.path().join(".git");
+    fs_err::create_dir(&git)?;
+    let commit = "0123456789abcdef0123456789abcdef01234567";
+    fs_err::write(git.join("HEAD"), commit)?;
+    let config = "[remote \"origin\"]\nurl = https://me:secret@example.com/a.git\n";
+    fs_err::write(git.join("config"), config)?;
+    let head = "name = \"aa\"\nversion = \"1\"\nsummary = \"A\"\n";
+    let text =
+        format!("{head}vcs = {{ from = \"git\" }}\nrevision = {{ from = \"git\" }}\n[oci]\n");
+    let written = load::parse("bake.toml", &text)?;
+    let platform = "linux/amd64".parse()?;
+    let recipe =
+        resolve(&written, ResolveCx { platform, env: &|_| None, base: repository.path() })?;
+    assert_eq!(recipe.revision.as_deref(), Some(commit));
+    assert_eq!(recipe.vcs.as_deref(), Some("https://example.com/a.git"));
+
+    let text = format!("{head}revision = {{ env = \"GITHUB_SHA\" }}\n[oci]\n");
+    let written = load::parse("bake.toml", &text)?;
+    let env = |name: &str| (name == "GITHUB_SHA").then(|| format!("{commit}\n"));
+    let recipe = resolve(&written, ResolveCx { platform, env: &env, base: repository.path() })?;
+    assert_eq!(recipe.revision.as_deref(), Some(commit));
+
+    let text = format!("{head}revision = {{ from = \"git\" }}\n[oci]\n");
+    let written = load::parse("bake.toml", &text)?;
+    fs_err::remove_dir_all(&git)?;
+    let errors =
+        resolve(&written, ResolveCx { platform, env: &env, base: repository.path() }).unwrap_err();
+    assert!(errors.to_string().contains("is not in a git repository"), "{errors}");
     Ok(())
 }
 

@@ -31,6 +31,14 @@ impl SourceFiles {
         self.inline.entry(Digest::of(bytes)).or_insert_with(|| bytes.into());
     }
 
+    /// Adds what another scan found.
+    pub fn extend(&mut self, other: Self) {
+        for (digest, found) in other.files {
+            self.files.entry(digest).or_insert(found);
+        }
+        self.inline.extend(other.inline);
+    }
+
     /// Returns whether the content of a digest was scanned.
     pub fn contains(&self, digest: &Digest) -> bool {
         self.files.contains_key(digest) || self.inline.contains_key(digest)

@@ -108,7 +108,10 @@ fn hint(error: &Error) -> Option<String> {
             "bake reads .deb, .rpm, OCI layouts and archives, and raw or qcow2 disks with ext4"
                 .to_owned(),
         ),
+        Error::Base { hint, .. } => hint.clone(),
         Error::Repository { hint, .. } => hint.map(str::to_owned),
+        Error::Registry(error) => error.hint.clone(),
+        Error::Image { hint, .. } => hint.clone(),
         Error::Recipe(_)
         | Error::Write { .. }
         | Error::Read { .. }

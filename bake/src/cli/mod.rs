@@ -1,10 +1,12 @@
 //! The command line on top of the engine: parse, call, print.
 
+mod bases;
 mod commands;
 mod exit;
 mod failure;
 mod printer;
 mod progress;
+mod registry;
 mod request;
 mod signing;
 
@@ -65,6 +67,10 @@ enum Command {
     Check(commands::check::Check),
     /// Show what a build would do: steps, keys, hit or miss and why
     Plan(commands::plan::Plan),
+    /// Look up base images and write down which ones are used
+    Lock(Box<commands::lock::LockCommand>),
+    /// Tell which base images moved since they were locked
+    Outdated(Box<commands::outdated::Outdated>),
     /// Show the metadata and the tree of an artifact
     Inspect(commands::inspect::Inspect),
     /// Check artifacts against every rule of their formats, and that they hold the same tree
@@ -77,6 +83,8 @@ enum Command {
     Store(commands::store::StoreCommand),
     /// Make and update package repositories: folders that any web server can serve
     Repo(commands::repo::Repo),
+    /// Put an image onto another base without building it, if it would still work there
+    Rebase(Box<commands::rebase::Rebase>),
     /// Tools for writing recipes
     Recipe(commands::recipe::Recipe),
     /// Print a completion script for a shell
@@ -91,9 +99,10 @@ struct RecipeArgs {
     /// The recipe
     #[arg(short = 'f', long = "file", value_name = "FILE", default_value = "bake.toml")]
     file: PathBuf,
-    /// Bake for this platform [default: this machine's]
-    #[arg(long, value_name = "OS/ARCH")]
-    platform: Option<String>,
+    /// Bake for these platforms, `host` or `all` [default: the recipe's, or this machine's if it
+    /// lists none]
+    #[arg(long, value_name = "OS/ARCH", value_delimiter = ',')]
+    platform: Vec<String>,
     /// Bake these outputs only
     #[arg(long, value_name = "FORMATS", value_delimiter = ',')]
     only: Vec<String>,
@@ -114,12 +123,15 @@ pub fn main() -> Exit {
         Command::Pack(command) => command.run(&printer),
         Command::Check(command) => command.run(&printer),
         Command::Plan(command) => command.run(&printer),
+        Command::Lock(command) => command.run(&printer),
+        Command::Outdated(command) => command.run(&printer),
         Command::Inspect(command) => command.run(&printer),
         Command::Verify(command) => command.run(&printer),
         Command::Sign(command) => command.run(&printer),
         Command::Diff(command) => command.run(&printer),
         Command::Store(command) => command.run(&printer),
         Command::Repo(command) => command.run(&printer),
+        Command::Rebase(command) => command.run(&printer),
         Command::Recipe(command) => command.run(&printer),
         Command::Completions(command) => command.run(&printer),
         Command::Man(command) => command.run(&printer),

@@ -12,7 +12,7 @@ use super::RecipeArgs;
 use super::failure::Failure;
 use crate::error::Error;
 use crate::failures::Failures;
-use crate::plan::Request;
+use crate::plan::{Platforms, Request};
 use crate::store::Store;
 
 /// Which store to use.
@@ -58,10 +58,17 @@ pub(super) struct Resolved {
     recipe: PathBuf,
     /// The recipe's text if it is not in the file.
     text: Option<String>,
-    platform: Platform,
+    platforms: Wanted,
     only: Vec<Output>,
     epoch: Option<Epoch>,
     threads: usize,
+}
+
+/// The platforms that the user named.
+#[derive(Debug)]
+enum Wanted {
+    These(Vec<Platform>),
+    OfRecipe(Platform),
 }
 
 impl Resolved {
@@ -69,7 +76,7 @@ impl Resolved {
         Ok(Self {
             recipe: args.file.clone(),
             text: None,
-            platform: platform(args.platform.as_deref())?,
+            platforms: wanted(&args.platform)?,
             only: args.only.iter().map(|word| output("--only", word)).collect::<Result<_, _>>()?,
             epoch: epoch()?,
             threads,
@@ -83,8 +90,8 @@ impl Resolved {
         platform: Platform,
         threads: usize,
     ) -> Result<Self, Failure> {
-        let text = Some(text);
-        Ok(Self { recipe, text, platform, only: Vec::new(), epoch: epoch()?, threads })
+        let (text, platforms) = (Some(text), Wanted::These(vec![platform]));
+        Ok(Self { recipe, text, platforms, only: Vec::new(), epoch: epoch()?, threads })
     }
 
     /// Hands the request to the engine.
@@ -105,7 +112,10 @@ impl Resolved {
         let request = Request {
             recipe: &self.recipe,
             text: self.text.as_deref(),
-            platform: self.platform,
+            platforms: match &self.platforms {
+                Wanted::These(platforms) => Platforms::These(platforms),
+                Wanted::OfRecipe(host) => Platforms::OfRecipe { host: *host },
+            },
             only: &self.only,
             epoch: self.epoch,
             variable: &variable,
@@ -113,6 +123,25 @@ impl Resolved {
         };
         act(&request)
     }
+}
+
+/// Returns the platforms that words stand for: `all` and nothing are the recipe's.
+fn wanted(words: &[String]) -> Result<Wanted, Failure> {
+    match words {
+        [] => return Ok(Wanted::OfRecipe(platform(None)?)),
+        [word] if word == "all" => return Ok(Wanted::OfRecipe(platform(None)?)),
+        _ => {}
+    }
+    let mut platforms = Vec::new();
+    for word in words {
+        let found = platform(Some(word.as_str()).filter(|word| *word != "host"))?;
+        if platforms.contains(&found) {
+            let reason = format!("`{found}` stands there twice");
+            return Err(Error::Input { what: "--platform".into(), reason }.into());
+        }
+        platforms.push(found);
+    }
+    Ok(Wanted::These(platforms))
 }
 
 pub(super) fn platform(text: Option<&str>) -> Result<Platform, Failure> {

@@ -79,6 +79,14 @@ impl Kind {
         }
     }
 
+    /// Returns whether one artifact of this format can hold images for several platforms.
+    pub fn is_image(self) -> bool {
+        match self {
+            Self::OciLayout | Self::OciArchive => true,
+            Self::Deb | Self::Rpm | Self::Raw | Self::Qcow2 => false,
+        }
+    }
+
     /// Finds out a format from the bytes; `None` if it is none of ours.
     pub fn detect(source: &Source) -> io::Result<Option<Self>> {
         let file = match source {

@@ -1,5 +1,6 @@
 //! From the recipe to the models of the formats. This is the only place that knows all formats.
 
+mod artifact;
 mod deb;
 mod kind;
 mod oci;
@@ -7,19 +8,37 @@ mod product;
 mod rpm;
 mod scripts;
 mod sealed;
+mod support;
 mod units;
 mod vm;
 
 use std::path::Path;
 
+use bake_formats::format::Epoch;
+use bake_formats::oci::Base;
 use bake_formats::tree::{FileTree, TreeId, TreePath};
+use bake_recipes::lock::LockedLayer;
 use bake_recipes::resolved::{DiskFormat, Output, Recipe};
 
 use crate::error::Error;
 
+pub use artifact::{Described, Joining, write};
 pub use kind::Kind;
 pub use product::Product;
 pub use sealed::{Change, Found, Message, Sealed};
+
+/// What models are made from besides the recipe and the tree.
+#[derive(Debug, Clone, Copy)]
+pub struct Given<'a> {
+    /// The recipe's folder, which files that it names are relative to.
+    pub folder: &'a Path,
+    /// The time of everything.
+    pub epoch: Epoch,
+    /// The layers that the lock file assigns paths to; none if there is no lock file.
+    pub locked: &'a [LockedLayer],
+    /// What the image is built on, if it is built on something that is known.
+    pub base: Option<&'a Base>,
+}
 
 /// Returns what is to be made for one output of a recipe.
 pub fn lower(
@@ -27,8 +46,9 @@ pub fn lower(
     output: Output,
     tree: &FileTree,
     tree_id: TreeId,
-    folder: &Path,
+    given: &Given<'_>,
 ) -> Result<Vec<Product>, Error> {
+    let folder = given.folder;
     let mut products = Vec::new();
     match output {
         Output::Deb => {
@@ -45,11 +65,11 @@ pub fn lower(
         }
         Output::Oci => {
             if let Some(table) = &recipe.oci {
-                let image = Box::new(oci::image(recipe, table, tree));
+                let image = Box::new(oci::image(recipe, table, tree, given)?);
+                products.push(Product::OciLayout(image.clone()));
                 if table.archive {
-                    products.push(Product::OciArchive(image.clone()));
+                    products.push(Product::OciArchive(oci::complete(image)));
                 }
-                products.insert(0, Product::OciLayout(image));
             }
         }
         Output::Vm => {
@@ -63,6 +83,13 @@ pub fn lower(
         }
     }
     Ok(products)
+}
+
+/// Returns how the images of a recipe are joined; `None` for a plain manifest.
+pub fn joining(recipe: &Recipe, images: usize) -> Option<Joining> {
+    let table = recipe.oci.as_ref()?;
+    let annotations = || Joining { annotations: table.index_annotations.clone() };
+    (images > 1 || table.index).then(annotations)
 }
 
 /// Returns whether the tree has a file or a link to one at a path, whatever it is called there.

@@ -2,8 +2,6 @@
 
 use std::io;
 
-use bake_formats::blob::BlobSource;
-use bake_formats::digest::Digest;
 use bake_formats::format::{Artifact, Format, WriteCx, WriteError};
 use bake_formats::tree::FileTree;
 use bake_formats::{deb, oci, rpm, vm};
@@ -90,23 +88,11 @@ impl Product {
         with_model!(self, F, model => F::write(model, tree, cx))
     }
 
-    /// Returns the artifact's identity if that is not its file's digest: an image's manifest.
-    pub fn identity(
-        &self,
-        artifact: &Artifact,
-        blobs: &dyn BlobSource,
-    ) -> io::Result<Option<Digest>> {
+    /// Returns the image, if it is one.
+    pub fn image(&self) -> Option<&oci::Image> {
         match self {
-            Self::OciLayout(_) => {}
-            Self::Deb(_) | Self::Rpm(_) | Self::OciArchive(_) | Self::Raw(_) | Self::Qcow2(_) => {
-                return Ok(None);
-            }
+            Self::OciLayout(image) | Self::OciArchive(image) => Some(image),
+            Self::Deb(_) | Self::Rpm(_) | Self::Raw(_) | Self::Qcow2(_) => None,
         }
-        let Some(index) = artifact.files.iter().find(|file| file.path == "index.json") else {
-            return Ok(None);
-        };
-        let index: serde_json::Value = serde_json::from_slice(&index.rope.to_vec(blobs)?)?;
-        let digest = index["manifests"][0]["digest"].as_str().unwrap_or_default();
-        digest.parse().map(Some).map_err(io::Error::other)
     }
 }

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::jar;
 
 /// How much of a script's first line the kernel looks at.
-const LONGEST_SHEBANG: usize = 256;
+pub(crate) const LONGEST_SHEBANG: usize = 256;
 /// Metadata is text for people; more is none.
 const LONGEST_METADATA: u64 = 1 << 20;
 
@@ -83,7 +83,7 @@ fn plain(input: &dyn ReadAt) -> io::Result<Option<Facts>> {
 }
 
 /// Returns the words after `#!`; none if they are no path.
-fn shebang(head: &[u8]) -> Option<Vec<String>> {
+pub(crate) fn shebang(head: &[u8]) -> Option<Vec<String>> {
     let rest = head.strip_prefix(b"#!")?;
     let line = rest.split(|byte| matches!(byte, b'\n' | b'\r' | 0)).next()?;
     let line = std::str::from_utf8(line).ok()?;

@@ -2,7 +2,7 @@
 
 /// A program that something is run by.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Program {
+pub(crate) enum Program {
     /// By its path.
     Path(String),
     /// By its name, found through `PATH`.
@@ -68,7 +68,7 @@ const VERSIONED: [&str; 4] = ["python3.", "python2.", "ruby", "lua5."];
 impl Program {
     /// Returns what runs a script, from the words of its first line: the interpreter, and what
     /// `env` looks for on its behalf.
-    pub(super) fn of_script(words: &[String]) -> Vec<Self> {
+    pub(crate) fn of_script(words: &[String]) -> Vec<Self> {
         let Some(first) = words.first() else { return Vec::new() };
         let mut programs = vec![Self::Path(first.clone())];
         if first.rsplit('/').next() == Some("env") {
@@ -82,7 +82,7 @@ impl Program {
     }
 
     /// Returns a program as it is called.
-    pub(super) fn of_command(word: &str) -> Self {
+    pub(crate) fn of_command(word: &str) -> Self {
         if word.starts_with('/') {
             Self::Path(word.to_owned())
         } else {
@@ -124,7 +124,7 @@ impl Program {
     }
 
     /// Returns the path or the name.
-    pub(super) fn text(&self) -> &str {
+    pub(crate) fn text(&self) -> &str {
         match self {
             Self::Path(text) | Self::Name(text) => text,
         }

@@ -38,7 +38,9 @@ use crate::assemble::Trees;
 use crate::error::Error;
 use crate::failures::Failures;
 
+pub(crate) use facts::{LONGEST_SHEBANG, shebang};
 pub use finding::{Finding, Rule};
+pub(crate) use interpreter::Program;
 pub use kept::Cache;
 
 use own::Own;

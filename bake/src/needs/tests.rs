@@ -56,13 +56,13 @@ impl Project {
         let request = plan::Request {
             text: None,
             recipe: &path,
-            platform: host(),
+            platforms: plan::Platforms::These(&[host()]),
             only: &[],
             epoch: None,
             variable: &|_| None,
             threads: 2,
         };
-        let (_, recipe) = plan::load(&request)?;
+        let recipe = plan::load(&request)?.recipes.remove(0);
         let folder = fs_err::canonicalize(self.folder.path()).unwrap();
         let scan = assemble::scan(&folder, &recipe.files).map_err(Error::from)?;
         let stand_in = |(number, file): (usize, &assemble::FoundFile)| Content {

@@ -16,10 +16,11 @@ use std::collections::BTreeMap;
 use bake_formats::digest::{Digest, Hasher};
 use bake_formats::encode::Codec;
 use bake_formats::format::Epoch;
-use bake_formats::tree::{FileTree, TreeId};
+use bake_formats::tree::FileTree;
 
+use super::Part;
 use crate::error::Error;
-use crate::lower::Product;
+use crate::lower::Joining;
 
 /// The identity of a step's work.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -45,25 +46,33 @@ pub struct KeyParts {
 }
 
 impl KeyParts {
-    /// Collects what a step's key covers.
-    pub fn new(
-        product: &Product,
-        tree: TreeId,
-        attributes: Digest,
+    /// Collects what a step's key covers; of several images each part lists all.
+    pub(super) fn new(
+        parts: &[Part],
+        joining: Option<&Joining>,
         epoch: Epoch,
     ) -> Result<Self, Error> {
-        let codecs = [Codec::Gzip, Codec::Zstd, Codec::Xz];
-        let mut program = format!("{} {}", product.kind().name(), product.kind().revision());
-        for codec in codecs {
+        let mut program = String::new();
+        let (mut models, mut trees, mut attributes) = (Vec::new(), Vec::new(), Vec::new());
+        for Part { product, tree_id, attributes: digest, .. } in parts {
+            program = format!("{} {}", product.kind().name(), product.kind().revision());
+            // Models name the tree they describe; that is a part of its own.
+            models.push(product.model_json()?.replace(&tree_id.to_string(), ""));
+            trees.push(tree_id.to_string());
+            attributes.push(digest.to_string());
+        }
+        for codec in [Codec::Gzip, Codec::Zstd, Codec::Xz] {
             program.push_str(&format!(" {} {}", codec.word(), codec.revision()));
         }
-        // Models name the tree they describe; that is a part of its own.
-        let model = product.model_json()?.replace(&tree.to_string(), "");
+        if let Some(joining) = joining {
+            let text = serde_json::to_string(joining).map_err(std::io::Error::from)?;
+            models.push(format!("joined {text}"));
+        }
         let parts = [
             ("program", program),
-            ("model", model),
-            ("tree", tree.to_string()),
-            ("attributes", attributes.to_string()),
+            ("model", models.join("\n")),
+            ("tree", trees.join("\n")),
+            ("attributes", attributes.join("\n")),
             ("epoch", epoch.0.to_string()),
         ];
         Ok(Self { parts })

@@ -1,246 +1,307 @@
 //! What a bake has to do: one step for each output, with a key, and a hit or a miss with its reason.
+//!
+//! ```text
+//! Request ──load──► a recipe for each platform ──assemble──► PlatformPlan: trees, findings
+//!                                                                 │ lower
+//!                        Step: one artifact ◄── Part: one product and its tree
+//! ```
+//!
+//! Packages and disks are for one platform, so their steps have one part; an image has a part for
+//! each platform, and they become one layout with an index.
 
 mod key;
+mod platform;
+mod request;
+mod state;
 
-use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::collections::BTreeSet;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use bake_formats::digest::Digest;
 use bake_formats::format::Epoch;
-use bake_formats::rope::Extent;
-use bake_formats::tree::{Content, FileTree, TreeId, TreePath};
+use bake_formats::tree::{FileTree, TreeId};
+use bake_recipes::lock::{Lock, LockedLayer};
 use bake_recipes::resolved::{Output, Recipe};
-use bake_recipes::{Place, Platform, ResolveCx, written};
+use bake_recipes::{Platform, written};
 
-use crate::assemble::{self, SourceFiles};
+use crate::assemble::SourceFiles;
+use crate::base::{Bases, Images, LockFile, Rules};
 use crate::error::Error;
 use crate::failures::Failures;
-use crate::lint::Finding;
-use crate::lower::{self, Product};
-use crate::needs;
+use crate::layers;
+use crate::lower::{self, Given, Joining, Kind, Product};
 use crate::report::Reporter;
-use crate::store::{ActionResult, Store};
+use crate::store::Store;
 
 pub use key::{ActionKey, KeyParts};
+pub use platform::{PlatformBase, PlatformPlan, base_images};
+pub use request::{FIXED_EPOCH, Loaded, Platforms, Request, epoch, load};
+pub(crate) use request::{epoch_of, folder_of};
+pub use state::State;
 
-/// The modification time of everything if nobody says otherwise: 2020-01-01T00:00:00Z.
-pub const FIXED_EPOCH: Epoch = Epoch(1_577_836_800);
-
-/// What to bake.
-#[derive(Clone, Copy)]
-pub struct Request<'a> {
-    /// The recipe's file; what it names is relative to its folder.
-    pub recipe: &'a Path,
-    /// The recipe's text if it is not in the file.
-    pub text: Option<&'a str>,
-    /// What the outputs run on.
-    pub platform: Platform,
-    /// The outputs wanted; empty for all of the recipe's.
-    pub only: &'a [Output],
-    /// The time of everything, if the caller says so (`SOURCE_DATE_EPOCH`).
-    pub epoch: Option<Epoch>,
-    /// Looks up a variable that the recipe names as its version.
-    pub variable: &'a dyn Fn(&str) -> Option<String>,
-    /// How many threads may work.
-    pub threads: usize,
-}
-
-impl std::fmt::Debug for Request<'_> {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Request").field("recipe", &self.recipe).finish_non_exhaustive()
-    }
-}
+use platform::Identities;
 
 /// A bake, ready to be run or shown.
 #[derive(Debug)]
 pub struct Plan {
     /// The recipe as it was typed.
     pub written: written::Recipe,
-    /// The recipe for one platform.
-    pub recipe: Recipe,
     /// The recipe's folder.
     pub folder: PathBuf,
     /// The time of everything.
     pub epoch: Epoch,
-    /// What packages need and the recipe does not declare.
-    pub findings: Vec<Finding>,
-    /// One step for each output, in the order of formats.
+    /// What is baked for each platform, in the order asked for; never empty.
+    pub platforms: Vec<PlatformPlan>,
+    /// One step for each artifact, in the order of formats and then of platforms.
     pub steps: Vec<Step>,
     /// Where the contents of the build output are.
     pub sources: SourceFiles,
-    /// The line of the recipe that each entry comes from.
-    pub places: BTreeMap<TreePath, Place>,
+    /// The recipe's lock file as it is; absent if the recipe is in no file.
+    pub lock_file: Option<LockFile>,
+    /// What the lock file is to say, now that everything was found.
+    pub lock: Lock,
+    /// What may be done to read base images.
+    pub rules: Rules,
 }
 
-impl Plan {
-    /// Returns the tree of each output.
-    pub fn trees(&self) -> BTreeMap<Output, Arc<FileTree>> {
-        let tree = |step: &Step| (step.product.kind().output(), Arc::clone(&step.tree));
-        self.steps.iter().map(tree).collect()
+/// What planning may use besides the request.
+#[derive(Clone, Copy)]
+pub struct PlanCx<'a> {
+    /// Where results and the documents of base images are.
+    pub store: &'a Store,
+    /// Where base images come from.
+    pub images: &'a dyn Images,
+    /// What may be done to find out what base images are.
+    pub rules: Rules,
+    /// Who is told.
+    pub reporter: &'a dyn Reporter,
+}
+
+impl std::fmt::Debug for PlanCx<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("PlanCx").field("rules", &self.rules).finish_non_exhaustive()
     }
 }
 
-/// One output to be made.
+impl Plan {
+    /// Returns the recipe for the first platform; name and version are the same for all.
+    #[expect(clippy::indexing_slicing, reason = "a plan is for at least one platform")]
+    pub fn first(&self) -> &Recipe {
+        &self.platforms[0].recipe
+    }
+
+    /// Returns what all steps are made from.
+    pub fn parts(&self) -> impl Iterator<Item = &Part> {
+        self.steps.iter().flat_map(|step| &step.parts)
+    }
+}
+
+/// One artifact to be made.
 #[derive(Debug)]
 pub struct Step {
-    /// What to make.
-    pub product: Product,
-    /// The tree it holds.
-    pub tree: Arc<FileTree>,
-    /// The identity of that tree.
-    pub tree_id: TreeId,
+    /// What it is made from; several are images for different platforms. Never empty.
+    pub parts: Vec<Part>,
+    /// How images become an index, if they do.
+    pub joining: Option<Joining>,
     /// The identity of the work.
     pub key: ActionKey,
     /// What the key covers, for the next explanation.
-    pub parts: KeyParts,
+    pub covers: KeyParts,
     /// The name under which what the key covers is kept.
     pub subject: Digest,
     /// Whether the work is already done.
     pub state: State,
 }
 
-/// Whether a step's work is already done.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum State {
-    /// The result is in the store.
-    Hit(ActionResult),
-    /// It is not, for this reason.
-    Miss(String),
+/// A product for one platform, with the tree it holds.
+#[derive(Debug, Clone)]
+pub struct Part {
+    /// What to make.
+    pub product: Product,
+    /// What it runs on.
+    pub platform: Platform,
+    /// The tree it holds.
+    pub tree: Arc<FileTree>,
+    /// The identity of that tree.
+    pub tree_id: TreeId,
+    /// What the identity leaves out and writers see.
+    attributes: Digest,
 }
 
-/// Loads a recipe and resolves it for a platform; returns it as written, too, for places.
-pub fn load(request: &Request<'_>) -> Result<(written::Recipe, Recipe), Failures> {
-    let written = match request.text {
-        Some(text) => bake_recipes::load::parse(&request.recipe.display().to_string(), text)?,
-        None => bake_recipes::load(request.recipe)?,
-    };
-    let folder = folder_of(request.recipe)?;
-    let cx = ResolveCx { platform: request.platform, env: request.variable, base: &folder };
-    let mut recipe = bake_recipes::resolve(&written, cx)?;
-    keep_only(&mut recipe, request.only)?;
-    Ok((written, recipe))
-}
+impl Step {
+    /// Returns the format.
+    pub fn kind(&self) -> Kind {
+        self.first().kind()
+    }
 
-/// Returns the time of everything in a bake, without planning it.
-pub fn epoch(request: &Request<'_>) -> Result<Epoch, Failures> {
-    let (_, recipe) = load(request)?;
-    Ok(epoch_of(request, &recipe))
-}
+    /// Returns the conventional file name.
+    pub fn file_name(&self) -> String {
+        self.first().file_name()
+    }
 
-fn epoch_of(request: &Request<'_>, recipe: &Recipe) -> Epoch {
-    request.epoch.or(recipe.source_date).unwrap_or(FIXED_EPOCH)
+    /// Returns the identity of the tree that all parts hold; `None` if they differ.
+    pub fn tree_id(&self) -> Option<TreeId> {
+        let ids: BTreeSet<TreeId> = self.parts.iter().map(|part| part.tree_id).collect();
+        ids.first().copied().filter(|_| ids.len() == 1)
+    }
+
+    /// Returns the platforms, joined by commas.
+    pub fn platforms(&self) -> String {
+        let words: Vec<_> = self.parts.iter().map(|part| part.platform.to_string()).collect();
+        words.join(",")
+    }
+
+    #[expect(clippy::indexing_slicing, reason = "a step is made from at least one part")]
+    fn first(&self) -> &Product {
+        &self.parts[0].product
+    }
 }
 
 /// Loads a recipe, reads the build output and finds out what is to be done.
-pub fn plan(
-    request: &Request<'_>,
-    store: &Store,
-    reporter: &dyn Reporter,
-) -> Result<Plan, Failures> {
-    let (written, recipe) = load(request)?;
+pub fn plan(request: &Request<'_>, cx: PlanCx<'_>) -> Result<Plan, Failures> {
+    let PlanCx { store, images, rules, reporter } = cx;
+    let Loaded { written, recipes, all } = load(request)?;
     let folder = folder_of(request.recipe)?;
-    let epoch = epoch_of(request, &recipe);
-    let scan = assemble::scan(&folder, &recipe.files).map_err(Error::from)?;
-    let contents: Vec<Content> =
-        assemble::hash_files(store, &folder, &scan.files, request.threads, reporter)?;
-    let trees = assemble::compose(&recipe, &scan, &contents).map_err(Error::from)?;
-    let mut known: BTreeMap<*const FileTree, (TreeId, Digest)> = BTreeMap::new();
-    let mut identify = |tree: &FileTree| {
-        *known.entry(std::ptr::from_ref(tree)).or_insert_with(|| (tree.id(), key::attributes(tree)))
+    let epoch = recipes.first().map_or(FIXED_EPOCH, |recipe| epoch_of(request, recipe));
+    // Text that is in no file has no lock file beside it.
+    let lock_file = match request.text {
+        None => Some(LockFile::load(request.recipe)?),
+        Some(_) => None,
     };
-    let cache = Some(needs::Cache { store, folder: &folder });
-    let asked = needs::Request {
-        recipe: &recipe,
-        folder: &folder,
-        trees: &trees,
-        threads: request.threads,
-        cache,
-    };
-    let settled = needs::settle(&asked, &mut |tree| identify(tree).0)?;
-    let needs::Settled { recipe, findings } = settled;
-    let findings = findings.into_iter().map(Finding::from).collect();
-    let mut steps = Vec::new();
-    for (output, tree) in &trees.trees {
-        let (tree_id, attributes) = identify(tree);
-        for product in lower::lower(&recipe, *output, tree, tree_id, &folder)? {
-            let parts = KeyParts::new(&product, tree_id, attributes, epoch)?;
-            let key = parts.key();
-            let subject = subject(request, &product);
-            let state = state(store, &key, &parts, &subject, &trees.sources);
-            let tree = Arc::clone(tree);
-            steps.push(Step { product, tree, tree_id, key, parts, subject, state });
+    let lock = lock_file.as_ref().map(|file| file.lock().clone()).unwrap_or_default();
+    let mut bases = Bases::new(images, store, rules, lock);
+    let mut built_on = Vec::new();
+    for recipe in recipes {
+        let base = PlatformBase::find(&mut bases, &recipe)?;
+        built_on.push((recipe, base));
+    }
+    let (platforms, sources, mut identities) =
+        platform::assemble(request, built_on, &folder, store, reporter)?;
+    let mut lock = bases.lock;
+    let layers = assign_layers(&platforms, &lock.layers);
+    // Paths of platforms that are left out this time must stay in the file.
+    let baked = |wanted| platforms.iter().any(|platform| platform.recipe.platform == wanted);
+    if all.into_iter().all(baked) {
+        lock.layers.clone_from(&layers);
+    }
+    let mut planner = Planner { request, store, epoch, sources: &sources, steps: Vec::new() };
+    for output in Output::ALL {
+        let given = Given { folder: &folder, epoch, locked: &layers, base: None };
+        let parts = parts(&platforms, output, given, &mut identities)?;
+        planner.add(parts, &platforms)?;
+    }
+    let steps = planner.steps;
+    Ok(Plan { written, folder, epoch, platforms, steps, sources, lock_file, lock, rules })
+}
+
+/// Returns which part of the trees of all platforms is in which layer, given what is locked.
+fn assign_layers(platforms: &[PlatformPlan], locked: &[LockedLayer]) -> Vec<LockedLayer> {
+    let trees: Vec<&FileTree> = platforms
+        .iter()
+        .filter_map(|platform| platform.trees.get(&Output::Oci).map(|tree| &**tree))
+        .collect();
+    let first = platforms.iter().find_map(|platform| {
+        let recipe = &platform.recipe;
+        recipe.oci.as_ref().map(|table| (recipe, table))
+    });
+    match first {
+        Some((recipe, table)) => layers::assignment(recipe, table, &trees, locked),
+        None => locked.to_vec(),
+    }
+}
+
+/// Returns what one output of the recipe is made from, the platforms in order.
+fn parts(
+    platforms: &[PlatformPlan],
+    output: Output,
+    given: Given<'_>,
+    identities: &mut Identities,
+) -> Result<Vec<Part>, Error> {
+    let mut parts = Vec::new();
+    for PlatformPlan { recipe, trees, base, .. } in platforms {
+        let Some(tree) = trees.get(&output) else { continue };
+        let (tree_id, attributes) = identities.of(tree);
+        let given = Given { base: base.image().map(|found| &found.base), ..given };
+        for product in lower::lower(recipe, output, tree, tree_id, &given)? {
+            let (platform, tree) = (recipe.platform, Arc::clone(tree));
+            parts.push(Part { product, platform, tree, tree_id, attributes });
         }
     }
-    let (sources, places) = (trees.sources, trees.places);
-    Ok(Plan { written, recipe, folder, epoch, findings, steps, sources, places })
+    Ok(parts)
 }
 
-/// Returns the folder that paths in a recipe are relative to.
-pub(crate) fn folder_of(recipe: &Path) -> Result<PathBuf, Error> {
-    let parent = recipe.parent().filter(|parent| !parent.as_os_str().is_empty());
-    Ok(fs_err::canonicalize(parent.unwrap_or(Path::new(".")))?)
+/// Makes steps out of parts.
+struct Planner<'a> {
+    request: &'a Request<'a>,
+    store: &'a Store,
+    epoch: Epoch,
+    sources: &'a SourceFiles,
+    steps: Vec<Step>,
 }
 
-fn keep_only(recipe: &mut Recipe, only: &[Output]) -> Result<(), Error> {
-    let baked = recipe.outputs();
-    if let Some(missing) = only.iter().find(|output| !baked.contains(output)) {
-        let words: Vec<_> = baked.iter().map(|output| output.word()).collect();
-        return Err(Error::Input {
-            what: format!("--only {}", missing.word()),
-            reason: format!("the recipe bakes {}", words.join(", ")),
-        });
+impl Planner<'_> {
+    /// Adds the steps of one output: images of one kind together, everything else on its own.
+    fn add(&mut self, parts: Vec<Part>, platforms: &[PlatformPlan]) -> Result<(), Error> {
+        let mut groups: Vec<Vec<Part>> = Vec::new();
+        for part in parts {
+            let kind = part.product.kind();
+            let group = groups.iter_mut().find(|group| {
+                kind.is_image() && group.iter().all(|other| other.product.kind() == kind)
+            });
+            match group {
+                Some(group) => group.push(part),
+                None => groups.push(vec![part]),
+            }
+        }
+        for parts in groups {
+            self.step(parts, platforms)?;
+        }
+        Ok(())
     }
-    if !only.is_empty() {
-        let wanted = |output| only.contains(&output);
-        recipe.deb = recipe.deb.take().filter(|_| wanted(Output::Deb));
-        recipe.rpm = recipe.rpm.take().filter(|_| wanted(Output::Rpm));
-        recipe.oci = recipe.oci.take().filter(|_| wanted(Output::Oci));
-        recipe.vm = recipe.vm.take().filter(|_| wanted(Output::Vm));
-    }
-    Ok(())
-}
 
-/// Returns the name under which the parts of an output's last key are kept.
-fn subject(request: &Request<'_>, product: &Product) -> Digest {
-    let recipe = fs_err::canonicalize(request.recipe).unwrap_or_else(|_| request.recipe.into());
-    let name =
-        format!("last key of {} {} {}", recipe.display(), product.kind().name(), request.platform);
-    Digest::of(name.as_bytes())
-}
-
-fn state(
-    store: &Store,
-    key: &ActionKey,
-    parts: &KeyParts,
-    subject: &Digest,
-    sources: &SourceFiles,
-) -> State {
-    match store.result(key.digest()) {
-        Some(result) => match missing(store, &result, sources) {
-            None => State::Hit(result),
-            Some(what) => State::Miss(format!("{what} is no longer in the store")),
-        },
-        None => State::Miss(parts.explain(store.note(subject).as_ref())),
-    }
-}
-
-/// Returns what is missing of a result: a hit counts only if every blob it names is there.
-fn missing(store: &Store, result: &ActionResult, sources: &SourceFiles) -> Option<String> {
-    let mut seen = std::collections::BTreeSet::new();
-    for file in &result.files {
-        let Ok(rope) = store.rope(&file.rope) else {
-            return Some(format!("the description of `{}`", file.path));
+    /// Adds one step, unless it is one that another platform has already: of packages for all.
+    fn step(&mut self, parts: Vec<Part>, platforms: &[PlatformPlan]) -> Result<(), Error> {
+        let is_image = parts.iter().any(|part| part.product.kind().is_image());
+        let joining = match platforms.first() {
+            Some(first) if is_image => lower::joining(&first.recipe, parts.len()),
+            _ => None,
         };
-        for extent in rope.extents() {
-            let Extent::Blob { digest, .. } = extent else { continue };
-            if !seen.insert(digest) || sources.contains(&digest) {
-                continue;
-            }
-            if !store.holds(&digest) {
-                return Some(format!("blob {digest}"));
+        let covers = KeyParts::new(&parts, joining.as_ref(), self.epoch)?;
+        let key = covers.key();
+        let images = if is_image { parts.len() } else { 0 };
+        let subject = self.subject(&parts);
+        let unknown = platforms.iter().find_map(|platform| match &platform.base {
+            PlatformBase::Unknown(why) if is_image => Some(why.clone()),
+            _ => None,
+        });
+        let find = || State::find(self.store, &key, &covers, &subject, self.sources, images);
+        let state = unknown.map_or_else(find, State::Unknown);
+        let step = Step { parts, joining, key, covers, subject, state };
+        let name = step.file_name();
+        match self.steps.iter().find(|other| other.file_name() == name) {
+            None => self.steps.push(step),
+            Some(other) if other.key == key => {}
+            Some(other) => {
+                let (one, two) = (other.platforms(), step.platforms());
+                let reason = format!(
+                    "`{name}` is for all architectures, but comes out differently for {one} and \
+                     {two}; bake it for one of them, or let its files be equal"
+                );
+                return Err(Error::Input { what: "--platform".into(), reason });
             }
         }
+        Ok(())
     }
-    None
+
+    /// Returns the name under which the parts of an output's last key are kept.
+    fn subject(&self, parts: &[Part]) -> Digest {
+        let path = self.request.recipe;
+        let path = fs_err::canonicalize(path).unwrap_or_else(|_| path.into());
+        let mut name = format!("last key of {}", path.display());
+        for part in parts {
+            name.push_str(&format!(" {} {}", part.product.kind().name(), part.platform));
+        }
+        Digest::of(name.as_bytes())
+    }
 }

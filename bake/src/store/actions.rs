@@ -20,6 +20,18 @@ pub struct ActionResult {
     pub identity: Digest,
     /// The files of the artifact.
     pub files: Vec<OutputFile>,
+    /// The images in it, in the order of their index.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub images: Vec<ImageDigest>,
+}
+
+/// One image of an artifact.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ImageDigest {
+    /// What it runs on.
+    pub platform: String,
+    /// The digest of its manifest.
+    pub digest: Digest,
 }
 
 /// One file of an artifact that was made.
@@ -39,6 +51,7 @@ pub struct OutputFile {
 pub(super) enum Record {
     Output(ActionResult),
     Segment(Segment),
+    Kept(Vec<Blob>),
 }
 
 impl Store {
@@ -51,7 +64,23 @@ impl Store {
     pub fn result(&self, key: &Digest) -> Option<ActionResult> {
         match self.record(key)? {
             Record::Output(result) => Some(result),
-            Record::Segment(_) => None,
+            Record::Segment(_) | Record::Kept(_) => None,
+        }
+    }
+
+    /// Keeps blobs together under a name, as long as somebody asks for them by it.
+    pub fn keep(&self, name: &Digest, blobs: &[Blob]) -> io::Result<()> {
+        match self.record(name) {
+            Some(Record::Kept(kept)) if kept == blobs => Ok(()),
+            _ => self.put_record(name, &Record::Kept(blobs.to_vec())),
+        }
+    }
+
+    /// Returns the blobs that are kept under a name; none unless all are there.
+    pub fn kept(&self, name: &Digest) -> Option<Vec<Blob>> {
+        match self.record(name)? {
+            Record::Kept(blobs) if blobs.iter().all(|blob| self.has(blob)) => Some(blobs),
+            Record::Kept(_) | Record::Output(_) | Record::Segment(_) => None,
         }
     }
 
@@ -127,11 +156,30 @@ mod tests {
     }
 
     #[test]
+    fn blobs_are_kept_by_name_as_long_as_all_are_there() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::open(folder.path()).unwrap();
+        let name = Digest::of(b"name");
+        let put = |bytes| BlobStore::put(&store, bytes).unwrap();
+        let blobs = [put(b"one"), put(b"two")];
+        assert_eq!(store.kept(&name), None);
+        store.keep(&name, &blobs).unwrap();
+        assert_eq!(store.kept(&name), Some(blobs.to_vec()));
+        store.discard(&blobs[1].digest).unwrap();
+        assert_eq!(store.kept(&name), None);
+    }
+
+    #[test]
     fn a_torn_record_counts_as_none() {
         let folder = tempfile::tempdir().unwrap();
         let store = Store::open(folder.path()).unwrap();
         let key = Digest::of(b"key");
-        let result = ActionResult { format: "deb".into(), identity: key, files: Vec::new() };
+        let result = ActionResult {
+            format: "deb".into(),
+            identity: key,
+            files: Vec::new(),
+            images: Vec::new(),
+        };
         store.put_result(&key, &result).unwrap();
         assert_eq!(store.result(&key), Some(result));
         fs_err::write(store.action_path(&key), b"{\"output\":{\"for").unwrap();

@@ -107,6 +107,7 @@ impl Store {
         let mut digests = Vec::new();
         match record {
             Record::Segment(segment) => digests.push(segment.blob.digest),
+            Record::Kept(blobs) => digests.extend(blobs.iter().map(|blob| blob.digest)),
             Record::Output(result) => {
                 for file in result.files {
                     let Ok(rope) = self.rope(&file.rope) else { return Ok(None) };
@@ -179,7 +180,8 @@ mod tests {
         let blob = store.put(bytes).unwrap();
         let rope = store.put_rope(&Rope::from(blob)).unwrap();
         let files = vec![OutputFile { path: String::new(), blob, rope }];
-        let result = ActionResult { format: "deb".into(), identity: blob.digest, files };
+        let (format, identity) = ("deb".into(), blob.digest);
+        let result = ActionResult { format, identity, files, images: Vec::new() };
         store.put_result(&Digest::of(key), &result).unwrap();
         store.list_release(&String::from_utf8_lossy(key), key, &[rope]).unwrap();
         (blob, rope)
@@ -206,6 +208,11 @@ mod tests {
         assert_eq!(store.releases().unwrap().len(), 1);
 
         let (_, _) = output(&store, b"more", &[7; 1000]);
+        let document = store.put(b"document").unwrap();
+        store.keep(&Digest::of(b"name"), &[document]).unwrap();
+        store.collect(&limits(now)).unwrap();
+        assert!(store.has(&document), "what is kept by name stays");
+
         let full = Limits { max_size: Some(100), ..limits(now) };
         store.collect(&full).unwrap();
         assert!(store.has(&kept) && store.result(&Digest::of(b"more")).is_none());

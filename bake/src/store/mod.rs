@@ -31,7 +31,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-pub use actions::{ActionResult, OutputFile};
+pub use actions::{ActionResult, ImageDigest, OutputFile};
 pub use blobs::is_damage;
 pub use check::Damage;
 pub use collect::{Collected, Limits};

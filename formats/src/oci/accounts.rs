@@ -3,6 +3,9 @@
 //! An image from scratch has none, yet a runtime looks up the image's user there, and so does every
 //! program that prints an owner. They are made from what the model lists, what owns an entry of the
 //! tree or a state directory, and root. A file that the tree brings itself is left alone.
+//!
+//! On a base nothing is made unless that was asked for, and then it is added to what the base has:
+//! see [`super::databases`].
 
 use std::collections::BTreeMap;
 
@@ -51,39 +54,77 @@ pub struct Group {
     pub id: u32,
 }
 
-/// The two files, complete.
+impl User {
+    /// Returns the account's line, with its line feed.
+    pub(super) fn line(&self) -> String {
+        let Self { name, id, gid, home, shell } = self;
+        format!("{name}:x:{id}:{gid}::{home}:{shell}\n")
+    }
+}
+
+impl Group {
+    /// Returns the group's line, with its line feed.
+    pub(super) fn line(&self) -> String {
+        format!("{}:x:{}:\n", self.name, self.id)
+    }
+}
+
+/// Returns whom an image runs as on a base whose databases may not list its accounts: numbers where
+/// the model knows them, else what it says.
+pub(super) fn runs_as(user: &str, accounts: &Accounts) -> String {
+    let (user, group) = match user.split_once(':') {
+        Some((user, group)) => (user, Some(group)),
+        None => (user, None),
+    };
+    let known = accounts.users.iter().find(|known| known.name == user);
+    let number = known.map_or_else(|| user.to_owned(), |known| known.id.to_string());
+    let group = match group {
+        Some(name) => {
+            let group = accounts.groups.iter().find(|group| group.name == name);
+            let gid = group.map(|group| group.id);
+            let same = known.filter(|known| known.name == name).map(|known| known.gid);
+            Some(gid.or(same).map_or_else(|| name.to_owned(), |gid| gid.to_string()))
+        }
+        None => known.map(|known| known.gid.to_string()),
+    };
+    group.map_or_else(|| number.clone(), |group| format!("{number}:{group}"))
+}
+
+/// Every account of an image.
 #[derive(Debug, Default)]
-pub(super) struct Databases {
+pub(super) struct Collected {
     users: BTreeMap<String, User>,
     groups: BTreeMap<String, u32>,
     is_needed: bool,
 }
 
-impl Databases {
+impl Collected {
     /// Collects every account of an image.
     pub(super) fn of(image: &Image, tree: &FileTree) -> Result<Self, WriteError> {
-        let mut databases = Self::default();
+        let mut collected = Self::default();
         for group in &image.accounts.groups {
-            databases.add_group(&group.name, group.id)?;
+            collected.add_group(&group.name, group.id)?;
         }
         for user in &image.accounts.users {
-            databases.add_user(user.clone())?;
+            collected.add_user(user.clone())?;
         }
-        databases.add_root()?;
+        collected.add_root()?;
         let entries = tree.iter().filter(|(_, entry)| entry.mark != Mark::Ghost);
         let owners = entries.map(|(_, entry)| (&entry.owner, &entry.group));
         let state = image.state.iter().map(|directory| (&directory.owner, &directory.group));
         let owners: Vec<_> = owners.chain(state).collect();
         for (_, group) in &owners {
-            databases.add_owning_group(group)?;
+            collected.add_owning_group(group)?;
         }
         for (user, _) in &owners {
-            databases.add_owning_user(user)?;
+            collected.add_owning_user(user)?;
         }
-        databases.name_primary_groups()?;
-        databases.is_needed = databases.users.len() > 1 || databases.groups.len() > 1;
-        databases.check_image_user(image, tree)?;
-        Ok(databases)
+        collected.name_primary_groups()?;
+        collected.is_needed = collected.users.len() > 1 || collected.groups.len() > 1;
+        if image.base.is_none() {
+            collected.check_image_user(image, tree)?;
+        }
+        Ok(collected)
     }
 
     /// Returns the files to add to a tree, by path.
@@ -95,20 +136,38 @@ impl Databases {
         files.into_iter().filter(|(path, _)| tree.get(path).is_none()).collect()
     }
 
+    /// Returns what is to be merged with a base's databases: no users or no groups if the tree
+    /// brings that file itself, neither if there is only root.
+    pub(super) fn to_merge(&self, tree: &FileTree) -> Accounts {
+        let mut accounts = Accounts { users: self.sorted_users(), groups: self.sorted_groups() };
+        if !self.is_needed || tree.get(&passwd_path()).is_some() {
+            accounts.users.clear();
+        }
+        if !self.is_needed || tree.get(&group_path()).is_some() {
+            accounts.groups.clear();
+        }
+        accounts
+    }
+
     fn passwd(&self) -> String {
-        let mut users: Vec<_> = self.users.values().collect();
-        users.sort_by_key(|user| user.id);
-        let line = |User { name, id, gid, home, shell }: &User| {
-            format!("{name}:x:{id}:{gid}::{home}:{shell}\n")
-        };
-        users.into_iter().map(line).collect()
+        self.sorted_users().iter().map(User::line).collect()
     }
 
     fn group(&self) -> String {
-        let mut groups: Vec<_> = self.groups.iter().collect();
-        groups.sort_by_key(|(_, id)| **id);
-        let line = |(name, id): (&String, &u32)| format!("{name}:x:{id}:\n");
-        groups.into_iter().map(line).collect()
+        self.sorted_groups().iter().map(Group::line).collect()
+    }
+
+    fn sorted_users(&self) -> Vec<User> {
+        let mut users: Vec<_> = self.users.values().cloned().collect();
+        users.sort_by_key(|user| user.id);
+        users
+    }
+
+    fn sorted_groups(&self) -> Vec<Group> {
+        let group = |(name, id): (&String, &u32)| Group { name: name.clone(), id: *id };
+        let mut groups: Vec<_> = self.groups.iter().map(group).collect();
+        groups.sort_by_key(|group| group.id);
+        groups
     }
 
     fn add_root(&mut self) -> Result<(), WriteError> {
@@ -187,11 +246,11 @@ impl Databases {
     }
 }
 
-fn passwd_path() -> TreePath {
+pub(super) fn passwd_path() -> TreePath {
     TreePath::parse("etc/passwd").expect("two plain names are a path")
 }
 
-fn group_path() -> TreePath {
+pub(super) fn group_path() -> TreePath {
     TreePath::parse("etc/group").expect("two plain names are a path")
 }
 
@@ -211,7 +270,7 @@ fn check_name(name: &str) -> Result<(), WriteError> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::descriptor::Platform;
+    use super::super::platform::Platform;
     use super::*;
     use crate::tree::{Content, Entry, Mode, TreeBuilder};
 
@@ -230,7 +289,7 @@ mod tests {
     }
 
     fn files(image: &Image, tree: &FileTree) -> Vec<(String, String)> {
-        let files = Databases::of(image, tree).unwrap().files(tree);
+        let files = Collected::of(image, tree).unwrap().files(tree);
         files.into_iter().map(|(path, text)| (path.to_string(), text)).collect()
     }
 
@@ -280,7 +339,7 @@ mod tests {
         for (change, expected) in rows {
             let mut image = image();
             change(&mut image);
-            let error = Databases::of(&image, &owned(&[("a", "svc", 7)])).unwrap_err().to_string();
+            let error = Collected::of(&image, &owned(&[("a", "svc", 7)])).unwrap_err().to_string();
             assert!(error.contains(expected), "{error}");
         }
     }

@@ -16,10 +16,10 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use super::descriptor::{Descriptor, StringMap};
-use super::layout::{self, Member};
-use super::model::Image;
+use super::layout;
+use super::model::{Image, field_error};
 use super::written::Written;
-use super::{json, read, reference, verify, write};
+use super::{docker_archive, json, read, reference, verify, write};
 use crate::archive::tar::{Dialect, Root, SymlinkOrder, TarOptions, TarWriter};
 use crate::format::{Artifact, Format, Problem, ReadError, Unpacked, WriteCx, WriteError};
 use crate::input::{ReadAt, Source};
@@ -77,6 +77,10 @@ pub(super) struct DockerImage {
 /// without a name.
 pub fn artifact(written: &Written, cx: &WriteCx<'_>) -> Result<Artifact, WriteError> {
     let Written { name, version, images, .. } = written;
+    if let Some((_, layer)) = written.missing().next() {
+        let fault = "an archive holds every layer, expected the base's layers to be included";
+        return Err(field_error("base", fault, &layer.digest.to_string()));
+    }
     let names = [(CONTAINERD_NAME_KEY.to_owned(), reference::qualified(name, version))];
     let mut files = layout::files(written, StringMap::from(names))?;
     let list: Vec<_> = images
@@ -118,10 +122,27 @@ fn tree_path(path: &str) -> Result<TreePath, WriteError> {
     TreePath::parse(path).map_err(|error| WriteError::Io(io::Error::other(error)))
 }
 
+/// Where a member of an archive has its bytes.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Member {
+    pub(super) offset: u64,
+    pub(super) len: u64,
+}
+
+/// What an archive holds, by path.
+#[derive(Debug, Default)]
+pub(super) struct Members {
+    /// The regular files.
+    pub(super) files: BTreeMap<String, Member>,
+    /// The links, with paths from the archive's root that they lead to; those that lead out of it
+    /// are left out.
+    pub(super) links: BTreeMap<String, String>,
+}
+
 /// Finds the files of an archive without reading their contents.
-pub(super) fn scan(file: &Arc<dyn ReadAt>) -> Result<BTreeMap<String, Member>, ReadError> {
+pub(super) fn scan(file: &Arc<dyn ReadAt>) -> Result<Members, ReadError> {
     let mut archive = tar::Archive::new(Cursor { file: Arc::clone(file), at: 0 });
-    let mut members = BTreeMap::new();
+    let mut members = Members::default();
     let mut end = 0;
     let damaged = |end: u64, error: &io::Error| {
         ReadError::malformed("image archive", end, "a member of a tar archive", error.to_string())
@@ -138,21 +159,38 @@ pub(super) fn scan(file: &Arc<dyn ReadAt>) -> Result<BTreeMap<String, Member>, R
                 return Err(ReadError::malformed(place(), offset, "contents in the file", found));
             }
         };
-        if !entry.header().entry_type().is_file() {
+        let kind = entry.header().entry_type();
+        if !kind.is_file() && !kind.is_symlink() && !kind.is_hard_link() {
             continue;
         }
         let path = TreePath::parse(&name)
             .map_err(|error| ReadError::invalid(place(), error.to_string()))?;
         let Some(path) = path.relative_str() else { continue };
-        if members.insert(path.to_owned(), Member { offset, len }).is_some() {
+        let is_new = if kind.is_file() {
+            members.files.insert(path.to_owned(), Member { offset, len }).is_none()
+        } else {
+            let target = entry.link_name_bytes().unwrap_or_default();
+            link_target(path, &target, kind.is_symlink())
+                .is_none_or(|target| members.links.insert(path.to_owned(), target).is_none())
+        };
+        if !is_new {
             return Err(ReadError::invalid(place(), "there are two of that name"));
         }
-        if members.len() > MAX_MEMBERS {
+        if members.files.len() + members.links.len() > MAX_MEMBERS {
             let reason = format!("expected at most {MAX_MEMBERS} members");
             return Err(ReadError::invalid("image archive", reason));
         }
     }
     Ok(members)
+}
+
+/// Returns where a link leads, from the archive's root.
+fn link_target(path: &str, target: &[u8], is_symbolic: bool) -> Option<String> {
+    let target = std::str::from_utf8(target).ok().filter(|target| !target.starts_with('/'))?;
+    match path.rsplit_once('/') {
+        Some((folder, _)) if is_symbolic => docker_archive::normal(&format!("{folder}/{target}")),
+        _ => docker_archive::normal(target),
+    }
 }
 
 /// Reads a file from a position of its own.

@@ -6,8 +6,9 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use super::descriptor::{OtherFields, Platform, StringMap, or_default};
+use super::descriptor::{OtherFields, StringMap, or_default};
 use super::json::Document;
+use super::platform::Platform;
 use crate::digest::Digest;
 use crate::format::Epoch;
 
@@ -134,6 +135,20 @@ pub fn rfc3339(epoch: Epoch) -> String {
     format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}Z")
 }
 
+/// Undoes [`rfc3339`]; `None` for times in another form.
+pub fn epoch_of(text: &str) -> Option<Epoch> {
+    let number = |range: std::ops::Range<usize>| text.get(range)?.parse::<u64>().ok();
+    let (year, month, day) = (number(0..4)?, number(5..7)?, number(8..10)?);
+    // Days from 1 March of the year 0 on, so that leap days end years.
+    let (year, month) =
+        if month < 3 { (year.checked_sub(1)?, month + 9) } else { (year, month - 3) };
+    let days = year * 365 + year / 4 - year / 100 + year / 400 + (month * 153 + 2) / 5 + day;
+    let days = days.checked_sub(719_469)?;
+    let seconds = days * 86_400 + number(11..13)? * 3600 + number(14..16)? * 60 + number(17..19)?;
+    let epoch = Epoch(u32::try_from(seconds).ok()?);
+    (rfc3339(epoch) == text).then_some(epoch)
+}
+
 #[cfg(test)]
 mod tests {
     use super::super::json;
@@ -153,6 +168,12 @@ mod tests {
         ];
         for (seconds, expected) in rows {
             assert_eq!(rfc3339(Epoch(seconds)), expected);
+            assert_eq!(epoch_of(expected), Some(Epoch(seconds)));
+        }
+        for text in
+            ["", "2000-02-30T00:00:00Z", "2000-01-01T00:00:00+01:00", "2000-01-01 00:00:00Z"]
+        {
+            assert_eq!(epoch_of(text), None, "{text}");
         }
     }
 

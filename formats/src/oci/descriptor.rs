@@ -6,6 +6,7 @@ use std::fmt;
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::Value;
 
+use super::platform::Platform;
 use crate::blob::Blob;
 use crate::digest::Digest;
 use crate::encode::Codec;
@@ -131,32 +132,6 @@ impl Descriptor {
 /// Returns the path of a blob below the root of a layout.
 pub fn blob_path(digest: &Digest) -> String {
     format!("blobs/sha256/{}", digest.hex())
-}
-
-/// What an image runs on, in the words of `GOOS` and `GOARCH`.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-pub struct Platform {
-    /// The CPU architecture, e.g. `amd64`.
-    pub architecture: String,
-    /// The operating system, e.g. `linux`.
-    pub os: String,
-    /// The variant of the CPU, e.g. `v7`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub variant: Option<String>,
-}
-
-impl Platform {
-    /// Returns a platform without a variant.
-    pub fn new(os: &str, architecture: &str) -> Self {
-        Self { architecture: architecture.into(), os: os.into(), variant: None }
-    }
-}
-
-impl fmt::Display for Platform {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}/{}", self.os, self.architecture)?;
-        self.variant.as_ref().map_or(Ok(()), |variant| write!(f, "/{variant}"))
-    }
 }
 
 /// The keys below `org.opencontainers.image.` that annotations.md defines.

@@ -1,13 +1,16 @@
 //! The image index: one image for several platforms (image-spec, image-index.md).
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
-use super::descriptor::{Descriptor, Kind, OtherFields, StringMap, media_type, or_default};
+use super::descriptor::{
+    Descriptor, Kind, OtherFields, StringMap, fault_in_key, media_type, or_default,
+};
 use super::json::{self, Document};
 use super::manifest::{SCHEMA_VERSION, refuse_schema_1};
-use super::model::{fail_if, field_error};
+use super::model::{OWN_PREFIX, fail_if, field_error};
+use super::write::TREE_KEY;
 use super::written::Written;
 use crate::format::{ReadError, WriteError};
 
@@ -64,8 +67,14 @@ impl Index {
 
 /// Joins images of one name and version into an index, in the order of their platforms.
 ///
-/// Layers that several images share are kept once.
-pub fn join(images: Vec<Written>, annotations: StringMap) -> Result<Written, WriteError> {
+/// Layers that several images share are kept once. If all images hold the same tree, the index says
+/// so as they do. A single image becomes an index too: whoever wants a plain manifest does not join.
+pub fn join(images: Vec<Written>, mut annotations: StringMap) -> Result<Written, WriteError> {
+    for key in annotations.keys() {
+        fail_if("index annotations", fault_in_key(key), key)?;
+        let fault = key.starts_with(OWN_PREFIX).then_some("keys that begin so are reserved");
+        fail_if("index annotations", fault, key)?;
+    }
     let mut images = images.into_iter();
     let Some(mut joined) = images.next() else {
         return Err(field_error("manifests", "expected at least one image", ""));
@@ -88,6 +97,11 @@ pub fn join(images: Vec<Written>, annotations: StringMap) -> Result<Written, Wri
             let found = a.descriptor.platform.as_ref().map(ToString::to_string).unwrap_or_default();
             return Err(field_error("platform", "expected each platform once", &found));
         }
+    }
+    let trees: BTreeSet<_> =
+        joined.images.iter().map(|image| image.manifest.annotations.get(TREE_KEY)).collect();
+    if let (1, Some(Some(tree))) = (trees.len(), trees.first()) {
+        annotations.insert(TREE_KEY.into(), (*tree).clone());
     }
     let manifests = joined.images.iter().map(|image| image.descriptor.clone()).collect();
     let index = json::canonical(&Index::new(manifests, annotations))?;

@@ -3,9 +3,10 @@
 //! A layer stands in the manifest by the digest of its compressed bytes and in the configuration
 //! by its DiffID, the digest of the tar archive.
 
-use super::accounts::Databases;
 use super::descriptor::{Descriptor, media_type};
+use super::layering::Part;
 use super::model::{Image, StateDirectory, field_error};
+use super::support::SupportFile;
 use super::whiteout;
 use crate::archive::tar::{Dialect, Root, SymlinkOrder, TarOptions, TarWriter};
 use crate::digest::Digest;
@@ -17,14 +18,19 @@ use crate::tree::{Content, Entry, FileTree, Mark, Mode, Node, TreeBuilder, TreeE
 /// The annotation on a layer's descriptor that says what the layer is for.
 pub const LAYER_KEY: &str = "dev.bake.layer";
 
+/// The annotation on a layer's descriptor with the layer's name, if the tree is split into several.
+pub const LAYER_NAME_KEY: &str = "dev.bake.layer.name";
+
 /// What a layer is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Role {
-    /// The tree itself.
+    /// The tree itself, or a part of it.
     Payload,
-    /// What the tree needs in an image and packages get from their system: account databases,
-    /// state directories.
+    /// What the tree needs in an image and packages get from their system: state directories,
+    /// certificates, account databases if there is no base.
     Support,
+    /// Account databases merged with the base's: all of the image's own that depends on its base.
+    Accounts,
 }
 
 impl Role {
@@ -33,6 +39,7 @@ impl Role {
         match self {
             Self::Payload => "payload",
             Self::Support => "support",
+            Self::Accounts => "accounts",
         }
     }
 }
@@ -46,29 +53,57 @@ pub struct Layer {
     pub diff_id: Digest,
     /// The compressed bytes.
     pub rope: Rope,
-    /// What it is for.
-    pub role: Role,
+    /// What history says of it.
+    pub(super) comment: String,
 }
 
 impl Layer {
-    /// Writes a tree, without its ghosts, as a layer.
-    pub fn payload(image: &Image, tree: &FileTree, cx: &WriteCx<'_>) -> Result<Self, WriteError> {
-        let tree = tree.filter(|_, entry| entry.mark != Mark::Ghost)?;
-        Self::write(image, &tree, Role::Payload, cx)
-    }
-
-    /// Writes what a tree needs in an image as a layer to go on top; `None` if that is nothing.
-    pub fn support(
+    /// Writes a tree, without its ghosts, as layers, the lowest first.
+    pub fn payload(
         image: &Image,
         tree: &FileTree,
         cx: &WriteCx<'_>,
+    ) -> Result<Vec<Self>, WriteError> {
+        let tree = tree.filter(|_, entry| entry.mark != Mark::Ghost)?;
+        let mut parts = image.layering.split(tree)?;
+        if image.base.is_some() {
+            parts.retain(|part| !part.is_empty());
+        } else if parts.is_empty() {
+            // An image without a layer is more than some engines can bear.
+            parts.push(Part { name: None, tree: FileTree::default() });
+        }
+        let write = |part: &Part| {
+            let comment = match &part.name {
+                Some(name) => format!("the tree: {name}"),
+                None => "the tree".to_owned(),
+            };
+            let mut layer = Self::write(image, &part.tree, Role::Payload, comment, cx)?;
+            if let Some(name) = &part.name {
+                layer.descriptor.annotations.insert(LAYER_NAME_KEY.into(), name.clone());
+            }
+            Ok(layer)
+        };
+        parts.iter().map(write).collect()
+    }
+
+    /// Writes what a tree needs in an image as a layer to go on top; `None` if that is nothing.
+    ///
+    /// `databases` are files to list accounts in: those of an image without a base.
+    pub(super) fn support(
+        image: &Image,
+        tree: &FileTree,
+        databases: Vec<(TreePath, String)>,
+        cx: &WriteCx<'_>,
     ) -> Result<Option<Self>, WriteError> {
         let mut builder = TreeBuilder::new();
-        let mut is_empty = true;
-        for (path, text) in Databases::of(image, tree)?.files(tree) {
+        let mut is_empty = databases.is_empty();
+        for (path, text) in databases {
             cx.blobs.put(text.as_bytes())?;
             let entry = Entry::file(Content::of(text.as_bytes()), Mode::PLAIN);
             add(&mut builder, tree, path, entry)?;
+        }
+        for (path, file) in &image.support {
+            add_support(&mut builder, tree, path, file, cx)?;
             is_empty = false;
         }
         for StateDirectory { path, mode, owner, group } in &image.state {
@@ -92,13 +127,39 @@ impl Layer {
         if is_empty {
             return Ok(None);
         }
-        Self::write(image, &builder.finish()?, Role::Support, cx).map(Some)
+        let comment = match (image.base.is_some(), image.support.is_empty()) {
+            (false, true) => "accounts and state directories",
+            (false, false) => "accounts, state directories and files of the system",
+            (true, true) => "state directories",
+            (true, false) => "state directories and files of the system",
+        };
+        let comment = comment.to_owned();
+        Self::write(image, &builder.finish()?, Role::Support, comment, cx).map(Some)
+    }
+
+    /// Writes account databases that were merged with a base's; `None` if nothing was added.
+    pub(super) fn accounts(
+        image: &Image,
+        databases: Vec<(TreePath, Vec<u8>)>,
+        cx: &WriteCx<'_>,
+    ) -> Result<Option<Self>, WriteError> {
+        if databases.is_empty() {
+            return Ok(None);
+        }
+        let mut builder = TreeBuilder::new();
+        for (path, text) in databases {
+            cx.blobs.put(&text)?;
+            builder.insert(path, Entry::file(Content::of(&text), Mode::PLAIN))?;
+        }
+        let comment = "accounts, merged with the base's".to_owned();
+        Self::write(image, &builder.finish()?, Role::Accounts, comment, cx).map(Some)
     }
 
     fn write(
         image: &Image,
         tree: &FileTree,
         role: Role,
+        comment: String,
         cx: &WriteCx<'_>,
     ) -> Result<Self, WriteError> {
         let compression = image.compression;
@@ -110,12 +171,43 @@ impl Layer {
                 return Err(field_error("compression", "layers have no media type for it", "xz"));
             }
         };
-        let encoded = cx.encoder.encode(&tar(tree, cx)?, compression)?;
+        // A directory that leads to a file and is listed would replace the base's: its mode, or the
+        // link that it is there.
+        let listed = if image.base.is_some() { Listed::ByName } else { Listed::All };
+        let encoded = cx.encoder.encode(&tar(tree, listed, cx)?, compression)?;
         let media_type = format!("{}{suffix}", media_type::LAYER);
         let mut descriptor = Descriptor::new(media_type, encoded.blob);
+        descriptor.annotations.clone_from(&image.layer_annotations);
         descriptor.annotations.insert(LAYER_KEY.into(), role.word().into());
-        Ok(Self { descriptor, diff_id: encoded.raw.digest, rope: encoded.rope, role })
+        Ok(Self { descriptor, diff_id: encoded.raw.digest, rope: encoded.rope, comment })
     }
+}
+
+/// Which directories a layer lists.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Listed {
+    /// All but the root, unless that was asked for by name.
+    All,
+    /// Those that were asked for by name.
+    ByName,
+}
+
+/// Adds a file of the system to the support layer.
+fn add_support(
+    builder: &mut TreeBuilder,
+    tree: &FileTree,
+    path: &TreePath,
+    file: &SupportFile,
+    cx: &WriteCx<'_>,
+) -> Result<(), WriteError> {
+    if tree.get(path).is_some() {
+        let fault = "the tree brings this file itself, expected one of both";
+        return Err(field_error("support", fault, &path.to_string()));
+    }
+    if let Some(bytes) = &file.bytes {
+        cx.blobs.put(bytes)?;
+    }
+    add(builder, tree, path.clone(), Entry::file(file.content, file.mode))
 }
 
 /// Adds an entry to the support layer, below directories as they are in the tree.
@@ -145,7 +237,7 @@ fn add(
 }
 
 /// Returns a tree as a tar archive.
-fn tar(tree: &FileTree, cx: &WriteCx<'_>) -> Result<Rope, WriteError> {
+fn tar(tree: &FileTree, listed: Listed, cx: &WriteCx<'_>) -> Result<Rope, WriteError> {
     let mut writer = TarWriter::new(TarOptions {
         format: super::NAME,
         dialect: Dialect::Pax,
@@ -163,7 +255,7 @@ fn tar(tree: &FileTree, cx: &WriteCx<'_>) -> Result<Rope, WriteError> {
                 reason: Some("layers reserve names that begin with `.wh.`".into()),
             });
         }
-        if !(path.is_root() && entry.implied) {
+        if !(entry.implied && (path.is_root() || listed == Listed::ByName)) {
             writer.append(path, entry)?;
         }
     }

@@ -1,14 +1,17 @@
 //! What an image stores besides the tree.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize, Serializer};
 
-use super::accounts::Accounts;
+use super::accounts::{Accounts, group_path, passwd_path};
 use super::base::Base;
-use super::descriptor::{Platform, StringMap, fault_in_key};
+use super::descriptor::{StringMap, fault_in_key};
+use super::documents::{BASE_DIGEST_KEY, BASE_NAME_KEY};
 use super::layering::Layering;
+use super::platform::Platform;
 use super::reference;
+use super::support::SupportFile;
 use crate::encode::{Codec, Compression};
 use crate::format::WriteError;
 use crate::tree::{Mode, Owner, TreePath};
@@ -32,7 +35,8 @@ pub struct Image {
     pub entrypoint: Vec<String>,
     /// The arguments that a user replaces.
     pub cmd: Vec<String>,
-    /// The environment, each `KEY=VALUE`; a `PATH` is added if there is none.
+    /// The environment, each `KEY=VALUE`; a `PATH` is added if there is none. In the value of
+    /// `PATH`, `$PATH` and `${PATH}` are the base's, or [`DEFAULT_PATH`].
     pub env: Vec<String>,
     /// The account to run as: `user`, `uid`, `user:group` or `uid:gid`.
     pub user: Option<String>,
@@ -46,6 +50,11 @@ pub struct Image {
     pub labels: StringMap,
     /// Metadata in the manifest, without keys that begin with [`OWN_PREFIX`].
     pub annotations: StringMap,
+    /// Metadata in the manifest's descriptor, where an index lists it; see [`join`](super::join) for
+    /// the index's own.
+    pub descriptor_annotations: StringMap,
+    /// Metadata in the descriptor of each layer of the image's own.
+    pub layer_annotations: StringMap,
     /// The signal that stops the container, e.g. `SIGINT`.
     pub stop_signal: Option<String>,
     /// Who made the image.
@@ -60,6 +69,8 @@ pub struct Image {
     pub accounts: Accounts,
     /// Directories to make for an account's data.
     pub state: Vec<StateDirectory>,
+    /// Files that the image has besides the tree, e.g. certificates.
+    pub support: BTreeMap<TreePath, SupportFile>,
 }
 
 /// A directory that is made for an account's data.
@@ -94,6 +105,8 @@ impl Image {
             volumes: BTreeSet::new(),
             labels: StringMap::new(),
             annotations: StringMap::new(),
+            descriptor_annotations: StringMap::new(),
+            layer_annotations: StringMap::new(),
             stop_signal: None,
             author: None,
             base: None,
@@ -101,6 +114,7 @@ impl Image {
             compression: Compression::GZIP,
             accounts: Accounts::default(),
             state: Vec::new(),
+            support: BTreeMap::new(),
         }
     }
 
@@ -124,6 +138,8 @@ impl Image {
         self.check_execution()?;
         self.check_maps()?;
         self.check_state()?;
+        self.check_support()?;
+        self.layering.check()?;
         if self.compression.codec == Codec::Xz {
             let fault = Some("expected none, gzip or zstd, which are the media types of layers");
             fail_if("compression", fault, &self.compression.to_string())?;
@@ -188,14 +204,43 @@ impl Image {
     }
 
     fn check_maps(&self) -> Result<(), WriteError> {
-        for (field, map) in [("config.Labels", &self.labels), ("annotations", &self.annotations)] {
+        let annotations = [
+            ("annotations", &self.annotations),
+            ("descriptor annotations", &self.descriptor_annotations),
+            ("layer annotations", &self.layer_annotations),
+        ];
+        for (field, map) in [("config.Labels", &self.labels)].iter().chain(&annotations) {
             let is_empty = map.contains_key("");
             fail_if(field, is_empty.then_some("expected a key that is not empty"), "")?;
         }
-        for key in self.annotations.keys() {
-            fail_if("annotations", fault_in_key(key), key)?;
-            let fault = key.starts_with(OWN_PREFIX).then_some("keys that begin so are reserved");
+        for (field, map) in annotations {
+            for key in map.keys() {
+                fail_if(field, fault_in_key(key), key)?;
+                let fault =
+                    key.starts_with(OWN_PREFIX).then_some("keys that begin so are reserved");
+                fail_if(field, fault, key)?;
+            }
+        }
+        for key in [BASE_NAME_KEY, BASE_DIGEST_KEY] {
+            let is_taken = self.base.is_some() && self.annotations.contains_key(key);
+            let fault = is_taken.then_some("the base fills this key, expected it not to be set");
             fail_if("annotations", fault, key)?;
+        }
+        Ok(())
+    }
+
+    fn check_support(&self) -> Result<(), WriteError> {
+        let databases = [passwd_path(), group_path()];
+        for path in self.support.keys() {
+            let fault = match path.relative_str() {
+                None => Some("expected a path in UTF-8"),
+                Some("") => Some("expected a file below the root"),
+                Some(_) if databases.contains(path) => {
+                    Some("account databases are made from `accounts`")
+                }
+                Some(_) => None,
+            };
+            fail_if("support", fault, &path.to_string())?;
         }
         Ok(())
     }
@@ -239,33 +284,6 @@ pub(super) fn field_error(field: &str, fault: &str, found: &str) -> WriteError {
     WriteError::Field { format: super::NAME, field: field.into(), reason }
 }
 
-/// What a model says and the image itself cannot, kept as one annotation of the manifest.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct Record {
-    pub(super) name: String,
-    pub(super) version: String,
-    pub(super) compression: String,
-    /// Whether the first variable is [`DEFAULT_PATH`], added because there was none.
-    pub(super) adds_path: bool,
-    pub(super) accounts: Accounts,
-    pub(super) state: Vec<StateDirectory>,
-}
-
-impl Record {
-    /// Returns what to keep of a model.
-    pub(super) fn of(image: &Image) -> Self {
-        Self {
-            name: image.name.clone(),
-            version: image.version.clone(),
-            compression: image.compression.to_string(),
-            adds_path: !image.sets_path(),
-            accounts: image.accounts.clone(),
-            state: image.state.clone(),
-        }
-    }
-}
-
 /// The JSON form of an [`Owner`].
 #[derive(Serialize, Deserialize)]
 #[serde(remote = "Owner")]
@@ -283,9 +301,4 @@ fn read_mode<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Mode, 
     let text = String::deserialize(deserializer)?;
     let bits = u32::from_str_radix(&text, 8).map_err(serde::de::Error::custom)?;
     Mode::new(bits).map_err(serde::de::Error::custom)
-}
-
-/// Returns the keys of a set as an object of empty objects.
-pub(super) fn keys(set: &BTreeSet<String>) -> super::config::Keys {
-    set.iter().map(|key| (key.clone(), serde_json::Map::new())).collect()
 }

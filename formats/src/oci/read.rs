@@ -3,30 +3,27 @@
 use std::collections::BTreeSet;
 use std::io::{self, Read};
 
-use super::config::{Config, Execution};
-use super::descriptor::{Descriptor, Kind, Platform};
-use super::index::Index;
-use super::json::{self, Document};
-use super::layer::{LAYER_KEY, Role};
-use super::layout::{OpenLayout, REF_NAME_KEY};
-use super::manifest::Manifest;
-use super::model::{DEFAULT_PATH, Image, OWN_PREFIX, Record};
-use super::write::{RECORD_KEY, TREE_KEY};
-use super::{archive, reference, whiteout};
+use super::accounts::{group_path, passwd_path};
+use super::archive::CONTAINERD_NAME_KEY;
+use super::base::{Base, Databases};
+use super::config::Execution;
+use super::descriptor::{Descriptor, Kind};
+use super::documents::{BASE_DIGEST_KEY, BASE_NAME_KEY, BuiltOn, Documents};
+use super::find::ListedImage;
+use super::layer::Role;
+use super::layout::REF_NAME_KEY;
+use super::model::{DEFAULT_PATH, Image, OWN_PREFIX};
+use super::platform::{Platform, select};
+use super::reader::LayoutReader;
+use super::record::{RECORD_KEY, Record};
+use super::support::SupportFile;
+use super::whiteout;
 use crate::archive::tar::TarReader;
 use crate::digest::{Digest, Hasher};
-
 use crate::encode::{Codec, Compression, decoder};
 use crate::format::{ReadError, Unpacked};
 use crate::input::Source;
-use crate::tree::{Entry, FileTree, Node, TreeId, TreePath};
-
-/// How deep indexes may list indexes.
-pub(super) const MAX_DEPTH: usize = 4;
-/// How many manifests a layout may lead to.
-pub(super) const MAX_MANIFESTS: usize = 1000;
-/// The annotation of what only describes another manifest of the same index.
-const ATTESTATION_KEY: &str = "vnd.docker.reference.type";
+use crate::tree::{Entry, FileTree, Node, TreePath};
 
 /// What an image may ask a reader for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -63,11 +60,12 @@ impl PlatformImage {
 
 /// Reads the one image of a layout; several are an error that lists their platforms.
 pub fn read(source: &Source) -> Result<Unpacked<Image>, ReadError> {
-    let (layout, found) = open(source)?;
+    let layout = LayoutReader::open(source)?;
+    let found = layout.images()?;
     match found.as_slice() {
         [one] => Ok(load(&layout, one, Limits::default())?.unpacked),
         several => {
-            let platform = |found: &Found| match &found.descriptor.platform {
+            let platform = |found: &ListedImage| match &found.descriptor.platform {
                 Some(platform) => platform.to_string(),
                 None => found.descriptor.digest.to_string(),
             };
@@ -78,168 +76,40 @@ pub fn read(source: &Source) -> Result<Unpacked<Image>, ReadError> {
     }
 }
 
+/// Reads the image of a layout that runs on a platform, as [`select`] chooses it; one image that
+/// says no platform where it is listed is taken by its configuration's.
+pub fn read_one(
+    source: &Source,
+    platform: &Platform,
+    limits: Limits,
+) -> Result<PlatformImage, ReadError> {
+    let layout = LayoutReader::open(source)?;
+    let mut found = layout.images()?;
+    for image in found.iter_mut().filter(|image| image.descriptor.platform.is_none()) {
+        let documents = layout.documents(&image.descriptor)?;
+        image.descriptor.platform = Some(documents.config.platform());
+    }
+    let listed: Vec<_> = found.iter().map(|image| image.descriptor.clone()).collect();
+    let chosen = select(&listed, platform)?;
+    let chosen = found.iter().find(|image| image.descriptor == *chosen);
+    let missing = || ReadError::invalid("image index", format!("expected the platform {platform}"));
+    load(&layout, chosen.ok_or_else(missing)?, limits)
+}
+
 /// Reads every image of a layout, in the order of its indexes.
 pub fn read_all(source: &Source, limits: Limits) -> Result<Vec<PlatformImage>, ReadError> {
-    let (layout, found) = open(source)?;
-    found.iter().map(|found| load(&layout, found, limits)).collect()
+    let layout = LayoutReader::open(source)?;
+    layout.images()?.iter().map(|found| load(&layout, found, limits)).collect()
 }
 
-fn open(source: &Source) -> Result<(OpenLayout, Vec<Found>), ReadError> {
-    let layout = OpenLayout::open(source)?;
-    layout.check_version()?;
-    let found = find(&layout, &layout.index()?)?;
-    Ok((layout, found))
-}
-
-/// A manifest that a layout leads to.
-pub(super) struct Found {
-    pub(super) descriptor: Descriptor,
-    name: String,
-    version: String,
-}
-
-/// Finds the image manifests that an index leads to, through indexes below it.
-///
-/// What is no image is passed over, as the specification asks (image-index.md, "manifests").
-fn find(layout: &OpenLayout, index: &Index) -> Result<Vec<Found>, ReadError> {
-    let mut search =
-        Search { layout, found: Vec::new(), passed: BTreeSet::new(), seen: BTreeSet::new() };
-    for descriptor in &index.manifests {
-        let names = &descriptor.annotations;
-        let full = names.get(archive::CONTAINERD_NAME_KEY);
-        let (name, version) = match (full, names.get(REF_NAME_KEY)) {
-            (Some(name), _) => reference::split_qualified(name),
-            (None, Some(name)) if name.contains(['/', ':']) => reference::split_qualified(name),
-            (None, Some(tag)) => ("", tag.as_str()),
-            (None, None) => ("", ""),
-        };
-        search.descend(descriptor, (name, version), 0)?;
-    }
-    let Search { found, passed, .. } = search;
-    if found.is_empty() {
-        let passed: Vec<_> = passed.into_iter().collect();
-        let passed = if passed.is_empty() { "nothing".into() } else { passed.join(", ") };
-        let reason = format!("expected an image manifest, found {passed}");
-        return Err(ReadError::invalid("image layout", reason));
-    }
-    Ok(found)
-}
-
-struct Search<'a> {
-    layout: &'a OpenLayout,
-    found: Vec<Found>,
-    /// The media types of what is no image.
-    passed: BTreeSet<String>,
-    /// What was visited, so that no index is read twice.
-    seen: BTreeSet<Digest>,
-}
-
-impl Search<'_> {
-    fn descend(
-        &mut self,
-        descriptor: &Descriptor,
-        (name, version): (&str, &str),
-        depth: usize,
-    ) -> Result<(), ReadError> {
-        let describes_another = descriptor.annotations.contains_key(ATTESTATION_KEY)
-            || descriptor.other.contains_key("artifactType");
-        let kind = descriptor.kind().filter(|_| !describes_another);
-        if !matches!(kind, Some(Kind::Manifest | Kind::Index)) {
-            self.passed.insert(descriptor.media_type.chars().take(100).collect());
-            return Ok(());
-        }
-        if !self.seen.insert(descriptor.digest) {
-            return Ok(());
-        }
-        let invalid = |reason: String| Err(ReadError::invalid("image index", reason));
-        if kind == Some(Kind::Manifest) {
-            if self.found.len() == MAX_MANIFESTS {
-                return invalid(format!("expected at most {MAX_MANIFESTS} manifests"));
-            }
-            let (name, version) = (name.to_owned(), version.to_owned());
-            self.found.push(Found { descriptor: descriptor.clone(), name, version });
-            return Ok(());
-        }
-        if depth == MAX_DEPTH {
-            return invalid(format!("expected indexes at most {MAX_DEPTH} deep"));
-        }
-        let index = Index::parse(&self.layout.document::<Index>(descriptor)?)?;
-        for descriptor in &index.manifests {
-            self.descend(descriptor, (name, version), depth + 1)?;
-        }
-        Ok(())
-    }
-}
-
-/// The two documents of one image: their bytes, which are the truth, and what they say.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Documents {
-    /// The manifest's bytes, whose digest is the image's identity.
-    pub manifest_bytes: Vec<u8>,
-    /// The manifest.
-    pub manifest: Manifest,
-    /// The configuration's bytes, whose digest engines call the image ID.
-    pub config_bytes: Vec<u8>,
-    /// The configuration.
-    pub config: Config,
-}
+/// Annotations with which `index.json` names a manifest.
+const NAME_KEYS: [&str; 2] = [REF_NAME_KEY, CONTAINERD_NAME_KEY];
 
 impl Documents {
-    /// Reads both and checks that they go together.
-    pub(super) fn read(layout: &OpenLayout, descriptor: &Descriptor) -> Result<Self, ReadError> {
-        let manifest_bytes = layout.document::<Manifest>(descriptor)?;
-        let manifest = Manifest::parse(&manifest_bytes)?;
-        if let Some(media_type) = &manifest.media_type
-            && *media_type != descriptor.media_type
-        {
-            let expected = &descriptor.media_type;
-            let reason = format!("expected the media type `{expected}`, found `{media_type}`");
-            return Err(ReadError::invalid(Manifest::WHAT, reason));
-        }
-        let config_bytes = layout.document::<Config>(&manifest.config)?;
-        let config = Config::parse(&config_bytes)?;
-        let rootfs = &config.rootfs;
-        if rootfs.kind != "layers" {
-            let reason = format!("expected `layers`, found `{}`", rootfs.kind);
-            return Err(ReadError::invalid("image configuration, rootfs.type", reason));
-        }
-        let (layers, diff_ids) = (manifest.layers.len(), rootfs.diff_ids.len());
-        if layers != diff_ids {
-            let reason = format!("expected one for each of {layers} layers, found {diff_ids}");
-            return Err(ReadError::invalid("image configuration, rootfs.diff_ids", reason));
-        }
-        Ok(Self { manifest_bytes, manifest, config_bytes, config })
-    }
-
-    /// Returns the layers with the digests they decompress to, the lowest first.
-    pub(super) fn layers(&self) -> impl Iterator<Item = (&Descriptor, &Digest)> {
-        self.manifest.layers.iter().zip(&self.config.rootfs.diff_ids)
-    }
-
-    /// Returns whether a layer belongs to the payload: all do unless some say that they do.
-    pub(super) fn is_payload(&self, layer: &Descriptor) -> bool {
-        let says_so = |layer: &Descriptor| {
-            layer.annotations.get(LAYER_KEY).is_some_and(|role| role == Role::Payload.word())
-        };
-        says_so(layer) || !self.manifest.layers.iter().any(says_so)
-    }
-
-    /// Returns the tree identity that the image says it has.
-    pub(super) fn declared(&self) -> Result<Option<TreeId>, ReadError> {
-        let Some(text) = self.manifest.annotations.get(TREE_KEY) else { return Ok(None) };
-        let invalid = |error: crate::digest::DigestError| {
-            ReadError::invalid(format!("annotation {TREE_KEY}"), error.to_string())
-        };
-        text.parse().map(Some).map_err(invalid)
-    }
-
-    fn record(&self) -> Result<Option<Record>, ReadError> {
-        let Some(text) = self.manifest.annotations.get(RECORD_KEY) else { return Ok(None) };
-        json::read(&format!("annotation {RECORD_KEY}"), text.as_bytes()).map(Some)
-    }
-
     /// Returns the model; `found` names an image that has no record of it.
-    fn model(&self, found: &Found) -> Result<Image, ReadError> {
+    ///
+    /// Of a base it has name and digest, of support files nothing.
+    pub(super) fn model(&self, found: &ListedImage) -> Result<Image, ReadError> {
         let mut image =
             Image::new(found.name.clone(), found.version.clone(), self.config.platform());
         let some = |text: &String| (!text.is_empty()).then(|| text.clone());
@@ -258,8 +128,11 @@ impl Documents {
         image.author = self.config.author.as_ref().and_then(some);
         image.annotations.clone_from(&self.manifest.annotations);
         image.annotations.retain(|key, _| !key.starts_with(OWN_PREFIX));
+        image.descriptor_annotations.clone_from(&found.descriptor.annotations);
+        let is_name = |key: &String| key.starts_with(OWN_PREFIX) || NAME_KEYS.contains(&&**key);
+        image.descriptor_annotations.retain(|key, _| !is_name(key));
         match self.record()? {
-            Some(record) => restore(&mut image, record)?,
+            Some(record) => restore(&mut image, record, self.built_on()?)?,
             None => image.compression = self.compression(),
         }
         Ok(image)
@@ -275,7 +148,7 @@ impl Documents {
 }
 
 /// Puts back what only the model said.
-fn restore(image: &mut Image, record: Record) -> Result<(), ReadError> {
+fn restore(image: &mut Image, record: Record, base: Option<BuiltOn>) -> Result<(), ReadError> {
     let invalid = |reason: String| ReadError::invalid(format!("annotation {RECORD_KEY}"), reason);
     let compression = record.compression.parse();
     image.compression =
@@ -287,24 +160,52 @@ fn restore(image: &mut Image, record: Record) -> Result<(), ReadError> {
         }
         image.env.remove(0);
     }
+    if let Some(own) = record.own {
+        own.restore(image);
+    }
+    if let Some(BuiltOn { name, manifest, accounts, .. }) = base {
+        image.annotations.retain(|key, _| key != BASE_NAME_KEY && key != BASE_DIGEST_KEY);
+        let databases = accounts.then(Databases::default);
+        let (documents, includes_layers) = (None, false);
+        image.base = Some(Base { name, manifest, documents, includes_layers, databases });
+    }
     (image.name, image.version) = (record.name, record.version);
     (image.accounts, image.state) = (record.accounts, record.state);
+    (image.layering, image.layer_annotations) = (record.layering, record.layer_annotations);
     Ok(())
 }
 
-fn load(layout: &OpenLayout, found: &Found, limits: Limits) -> Result<PlatformImage, ReadError> {
+fn load(
+    layout: &LayoutReader,
+    found: &ListedImage,
+    limits: Limits,
+) -> Result<PlatformImage, ReadError> {
     let documents = Documents::read(layout, &found.descriptor)?;
-    let model = documents.model(found)?;
+    let mut model = documents.model(found)?;
     let declared = documents.declared()?;
+    let referred = documents.referred(layout)?;
+    if let Some(base) = &mut model.base {
+        base.includes_layers = referred.is_empty();
+    }
     let mut tree = FileTree::default();
-    for (number, (layer, diff_id)) in documents.layers().enumerate() {
+    let roles = documents.roles()?;
+    for (number, ((layer, diff_id), role)) in documents.layers().zip(roles).enumerate() {
+        if referred.contains(&number) {
+            continue;
+        }
         let in_layer = |error| in_layer(number, error);
-        let found = if documents.is_payload(layer) {
-            let (entries, found) = entries(layout, layer, limits).map_err(in_layer)?;
-            tree = whiteout::apply(&tree, entries).map_err(in_layer)?;
-            found
-        } else {
-            diff_id_of(layout, layer, limits).map_err(in_layer)?
+        let found = match role {
+            Some(Role::Payload) => {
+                let (entries, found) = entries(layout, layer, limits).map_err(in_layer)?;
+                tree = whiteout::apply(&tree, entries).map_err(in_layer)?;
+                found
+            }
+            Some(Role::Support) => {
+                let (entries, found) = entries(layout, layer, limits).map_err(in_layer)?;
+                model.support.extend(support(entries));
+                found
+            }
+            Some(Role::Accounts) | None => diff_id_of(layout, layer, limits).map_err(in_layer)?,
         };
         if found != *diff_id {
             let reason = format!("expected the DiffID {diff_id}, found {found}");
@@ -313,6 +214,33 @@ fn load(layout: &OpenLayout, found: &Found, limits: Limits) -> Result<PlatformIm
     }
     let unpacked = Unpacked { model, tree, declared };
     Ok(PlatformImage { descriptor: found.descriptor.clone(), documents, unpacked })
+}
+
+/// Returns the files of a support layer that are no account databases.
+fn support(entries: Vec<(TreePath, Entry)>) -> impl Iterator<Item = (TreePath, SupportFile)> {
+    let databases = [passwd_path(), group_path()];
+    entries.into_iter().filter(move |(path, _)| !databases.contains(path)).filter_map(
+        |(path, entry)| match entry.node {
+            Node::File(content) => {
+                Some((path, SupportFile { content, mode: entry.mode, bytes: None }))
+            }
+            _ => None,
+        },
+    )
+}
+
+impl Documents {
+    /// Returns the numbers of the layers that a layout may lack and does: the base's.
+    pub(super) fn referred(&self, layout: &LayoutReader) -> Result<BTreeSet<usize>, ReadError> {
+        let below = self.built_on()?.map_or(0, |base| base.layers);
+        let mut referred = BTreeSet::new();
+        for (number, layer) in self.manifest.layers.iter().take(below).enumerate() {
+            if layout.is_absent(layer)? {
+                referred.insert(number);
+            }
+        }
+        Ok(referred)
+    }
 }
 
 /// Says in an error which layer it is about.
@@ -330,7 +258,7 @@ pub(super) fn in_layer(number: usize, error: ReadError) -> ReadError {
 
 /// Returns what a layer lists, in the order of the archive, and its DiffID.
 pub(super) fn entries(
-    layout: &OpenLayout,
+    layout: &LayoutReader,
     layer: &Descriptor,
     limits: Limits,
 ) -> Result<(Vec<(TreePath, Entry)>, Digest), ReadError> {
@@ -362,7 +290,7 @@ fn weight(path: &TreePath, entry: &Entry) -> u64 {
 
 /// Returns the digest of a layer before compression.
 pub(super) fn diff_id_of(
-    layout: &OpenLayout,
+    layout: &LayoutReader,
     layer: &Descriptor,
     limits: Limits,
 ) -> Result<Digest, ReadError> {
@@ -373,7 +301,7 @@ pub(super) fn diff_id_of(
 
 /// Opens a layer's tar archive.
 fn raw(
-    layout: &OpenLayout,
+    layout: &LayoutReader,
     layer: &Descriptor,
     limits: Limits,
 ) -> Result<Raw<Box<dyn Read>>, ReadError> {

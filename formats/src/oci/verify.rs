@@ -5,12 +5,15 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::archive::{DOCKER_MANIFEST, DockerImage, MAX_DOCKER_MANIFEST};
 use super::config::Config;
 use super::descriptor::{Descriptor, Kind, StringMap, fault_in_key};
+use super::documents::{BASE_DIGEST_KEY, Documents};
+use super::find::{ListedImage, MAX_DEPTH, MAX_MANIFESTS};
 use super::index::Index;
-use super::json;
-use super::layout::{BlobFault, OpenLayout, REF_NAME_KEY};
+use super::layer::Role;
+use super::layout::REF_NAME_KEY;
 use super::manifest::Manifest;
-use super::read::{Documents, Limits, MAX_DEPTH, MAX_MANIFESTS, diff_id_of, entries, in_layer};
-use super::{reference, whiteout};
+use super::read::{Limits, diff_id_of, entries, in_layer};
+use super::reader::{BlobFault, LayoutReader};
+use super::{json, reference, whiteout};
 use crate::digest::Digest;
 use crate::format::{Problem, ReadError};
 use crate::input::Source;
@@ -18,7 +21,7 @@ use crate::tree::{Entry, FileTree, TreePath};
 
 /// Lists every rule that a layout breaks.
 pub(super) fn verify(source: &Source) -> Result<Vec<Problem>, ReadError> {
-    let layout = OpenLayout::open(source)?;
+    let layout = LayoutReader::open_unchecked(source)?;
     let mut check = Check {
         layout: &layout,
         problems: Vec::new(),
@@ -45,7 +48,7 @@ pub(super) fn verify(source: &Source) -> Result<Vec<Problem>, ReadError> {
 }
 
 struct Check<'a> {
-    layout: &'a OpenLayout,
+    layout: &'a LayoutReader,
     problems: Vec<Problem>,
     /// The manifests that were reached, by the path of their configuration.
     images: BTreeMap<String, Manifest>,
@@ -151,16 +154,40 @@ impl Check<'_> {
         let manifest = Manifest::parse(&self.layout.document::<Manifest>(descriptor)?)?;
         self.annotations(place, &manifest.annotations);
         let mut is_whole = self.blob("image configuration", &manifest.config)?;
+        let documents =
+            if is_whole { Some(Documents::read(self.layout, descriptor)?) } else { None };
+        let referred = match &documents {
+            Some(documents) => documents.referred(self.layout)?,
+            None => BTreeSet::new(),
+        };
         for (number, layer) in manifest.layers.iter().enumerate() {
-            is_whole &= self.blob(&format!("layer {number}"), layer)?;
+            if referred.contains(&number) {
+                self.annotations(&format!("layer {number}"), &layer.annotations);
+            } else {
+                is_whole &= self.blob(&format!("layer {number}"), layer)?;
+            }
         }
         self.images.insert(manifest.config.path(), manifest);
-        if !is_whole {
-            return Ok(());
-        }
-        let documents = Documents::read(self.layout, descriptor)?;
+        let Some(documents) = documents.filter(|_| is_whole) else { return Ok(()) };
         self.config(descriptor, &documents.config, documents.manifest.layers.len());
-        self.layers(&documents)
+        self.base(descriptor, &documents)?;
+        self.layers(&documents, &referred)
+    }
+
+    /// Fails on a record that says nothing sensible, and compares what the image says of its base
+    /// in two places.
+    fn base(&mut self, descriptor: &Descriptor, documents: &Documents) -> Result<(), ReadError> {
+        let (name, version) = (String::new(), String::new());
+        let listed = ListedImage { descriptor: descriptor.clone(), name, version };
+        documents.model(&listed).map(drop)?;
+        let Some(base) = documents.built_on()? else { return Ok(()) };
+        let listed = documents.manifest.annotations.get(BASE_DIGEST_KEY);
+        let expected = base.manifest.digest.to_string();
+        if listed != Some(&expected) {
+            let found = listed.map_or("nothing", String::as_str);
+            self.report("oci-base-digest", BASE_DIGEST_KEY, expected, found);
+        }
+        Ok(())
     }
 
     fn config(&mut self, descriptor: &Descriptor, config: &Config, layers: usize) {
@@ -178,12 +205,20 @@ impl Check<'_> {
         }
     }
 
-    fn layers(&mut self, documents: &Documents) -> Result<(), ReadError> {
+    fn layers(
+        &mut self,
+        documents: &Documents,
+        referred: &BTreeSet<usize>,
+    ) -> Result<(), ReadError> {
         let mut payload = FileTree::default();
         // The payload with everything on top of it.
         let mut whole = None;
-        for (number, (layer, diff_id)) in documents.layers().enumerate() {
-            let is_payload = documents.is_payload(layer);
+        let roles = documents.roles()?;
+        for (number, ((layer, diff_id), role)) in documents.layers().zip(roles).enumerate() {
+            if referred.contains(&number) {
+                continue;
+            }
+            let is_payload = role == Some(Role::Payload);
             let needs_entries = is_payload || whole.is_some();
             let result = self.layer(number, layer, diff_id, needs_entries).and_then(|entries| {
                 if is_payload {

@@ -8,8 +8,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::format::ReadError;
 use crate::tree::{Entry, FileTree, Node, TreeBuilder, TreeError, TreePath};
 
-const PREFIX: &[u8] = b".wh.";
-const OPAQUE: &[u8] = b".wh..wh..opq";
+/// What the names of whiteouts begin with.
+pub const PREFIX: &[u8] = b".wh.";
+/// The name of the whiteout for everything that lower layers put into its directory.
+pub const OPAQUE: &[u8] = b".wh..wh..opq";
 /// How many symbolic links the path of one entry may lead through, as in Linux.
 const MAX_LINKS: usize = 40;
 
@@ -22,10 +24,7 @@ pub(super) fn is_reserved(name: &[u8]) -> bool {
 ///
 /// An entry below a symbolic link lands where the link leads inside the tree: a layer that holds
 /// `bin/sh` says nothing of whether `bin` is a link to `usr/bin` further down.
-pub(super) fn apply(
-    lower: &FileTree,
-    layer: Vec<(TreePath, Entry)>,
-) -> Result<FileTree, ReadError> {
+pub fn apply(lower: &FileTree, layer: Vec<(TreePath, Entry)>) -> Result<FileTree, ReadError> {
     let mut upper = Upper::new(lower);
     for (path, entry) in layer {
         upper.take(path, entry)?;

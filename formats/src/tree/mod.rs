@@ -38,6 +38,21 @@ impl FileTree {
         self.entries.get(path)
     }
 
+    /// Returns the entry at a path with the tree's own copy of the path.
+    pub fn get_with_path(&self, path: &TreePath) -> Option<(&TreePath, &Entry)> {
+        self.entries.get_key_value(path)
+    }
+
+    /// Returns everything below a directory, in order.
+    pub fn below<'a>(
+        &'a self,
+        directory: &'a TreePath,
+    ) -> impl Iterator<Item = (&'a TreePath, &'a Entry)> + 'a {
+        use std::ops::Bound::{Excluded, Unbounded};
+        let after = self.entries.range((Excluded(directory), Unbounded));
+        after.take_while(|(path, _)| path.is_below(directory))
+    }
+
     /// Returns how many entries there are, the root directory included.
     pub fn len(&self) -> usize {
         self.entries.len()

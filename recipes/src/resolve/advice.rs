@@ -1,6 +1,7 @@
 //! Errors of value types, brought to a line of the recipe.
 
 use bake_formats::encode::CompressionError;
+use bake_formats::oci::ReferenceError;
 use bake_formats::tree::{ModeError, PathError};
 
 use crate::error::{Place, RecipeError};
@@ -57,3 +58,4 @@ impl Advice for GlobError {}
 impl Advice for PathError {}
 impl Advice for ModeError {}
 impl Advice for CompressionError {}
+impl Advice for ReferenceError {}

@@ -32,8 +32,8 @@ impl Resolver<'_> {
             upstream_name: settled(upstream_name)?.unwrap_or_else(|| keys.name.value.clone()),
             contact: settled(contact)?,
             source: settled(source)?.or_else(|| {
-                let address = keys.vcs.as_ref().or(keys.homepage.as_ref());
-                address.map(|at| at.value.trim().to_owned())
+                let homepage = || keys.homepage.as_ref().map(|at| at.value.trim().to_owned());
+                keys.vcs.as_ref().map_or_else(homepage, |at| self.vcs(at))
             }),
             files: [vec![first], rules].concat(),
             texts: texts?,

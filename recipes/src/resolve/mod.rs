@@ -11,11 +11,17 @@ mod date;
 mod deb;
 mod deb_control;
 mod files;
+mod git;
 mod list;
 mod oci;
+mod oci_address;
+mod oci_base;
+mod oci_layers;
+mod oci_support;
 mod owner;
 mod recipe;
 mod relations;
+mod revision;
 mod rpm;
 mod rpm_triggers;
 mod scripts;
@@ -44,8 +50,8 @@ use crate::written::{At, Keys, Recipe};
 pub struct ResolveCx<'a> {
     /// What to resolve for.
     pub platform: Platform,
-    /// Returns a variable of the build's identity; asked only for what `version = { env = … }`
-    /// names.
+    /// Returns a variable of the build's identity; asked only for what `version = { env = … }` and
+    /// `revision = { env = … }` name.
     pub env: &'a dyn Fn(&str) -> Option<String>,
     /// The recipe's folder: what paths are relative to.
     pub base: &'a Path,

@@ -3,16 +3,51 @@
 use std::collections::BTreeMap;
 
 use bake_formats::encode::{Codec, Compression};
+use bake_formats::oci::OWN_PREFIX;
 use bake_formats::tree::TreePath;
 
 use super::list::Element;
 use super::{Common, Resolver, parse_platforms, settled};
 use crate::platform::Platform;
-use crate::resolved::{Base, Oci, Service};
+use crate::resolved::{Base, Certificates, LayerSplit, Oci, Port, Service, TimeZones};
 use crate::written::{self, At};
 
 /// What the OCI image specification has media types for.
 const LAYER_CODECS: [Codec; 3] = [Codec::None, Codec::Gzip, Codec::Zstd];
+
+/// Annotations that say what an image is built on (image-spec, annotations.md).
+const OF_BASES: [&str; 2] =
+    ["org.opencontainers.image.base.name", "org.opencontainers.image.base.digest"];
+
+/// What an image has in it.
+struct Content {
+    base: Base,
+    accounts: bool,
+    certificates: Option<Certificates>,
+    time_zones: Option<TimeZones>,
+    layers: LayerSplit,
+    max_layers: usize,
+}
+
+/// How an image's program is started.
+struct Process {
+    entrypoint: Vec<String>,
+    cmd: Vec<String>,
+    env: Vec<(String, String)>,
+    user: Option<String>,
+    workdir: Option<TreePath>,
+    ports: Vec<Port>,
+    volumes: Vec<TreePath>,
+    stop_signal: Option<String>,
+}
+
+/// What is said about an image.
+struct Texts {
+    labels: BTreeMap<String, String>,
+    annotations: BTreeMap<String, String>,
+    index_annotations: BTreeMap<String, String>,
+    layer_annotations: BTreeMap<String, String>,
+}
 
 /// One environment variable.
 #[derive(Clone)]
@@ -36,10 +71,79 @@ impl Resolver<'_> {
     ) -> Option<Option<Oci>> {
         let place = at.map_or_else(|| self.place(here), |at| self.place(at));
         let table = at.map(|at| at.value.clone()).unwrap_or_default();
-        let base = self.base(table.base.as_ref());
+        let content = self.image_content(&table);
+        let address = self.image_address(&table, &common.version);
         let platforms = self.image_platforms(&table, common);
-        let program = self.program(&table, service);
-        let env = self.image_env(&table, service);
+        let process = self.process(&table, service);
+        let texts = self.image_texts(&table);
+        let compression =
+            self.compression(table.compression.as_ref(), Compression::GZIP, &LAYER_CODECS);
+        let (content, address, process, texts) = (content?, address?, process?, texts?);
+        let oci = Oci {
+            platforms: platforms?,
+            index: table.index.unwrap_or(false),
+            repository: address.repository,
+            tags: address.tags,
+            entrypoint: process.entrypoint,
+            cmd: process.cmd,
+            env: process.env,
+            user: process.user,
+            workdir: process.workdir,
+            ports: process.ports,
+            volumes: process.volumes,
+            labels: texts.labels,
+            annotations: texts.annotations,
+            index_annotations: texts.index_annotations,
+            layer_annotations: texts.layer_annotations,
+            stop_signal: process.stop_signal,
+            accounts: content.accounts,
+            base: content.base,
+            certificates: content.certificates,
+            time_zones: content.time_zones,
+            layers: content.layers,
+            max_layers: content.max_layers,
+            compression: compression?,
+            archive: table.archive.unwrap_or(false),
+            place,
+        };
+        Some(oci.platforms.contains(&self.cx.platform).then_some(oci))
+    }
+
+    fn image_content(&self, table: &written::Oci) -> Option<Content> {
+        let base = self.base(table.base.as_ref(), table.base_layers.as_ref());
+        let certificates = settled(self.certificates(table.ca_certificates.as_ref()));
+        let time_zones = settled(self.time_zones(table.time_zones.as_ref()));
+        let layers = self.layers(table.layers.as_ref(), table.max_layers.as_ref());
+        let (base, (layers, max_layers)) = (base?, layers?);
+        Some(Content {
+            accounts: self.image_accounts(table.accounts.as_ref(), &base)?,
+            base,
+            certificates: certificates?,
+            time_zones: time_zones?,
+            layers,
+            max_layers,
+        })
+    }
+
+    /// On scratch there is no choice: a runtime looks up the image's user, and programs the names of
+    /// owners.
+    fn image_accounts(&self, at: Option<&At<bool>>, base: &Base) -> Option<bool> {
+        match at {
+            Some(at) if !at.value && *base == Base::Scratch => {
+                let hint = "they are written if there is any besides root; [[files]] may place \
+                            `/etc/passwd` and `/etc/group` instead";
+                self.advise(at, "an image on scratch lists its accounts", hint);
+                None
+            }
+            Some(at) => Some(at.value),
+            None => Some(*base == Base::Scratch),
+        }
+    }
+
+    /// Returns how the program is started; what the table does not say follows from the service.
+    fn process(&self, table: &written::Oci, service: Option<&Service>) -> Option<Process> {
+        let program = self.program(table, service);
+        let env = self.image_env(table, service);
         let user = match &table.user {
             Some(at) => Some(self.image_user(at)),
             None => service.and_then(service_user).map(Some),
@@ -57,13 +161,8 @@ impl Resolver<'_> {
         let state = service.map(|service| service.state.as_slice()).unwrap_or_default();
         let state: Vec<TreePath> = state.iter().map(|state| state.path.clone()).collect();
         let volumes = self.edited(state, table.volumes.as_ref(), |at| self.tree_path(at));
-        let labels = self.texts(&table.labels, "label");
-        let annotations = self.texts(&table.annotations, "annotation");
-        let compression =
-            self.compression(table.compression.as_ref(), Compression::GZIP, &LAYER_CODECS);
         let (entrypoint, cmd) = program?;
-        let oci = Oci {
-            base: base?,
+        Some(Process {
             entrypoint,
             cmd,
             env: env?,
@@ -71,30 +170,21 @@ impl Resolver<'_> {
             workdir: settled(workdir)?,
             ports,
             volumes,
-            labels: labels?,
-            annotations: annotations?,
             stop_signal: settled(stop_signal)?,
-            compression: compression?,
-            archive: table.archive.unwrap_or(false),
-            platforms: platforms?,
-            place,
-        };
-        Some(oci.platforms.contains(&self.cx.platform).then_some(oci))
+        })
     }
 
-    fn base(&self, at: Option<&At<String>>) -> Option<Base> {
-        match at {
-            Some(at) if at.value != "scratch" => {
-                let found = at.value.escape_debug();
-                self.advise(
-                    at,
-                    format!("the base image `{found}` cannot be used: only `scratch` is supported"),
-                    "an image on scratch holds what [[files]] place, and nothing else",
-                );
-                None
-            }
-            _ => Some(Base::Scratch),
-        }
+    fn image_texts(&self, table: &written::Oci) -> Option<Texts> {
+        let labels = self.texts(&table.labels, "a label");
+        let annotations = self.annotations(&table.annotations);
+        let index_annotations = self.annotations(&table.index_annotations);
+        let layer_annotations = self.annotations(&table.layer_annotations);
+        Some(Texts {
+            labels: labels?,
+            annotations: annotations?,
+            index_annotations: index_annotations?,
+            layer_annotations: layer_annotations?,
+        })
     }
 
     fn image_platforms(&self, table: &written::Oci, common: &Common) -> Option<Vec<Platform>> {
@@ -187,6 +277,26 @@ impl Resolver<'_> {
         None
     }
 
+    fn annotations(
+        &self,
+        map: &BTreeMap<At<String>, At<String>>,
+    ) -> Option<BTreeMap<String, String>> {
+        let before = self.errors.borrow().len();
+        for name in map.keys() {
+            let is_own = name.value.starts_with(OWN_PREFIX);
+            if is_own || OF_BASES.contains(&name.value.as_str()) {
+                let found = name.value.escape_debug();
+                self.advise(
+                    name,
+                    format!("`{found}` is an annotation of bake's own"),
+                    "leave it out",
+                );
+            }
+        }
+        let texts = self.texts(map, "an annotation");
+        texts.filter(|_| self.errors.borrow().len() == before)
+    }
+
     fn texts(
         &self,
         map: &BTreeMap<At<String>, At<String>>,
@@ -196,12 +306,12 @@ impl Resolver<'_> {
             let key = &name.value;
             if key.is_empty() || !key.chars().all(|c| c.is_ascii_graphic()) {
                 let found = key.escape_debug();
-                self.fault(name, format!("`{found}` is not the name of a {what}"));
+                self.fault(name, format!("`{found}` is not the name of {what}"));
                 return None;
             }
             if let Some(bad) = value.value.chars().find(|c| c.is_control() && *c != '\n') {
                 let bad = bad.escape_debug();
-                self.fault(value, format!("a {what} cannot hold the control character `{bad}`"));
+                self.fault(value, format!("{what} cannot hold the control character `{bad}`"));
                 return None;
             }
             Some((key.clone(), value.value.clone()))

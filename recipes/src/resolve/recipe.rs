@@ -27,7 +27,9 @@ struct About {
     license: Option<String>,
     vendor: Option<String>,
     homepage: Option<String>,
+    documentation: Option<String>,
     vcs: Option<String>,
+    revision: Option<String>,
     source_date: Option<Epoch>,
     changelog: Vec<resolved::Change>,
     copyright: Option<resolved::Copyright>,
@@ -70,7 +72,9 @@ impl Resolver<'_> {
             license: about.license,
             vendor: about.vendor,
             homepage: about.homepage,
+            documentation: about.documentation,
             vcs: about.vcs,
+            revision: about.revision,
             source_date: about.source_date,
             platform: self.cx.platform,
             architecture: architecture(keys.architecture.as_ref().map(|at| at.value)),
@@ -101,8 +105,11 @@ impl Resolver<'_> {
         let description = keys.description.as_ref().map(|at| self.paragraphs(at, "description"));
         let license = keys.license.as_ref().map(|at| self.license(at));
         let vendor = keys.vendor.as_ref().map(|at| self.line(at, "vendor"));
-        let homepage = keys.homepage.as_ref().map(|at| self.homepage(at));
+        let homepage = keys.homepage.as_ref().map(|at| self.web_address(at, "homepage"));
+        let documentation =
+            keys.documentation.as_ref().map(|at| self.web_address(at, "documentation"));
         let vcs = keys.vcs.as_ref().map(|at| self.vcs(at));
+        let revision = keys.revision.as_ref().map(|at| self.revision(at));
         let source_date = keys.source_date.as_ref().map(|at| self.date(at, "source-date"));
         let changelog = keys.changelog.as_ref().map(|at| self.changelog(at));
         let copyright = keys.copyright.as_ref().map(|at| self.copyright(at));
@@ -111,7 +118,9 @@ impl Resolver<'_> {
             license: settled(license)?,
             vendor: settled(vendor)?,
             homepage: settled(homepage)?,
+            documentation: settled(documentation)?,
             vcs: settled(vcs)?,
+            revision: settled(revision)?,
             source_date: settled(source_date)?,
             changelog: settled(changelog)?.unwrap_or_default(),
             copyright: settled(copyright)?,

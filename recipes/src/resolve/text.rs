@@ -115,25 +115,15 @@ impl Resolver<'_> {
         None
     }
 
-    pub(super) fn homepage(&self, at: &At<String>) -> Option<String> {
-        let text = self.line(at, "homepage")?;
+    /// Returns an `http` or `https` address.
+    pub(super) fn web_address(&self, at: &At<String>, key: &str) -> Option<String> {
+        let text = self.line(at, key)?;
         let host = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://"));
         let host = host.map(|rest| rest.split(['/', '?', '#']).next().unwrap_or_default());
         if host.is_some_and(|host| !host.is_empty()) && !text.contains([' ', '"', '<', '>']) {
             return Some(text);
         }
         self.advise(at, format!("`{text}` is not a web address"), "e.g. `https://example.com/`");
-        None
-    }
-
-    pub(super) fn vcs(&self, at: &At<String>) -> Option<String> {
-        let text = self.line(at, "vcs")?;
-        let address = text.contains("://") || (text.contains('@') && text.contains(':'));
-        if address && !text.contains(' ') {
-            return Some(text);
-        }
-        let message = format!("`{text}` is not the address of a repository");
-        self.advise(at, message, "e.g. `https://example.com/catalog.git`");
         None
     }
 

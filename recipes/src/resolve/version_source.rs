@@ -26,22 +26,30 @@ impl Resolver<'_> {
     }
 
     fn version_env(&self, at: &At<String>) -> Option<Version> {
+        let text = self.build_variable(at, "1.2.3", "version")?;
+        self.found(at, &format!("variable {}", at.value), without_v(&text))
+    }
+
+    /// Returns a variable of the build's identity, which is not empty.
+    pub(super) fn build_variable(
+        &self,
+        at: &At<String>,
+        example: &str,
+        what: &str,
+    ) -> Option<String> {
         let name = &at.value;
         let allowed = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_';
         if name.is_empty() || !name.bytes().all(allowed) {
             self.fault(at, format!("`{}` is not a variable's name", name.escape_debug()));
             return None;
         }
-        match (self.cx.env)(name) {
-            Some(text) if !text.trim().is_empty() => {
-                self.found(at, &format!("variable {name}"), without_v(text.trim()))
-            }
-            _ => {
-                let hint = format!("run `{name}=1.2.3 bake …`, or write the version here");
-                self.advise(at, format!("the variable `{name}` is not set"), hint);
-                None
-            }
+        let value = (self.cx.env)(name).map(|text| text.trim().to_owned());
+        let value = value.filter(|text| !text.is_empty());
+        if value.is_none() {
+            let hint = format!("run `{name}={example} bake …`, or write the {what} here");
+            self.advise(at, format!("the variable `{name}` is not set"), hint);
         }
+        value
     }
 
     fn version_from(&self, at: &At<String>) -> Option<Version> {

@@ -3,6 +3,7 @@
 mod config;
 mod documents;
 mod files;
+mod image;
 mod outputs;
 mod relation;
 mod scripts;
@@ -19,10 +20,12 @@ pub use config::{
 };
 pub use documents::{Change, Copyright, CopyrightRule, LicenseText};
 pub use files::{Destination, FileRule, FileSource, Glob, GlobError};
+pub use image::{
+    Base, BaseImage, BaseLayers, BaseSource, Certificates, LayerSplit, NamedLayer, Oci, TimeZones,
+};
 pub use outputs::{
-    Base, BaseImage, BaseLayers, BaseSource, Deb, DiskFormat, DiskSize, LintianOverride, MultiArch,
-    Oci, Priority, Rpm, RpmFileTrigger, RpmFormat, RpmMoment, RpmTrigger, Trigger, TriggerMoment,
-    Vm,
+    Deb, DiskFormat, DiskSize, LintianOverride, MultiArch, Priority, Rpm, RpmFileTrigger,
+    RpmFormat, RpmMoment, RpmTrigger, Trigger, TriggerMoment, Vm,
 };
 pub(crate) use relation::{CommonKind, CommonRelation, check_deb_source, check_deb_version};
 pub use relation::{DebRelation, Operator, RelationError, RpmRelation, RpmUse};
@@ -57,8 +60,12 @@ pub struct Recipe {
     pub vendor: Option<String>,
     /// An `http` or `https` address.
     pub homepage: Option<String>,
+    /// Where its documentation is: an `http` or `https` address.
+    pub documentation: Option<String>,
     /// The address of the source repository.
     pub vcs: Option<String>,
+    /// The commit that the build output was made from, or what stands for one.
+    pub revision: Option<String>,
     /// The recipe's revision time: the time of everything unless the caller gives another.
     pub source_date: Option<Epoch>,
     /// What the outputs run on.

@@ -1,17 +1,13 @@
 //! What each output needs besides the files.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::PathBuf;
 
 use bake_formats::encode::Compression;
-use bake_formats::oci::Reference;
 use bake_formats::tree::TreePath;
 
 use super::relation::{DebRelation, RpmRelation};
 use super::scripts::{DebScripts, RpmScripts, Script, ScriptSource};
-use super::service::Port;
 use crate::error::Place;
-use crate::platform::Platform;
 
 /// A Debian package.
 #[derive(Debug, Clone, PartialEq)]
@@ -286,85 +282,6 @@ pub struct RpmFileTrigger {
     pub priority: u32,
     /// What runs; it reads the paths from its standard input.
     pub script: Script,
-}
-
-/// An OCI image.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Oci {
-    /// What the image is built on.
-    pub base: Base,
-    /// The platforms of the image index, in the order written; the recipe's own is among them.
-    pub platforms: Vec<Platform>,
-    /// `Entrypoint`.
-    pub entrypoint: Vec<String>,
-    /// `Cmd`.
-    pub cmd: Vec<String>,
-    /// `Env`, in the order written, each name once.
-    pub env: Vec<(String, String)>,
-    /// `User`, as the image config has it: `uid:gid` or what was written.
-    pub user: Option<String>,
-    /// `WorkingDir`.
-    pub workdir: Option<TreePath>,
-    /// `ExposedPorts`.
-    pub ports: Vec<Port>,
-    /// `Volumes`.
-    pub volumes: Vec<TreePath>,
-    /// `Labels`.
-    pub labels: BTreeMap<String, String>,
-    /// Annotations of the manifest, besides those that bake writes.
-    pub annotations: BTreeMap<String, String>,
-    /// `StopSignal`.
-    pub stop_signal: Option<String>,
-    /// How layers are compressed: never xz.
-    pub compression: Compression,
-    /// Whether a one-file archive is written besides the layout.
-    pub archive: bool,
-    /// The place of the `[oci]` table, or of the name if there is none.
-    pub place: Place,
-}
-
-/// What an image is built on.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub enum Base {
-    /// Nothing.
-    #[default]
-    Scratch,
-    /// Another image.
-    Image(BaseImage),
-}
-
-/// An image that another is built on.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct BaseImage {
-    /// Where it is.
-    pub source: BaseSource,
-    /// Whether outputs hold the bytes of its layers.
-    pub layers: BaseLayers,
-    /// The place where it is named.
-    pub place: Place,
-}
-
-/// Where a base image is.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum BaseSource {
-    /// In a registry.
-    Registry(Reference),
-    /// In an image layout, an OCI archive or a Docker archive of this machine.
-    Local {
-        /// The folder or the file, relative to the recipe.
-        path: PathBuf,
-        /// Which of several images: a tag or a full name.
-        name: Option<String>,
-    },
-}
-
-/// Whether outputs hold the bytes of a base image's layers.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum BaseLayers {
-    /// Layouts refer to them: whoever pushes lets the registry mount them, or passes them on.
-    Refer,
-    /// Outputs are complete.
-    Copy,
 }
 
 /// A disk image.

@@ -4,12 +4,13 @@ mod config;
 mod deb;
 mod documents;
 mod files;
-mod outputs;
+mod oci;
 mod rpm;
 mod scripts;
 mod service;
 mod system;
 mod value;
+mod vm;
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -24,14 +25,18 @@ pub use config::{
 pub use deb::{Deb, DebMultiArch, DebPriority, DebScripts, LintianOverride};
 pub use documents::{Change, Changelog, ChangelogFile, Copyright, CopyrightFiles};
 pub use files::{FileFormat, FileRule, FileType};
-pub use outputs::{Oci, Vm, VmFormat};
+pub use oci::{BaseLayers, Layer, Layers, Oci};
 pub use rpm::{
     Rpm, RpmFileTrigger, RpmFormat, RpmScriptletRequires, RpmScripts, RpmTrigger, RpmTriggerMoment,
 };
 pub use scripts::{Hooks, RpmScript, ScriptFile, TextFile};
 pub use service::{Account, RestartWhen, Service, StateTable};
 pub use system::{Alternative, AutoDepends, Follower, OnUpgrade, Unit};
-pub use value::{At, Described, ListChanges, ListEdit, Scalar, TextOr, TextOrInteger, TextOrList};
+pub use value::{
+    At, Described, FlagOrList, FlagOrText, ListChanges, ListEdit, Scalar, TextOr, TextOrInteger,
+    TextOrList,
+};
+pub use vm::{Vm, VmFormat};
 
 use crate::error::Place;
 
@@ -78,8 +83,12 @@ pub struct Keys {
     pub vendor: Option<At<String>>,
     /// The project's web address.
     pub homepage: Option<At<String>>,
-    /// The address of the source repository.
-    pub vcs: Option<At<String>>,
+    /// Where the documentation is.
+    pub documentation: Option<At<String>>,
+    /// The address of the source repository, or `{ from = "git" }`.
+    pub vcs: Option<At<TextOr<VcsSource>>>,
+    /// The commit that the build output was made from, or where it stands.
+    pub revision: Option<At<TextOr<RevisionSource>>>,
     /// The recipe's revision time: seconds since 1970 or a date.
     pub source_date: Option<At<Scalar>>,
     /// The platforms to bake for, e.g. `linux/arm64`; the host's if absent.
@@ -148,6 +157,32 @@ pub struct VersionSource {
 
 impl Described for VersionSource {
     const EXPECTED: &'static str = "a version or a table with `from` or `env`";
+}
+
+/// Where the address of the source repository stands.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct VcsSource {
+    /// `git`: the remote `origin`.
+    pub from: At<String>,
+}
+
+impl Described for VcsSource {
+    const EXPECTED: &'static str = "an address or a table with `from`";
+}
+
+/// Where a revision comes from.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct RevisionSource {
+    /// `git`: the commit that is checked out.
+    pub from: Option<At<String>>,
+    /// A variable of the build's identity, e.g. `GITHUB_SHA`.
+    pub env: Option<At<String>>,
+}
+
+impl Described for RevisionSource {
+    const EXPECTED: &'static str = "a revision or a table with `from` or `env`";
 }
 
 /// Whether packages are for one platform or for all.

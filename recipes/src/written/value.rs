@@ -292,6 +292,95 @@ impl JsonSchema for TextOrInteger {
     }
 }
 
+/// `true` or `false`, or text that says more.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum FlagOrText {
+    /// `true` or `false`.
+    Flag(bool),
+    /// Text.
+    Text(String),
+}
+
+impl<'de> Deserialize<'de> for FlagOrText {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Shape;
+        impl Visitor<'_> for Shape {
+            type Value = FlagOrText;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("`true`, `false` or a string")
+            }
+
+            fn visit_bool<E: de::Error>(self, flag: bool) -> Result<FlagOrText, E> {
+                Ok(FlagOrText::Flag(flag))
+            }
+
+            fn visit_str<E: de::Error>(self, text: &str) -> Result<FlagOrText, E> {
+                Ok(FlagOrText::Text(text.into()))
+            }
+        }
+        deserializer.deserialize_any(Shape)
+    }
+}
+
+impl JsonSchema for FlagOrText {
+    fn schema_name() -> Cow<'static, str> {
+        "FlagOrText".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({ "type": ["boolean", "string"] })
+    }
+}
+
+/// `true` or `false`, or a list of texts that says more.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum FlagOrList {
+    /// `true` or `false`.
+    Flag(bool),
+    /// A list.
+    List(Vec<At<String>>),
+}
+
+impl<'de> Deserialize<'de> for FlagOrList {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Shape;
+        impl<'de> Visitor<'de> for Shape {
+            type Value = FlagOrList;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("`true`, `false` or an array of texts")
+            }
+
+            fn visit_bool<E: de::Error>(self, flag: bool) -> Result<FlagOrList, E> {
+                Ok(FlagOrList::Flag(flag))
+            }
+
+            fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<FlagOrList, A::Error> {
+                let mut all = Vec::new();
+                while let Some(element) = list.next_element()? {
+                    all.push(element);
+                }
+                Ok(FlagOrList::List(all))
+            }
+        }
+        deserializer.deserialize_any(Shape)
+    }
+}
+
+impl JsonSchema for FlagOrList {
+    fn schema_name() -> Cow<'static, str> {
+        "FlagOrList".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({ "anyOf": [
+            { "type": "boolean" },
+            { "type": "array", "items": { "type": "string" } },
+        ] })
+    }
+}
+
 /// Text, or a list of texts, e.g. a command line.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum TextOrList {

@@ -4,15 +4,18 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 
+use crate::base::Places;
+use crate::cli::bases::{BaseArgs, folder};
 use crate::cli::failure::Failure;
 use crate::cli::printer::Printer;
 use crate::cli::progress::Progress;
 use crate::cli::request::{Resolved, StoreArgs, threads};
 use crate::cli::signing::SignArgs;
 use crate::cli::{Exit, RecipeArgs};
+use crate::error::Error;
+use crate::plan::{self, PlanCx};
 use crate::release::Release;
 use crate::run::{self, RunCx};
-use crate::{error, plan};
 
 use super::check::warn;
 
@@ -37,6 +40,8 @@ pub(in crate::cli) struct Build {
     jobs: Option<std::num::NonZeroUsize>,
     #[command(flatten)]
     signing: SignArgs,
+    #[command(flatten)]
+    bases: BaseArgs,
 }
 
 impl Build {
@@ -46,12 +51,16 @@ impl Build {
         let store = self.store.open()?;
         // Before the work: a key that cannot sign is no reason to wait.
         let signer = self.signing.signer(resolved.request(plan::epoch)?)?;
+        let (client, rules) = (self.bases.client(printer)?, self.bases.rules());
         let progress = Progress::new(printer);
         let outcome = resolved.request(|request| {
-            let plan = plan::plan(request, &store, &progress)?;
-            progress.suspend(|| warn(printer, &plan)).map_err(error::Error::from)?;
+            let folder = folder(request.recipe);
+            let images = Places { wire: &client, folder: &folder };
+            let cx = PlanCx { store: &store, images: &images, rules, reporter: &progress };
+            let plan = plan::plan(request, cx)?;
+            progress.suspend(|| warn(printer, &plan)).map_err(Error::from)?;
             let signer = signer.as_deref();
-            let cx = RunCx { threads, signer, reporter: &progress };
+            let cx = RunCx { threads, signer, images: &images, reporter: &progress };
             Ok(run::run(&plan, &store, &self.output, cx)?)
         });
         progress.finish();

@@ -1,11 +1,13 @@
 //! `bake check`: the recipe, without building.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
+use std::path::{Path, PathBuf};
 
 use bake_formats::digest::Digest;
 use bake_formats::tree::{Content, FileTree};
 use bake_recipes::resolved::{Output, Recipe};
+use bake_recipes::written;
 use clap::{Args, ValueEnum};
 use serde_json::json;
 
@@ -17,7 +19,8 @@ use crate::cli::{Exit, RecipeArgs};
 use crate::error::Error;
 use crate::failures::Failures;
 use crate::lint::{self, Finding, Severity, Subject};
-use crate::plan::{self, Request};
+use crate::lower::Given;
+use crate::plan::{self, Loaded, PlatformPlan, Request};
 use crate::{assemble, lower, needs};
 
 /// Check a recipe without building.
@@ -56,8 +59,9 @@ enum Deny {
 
 /// What a check found out.
 struct Checked {
-    recipe: Recipe,
-    files: usize,
+    /// The recipe for each platform; never empty.
+    recipes: Vec<Recipe>,
+    files: BTreeSet<PathBuf>,
     findings: Vec<Finding>,
 }
 
@@ -90,26 +94,47 @@ impl Check {
 }
 
 fn check(request: &Request<'_>) -> Result<Checked, Failures> {
-    let (written, recipe) = plan::load(request)?;
+    let Loaded { written, recipes, .. } = plan::load(request)?;
     let folder = plan::folder_of(request.recipe)?;
-    let scan = assemble::scan(&folder, &recipe.files).map_err(Error::from)?;
-    let trees = assemble::compose(&recipe, &scan, &stand_ins(&scan)).map_err(Error::from)?;
-    let asked = needs::Request {
-        recipe: &recipe,
-        folder: &folder,
-        trees: &trees,
-        threads: request.threads,
-        cache: None,
-    };
-    let needs::Settled { recipe, findings: needed } = needs::settle(&asked, &mut FileTree::id)?;
-    for (output, tree) in &trees.trees {
-        lower::lower(&recipe, *output, tree, tree.id(), &folder)?;
+    let mut checked = Checked { recipes: Vec::new(), files: BTreeSet::new(), findings: Vec::new() };
+    for recipe in recipes {
+        checked.platform(request, &written, recipe, &folder)?;
     }
-    let stored = Subject::stored(&recipe, &scan);
-    let subject = Subject::new(&written, &recipe, &folder, &trees.trees, &trees.places, &stored);
-    let mut findings = lint::lint(&subject);
-    findings.extend(needed.into_iter().map(Finding::from));
-    Ok(Checked { findings, files: scan.files.len(), recipe })
+    Ok(checked)
+}
+
+impl Checked {
+    /// Checks the recipe for one platform; what was found for another already is not told again.
+    fn platform(
+        &mut self,
+        request: &Request<'_>,
+        written: &written::Recipe,
+        recipe: Recipe,
+        folder: &Path,
+    ) -> Result<(), Failures> {
+        let scan = assemble::scan(folder, &recipe.files).map_err(Error::from)?;
+        let trees = assemble::compose(&recipe, &scan, &stand_ins(&scan)).map_err(Error::from)?;
+        let threads = request.threads;
+        let asked = needs::Request { recipe: &recipe, folder, trees: &trees, threads, cache: None };
+        let needs::Settled { recipe, findings: needed } = needs::settle(&asked, &mut FileTree::id)?;
+        let epoch = plan::epoch_of(request, &recipe);
+        // The base is not looked for: this needs neither a store nor a network.
+        let given = Given { folder, epoch, locked: &[], base: None };
+        for (output, tree) in &trees.trees {
+            lower::lower(&recipe, *output, tree, tree.id(), &given)?;
+        }
+        let stored = Subject::stored(&recipe, &scan);
+        let subject = Subject::new(written, &recipe, folder, &trees.trees, &trees.places, &stored);
+        let found = lint::lint(&subject).into_iter().chain(needed.into_iter().map(Finding::from));
+        for finding in found {
+            if !self.findings.contains(&finding) {
+                self.findings.push(finding);
+            }
+        }
+        self.files.extend(scan.files.into_iter().map(|file| file.path));
+        self.recipes.push(recipe);
+        Ok(())
+    }
 }
 
 /// Returns an identity for each file that was found, without reading it.
@@ -130,23 +155,29 @@ fn print(printer: &Printer, finding: &Finding) -> io::Result<()> {
 }
 
 fn summarize(printer: &Printer, checked: &Checked) -> Result<(), Failure> {
-    let Checked { recipe, files, findings } = checked;
-    let outputs: Vec<&str> = recipe.outputs().into_iter().map(Output::word).collect();
+    let Checked { recipes, files, findings } = checked;
+    let Some(first) = recipes.first() else { return Ok(()) };
+    let files = files.len();
+    let outputs: BTreeSet<Output> = recipes.iter().flat_map(Recipe::outputs).collect();
+    let outputs: Vec<&str> = outputs.into_iter().map(Output::word).collect();
     let mut counts: BTreeMap<Severity, usize> = BTreeMap::new();
     for finding in findings {
         *counts.entry(finding.severity).or_default() += 1;
     }
     let count = |severity| counts.get(&severity).copied().unwrap_or_default();
     if printer.is_json() {
+        let all = |of: &dyn Fn(&Recipe) -> Option<String>| recipes.iter().find_map(of);
         let data = json!({
-            "name": recipe.name.to_string(),
-            "version": recipe.version.to_string(),
+            "name": first.name.to_string(),
+            "version": first.version.to_string(),
             "outputs": outputs,
             "files": files,
             "versions": {
-                "deb": recipe.deb.as_ref().map(|deb| &deb.version),
-                "rpm": recipe.rpm.as_ref().map(|rpm| format!("{}-{}", rpm.version, rpm.release)),
-                "oci": recipe.oci.as_ref().map(|_| recipe.version.oci_tag()),
+                "deb": all(&|recipe| recipe.deb.as_ref().map(|deb| deb.version.to_string())),
+                "rpm": all(&|recipe| {
+                    recipe.rpm.as_ref().map(|rpm| format!("{}-{}", rpm.version, rpm.release))
+                }),
+                "oci": all(&|recipe| recipe.oci.as_ref().map(|_| recipe.version.oci_tag())),
             },
             "errors": count(Severity::Error),
             "warnings": count(Severity::Warning),
@@ -155,7 +186,7 @@ fn summarize(printer: &Printer, checked: &Checked) -> Result<(), Failure> {
         printer.event("checked", &data)?;
         return Ok(());
     }
-    let (name, version) = (&recipe.name, &recipe.version);
+    let (name, version) = (&first.name, &first.version);
     let outputs = outputs.join(", ");
     let mut found = Vec::new();
     for severity in [Severity::Error, Severity::Warning, Severity::Info] {
@@ -191,13 +222,19 @@ fn list_rules(printer: &Printer) -> Result<Exit, Failure> {
 
 /// Warns of what can be found in a plan without reading more files.
 pub(super) fn warn(printer: &Printer, plan: &plan::Plan) -> io::Result<()> {
-    let trees = plan.trees();
     let stored = BTreeMap::new();
-    let subject =
-        Subject::new(&plan.written, &plan.recipe, &plan.folder, &trees, &plan.places, &stored);
-    let mut findings = lint::lint(&subject);
-    findings.retain(|finding| finding.severity >= Severity::Warning);
-    for finding in findings.iter().chain(&plan.findings) {
+    let mut findings: Vec<Finding> = Vec::new();
+    for PlatformPlan { recipe, findings: needed, trees, places, .. } in &plan.platforms {
+        let subject = Subject::new(&plan.written, recipe, &plan.folder, trees, places, &stored);
+        let mut found = lint::lint(&subject);
+        found.retain(|finding| finding.severity >= Severity::Warning);
+        for finding in found.iter().chain(needed) {
+            if !findings.contains(finding) {
+                findings.push(finding.clone());
+            }
+        }
+    }
+    for finding in &findings {
         if printer.is_json() {
             printer.event("finding", finding)?;
         } else {

@@ -1,10 +1,11 @@
 use bake_formats::deb::{ControlFile, Package, RelationField};
+use bake_formats::format::Epoch;
 use bake_formats::tree::Content;
 use bake_recipes::ResolveCx;
 use bake_recipes::resolved::Output;
 
 use crate::assemble;
-use crate::lower::{Product, lower};
+use crate::lower::{Given, Product, lower};
 
 const HEAD: &str = r#"name = "pantry"
 version = "1.2.0"
@@ -32,7 +33,8 @@ fn lowered(text: &str) -> Result<Package, String> {
     let contents = vec![Content::of(b""); scan.files.len()];
     let trees = assemble::compose(&recipe, &scan, &contents).unwrap();
     let tree = &trees.trees[&Output::Deb];
-    let products = lower(&recipe, Output::Deb, tree, tree.id(), folder.path());
+    let given = Given { folder: folder.path(), epoch: Epoch(0), locked: &[], base: None };
+    let products = lower(&recipe, Output::Deb, tree, tree.id(), &given);
     match products.map_err(|error| match error {
         crate::error::Error::Recipe(error) => {
             format!("{}; {}", error.message, error.hint.unwrap_or_default())

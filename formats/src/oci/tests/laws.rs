@@ -86,7 +86,7 @@ fn flipped_bytes_of_an_archive_are_noticed() {
     let files = pack::<Archive>(&plain());
     let bytes = &files.0[""];
     let archive = |bytes: Vec<u8>| Source::from_bytes(bytes);
-    let members = archive::scan(&(Arc::new(bytes.clone()) as Arc<dyn ReadAt>)).unwrap();
+    let members = archive::scan(&(Arc::new(bytes.clone()) as Arc<dyn ReadAt>)).unwrap().files;
     let is_checked = |at: u64| {
         let inside = |name: &str| {
             let member = members[name];
@@ -111,7 +111,7 @@ fn flipped_bytes_of_an_archive_are_noticed() {
 #[test]
 fn every_truncated_archive_is_an_error() {
     let bytes = pack::<Archive>(&plain()).0.remove("").unwrap();
-    let members = archive::scan(&(Arc::new(bytes.clone()) as Arc<dyn ReadAt>)).unwrap();
+    let members = archive::scan(&(Arc::new(bytes.clone()) as Arc<dyn ReadAt>)).unwrap().files;
     let ends = members.values().map(|member| member.offset + member.len);
     let end = usize::try_from(ends.max().unwrap()).unwrap();
     for len in (0..end).step_by(128).chain([1, 511, 513, end - 1]) {

@@ -11,6 +11,7 @@ use bake_recipes::{Platform, RecipeError};
 use clap::Args;
 
 use crate::cli::Exit;
+use crate::cli::bases::{folder, nearby};
 use crate::cli::failure::Failure;
 use crate::cli::printer::Printer;
 use crate::cli::progress::Progress;
@@ -19,7 +20,7 @@ use crate::cli::signing::SignArgs;
 use crate::error::Error;
 use crate::failures::Failures;
 use crate::pack::{self, Given, Keep, Made, Order};
-use crate::plan;
+use crate::plan::{self, PlanCx};
 use crate::run::{self, RunCx};
 
 use super::build::print;
@@ -127,13 +128,17 @@ impl Pack {
         let signer = self.signing.signer(epoch)?;
         let progress = Progress::new(printer);
         let outcome = resolved.try_request(|request| {
-            let plan = plan::plan(request, &store, &progress)?;
+            // What is packed is built on nothing.
+            let folder = folder(request.recipe);
+            let (images, rules) = nearby(&folder);
+            let cx = PlanCx { store: &store, images: &images, rules, reporter: &progress };
+            let plan = plan::plan(request, cx)?;
             if self.save.is_some() {
                 save(&file, &made.recipe.text)?;
                 made.keep();
             }
             let signer = signer.as_deref();
-            let cx = RunCx { threads, signer, reporter: &progress };
+            let cx = RunCx { threads, signer, images: &images, reporter: &progress };
             Ok(run::run(&plan, &store, &self.output, cx)?)
         });
         progress.finish();

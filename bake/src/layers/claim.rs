@@ -1,0 +1,106 @@
+//! What the rules say about trees: which paths lie below the application.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use bake_formats::tree::{FileTree, Mark, Node, TreePath};
+
+use super::kind::{Kind, Own, holds_packages, loose, name, root};
+
+/// Paths and their kinds; a directory stands for all below it that has no claim of its own.
+#[derive(Debug, Default)]
+pub(super) struct Claims {
+    paths: BTreeMap<TreePath, Kind>,
+}
+
+/// Returns what the rules say about the trees of all platforms together.
+pub(super) fn claims(trees: &[&FileTree], own: Own<'_>) -> Claims {
+    let mut claims = Claims::default();
+    for tree in trees {
+        // What one platform has, others may have, too, in the same place.
+        let mut roots: BTreeMap<TreePath, Kind> = BTreeMap::new();
+        roots.extend(tree.iter().filter_map(|(path, entry)| root(tree, path, entry)));
+        let exceptions = own_packages(tree, own);
+        for (path, kind) in roots {
+            claims.root(tree, &path, kind, &exceptions);
+        }
+        for (path, entry) in tree.iter() {
+            let shipped = entry.mark != Mark::Ghost && !entry.is_directory();
+            if shipped
+                && claims.of(path).is_none()
+                && let Some(kind) = loose(tree, path, entry, own)
+            {
+                claims.paths.insert(path.clone(), kind);
+            }
+        }
+    }
+    claims
+}
+
+/// Returns the application's own packages among those of others.
+fn own_packages(tree: &FileTree, own: Own<'_>) -> BTreeSet<TreePath> {
+    let is_own = |path: &TreePath| {
+        let Some(above) = path.parent() else { return false };
+        let is_scope = |path: &TreePath| name(path).is_some_and(|name| name.starts_with('@'));
+        let scoped = is_scope(&above) && above.parent().is_some_and(|p| holds_packages(&p));
+        let is_named = name(path).is_some_and(|name| own.is_package(name));
+        is_named && (holds_packages(&above) || scoped)
+    };
+    tree.iter().map(|(path, _)| path).filter(|path| is_own(path)).cloned().collect()
+}
+
+impl Claims {
+    /// Returns all claims in the order of the paths.
+    pub(super) fn iter(&self) -> impl Iterator<Item = (&TreePath, Kind)> {
+        self.paths.iter().map(|(path, kind)| (path, *kind))
+    }
+
+    /// Returns the kind of a path: that of the nearest claim.
+    fn of(&self, path: &TreePath) -> Option<Kind> {
+        let mut above = Some(path.clone());
+        while let Some(path) = above {
+            if let Some(kind) = self.paths.get(&path) {
+                return Some(*kind);
+            }
+            above = path.parent();
+        }
+        None
+    }
+
+    /// Claims a directory, or what is in it if part of it is the application's.
+    fn root(
+        &mut self,
+        tree: &FileTree,
+        path: &TreePath,
+        kind: Kind,
+        exceptions: &BTreeSet<TreePath>,
+    ) {
+        if exceptions.contains(path) || path.relative_str().is_none() || self.of(path) == Some(kind)
+        {
+            return;
+        }
+        let next = exceptions.range(path..).next();
+        if !next.is_some_and(|exception| exception.is_below(path)) {
+            self.paths.insert(path.clone(), kind);
+            return;
+        }
+        let is_child = |child: &&TreePath| child.parent().as_ref() == Some(path);
+        for child in tree.iter().map(|(child, _)| child).filter(is_child) {
+            self.root(tree, child, kind, exceptions);
+        }
+    }
+
+    /// Returns whether splitting a tree pays: there is enough below the application, and there is
+    /// an application.
+    pub(super) fn pay(&self, tree: &FileTree) -> bool {
+        let mut below: u64 = 0;
+        let mut has_application = false;
+        for (path, entry) in tree.iter().filter(|(_, entry)| entry.mark != Mark::Ghost) {
+            match (&entry.node, self.of(path)) {
+                (Node::File(content), Some(_)) => below = below.saturating_add(content.size),
+                (Node::Directory, _) | (_, Some(_)) => {}
+                (_, None) => has_application = true,
+            }
+        }
+        has_application && below >= super::WORTHWHILE
+    }
+}
