@@ -162,7 +162,10 @@ fn reads_images_of_others() {
     // Two members, as parallel compressors write them.
     let members = [gzip(&base[..700]), gzip(&base[700..])].concat();
     let top = tar_of(&[("bin/.wh.a", FILE, ""), ("bin/b", FILE, "3"), ("c", HARD_LINK, "etc/x")]);
-    let zstd = zstd::stream::encode_all(top.as_slice(), 1).unwrap();
+    let frame = |bytes: &[u8]| zstd::stream::encode_all(bytes, 1).unwrap();
+    // Two frames with one to be skipped in between (RFC 8878, section 3.1.2).
+    let skipped = b"\x50\x2a\x4d\x18\x02\0\0\0no".to_vec();
+    let zstd = [frame(&top[..600]), skipped, frame(&top[600..])].concat();
     let forged = Forged::new().layer("+gzip", &members, &base).layer("+zstd", &zstd, &top);
     let source = forged.source(|config, manifest, descriptor| {
         config["config"]["User"] = "".into();
