@@ -13,6 +13,7 @@ use super::layout::REF_NAME_KEY;
 use super::manifest::Manifest;
 use super::read::{Limits, diff_id_of, entries, in_layer};
 use super::reader::{BlobFault, LayoutReader};
+use super::write::TREE_KEY;
 use super::{json, reference, whiteout};
 use crate::digest::Digest;
 use crate::format::{Problem, ReadError};
@@ -28,6 +29,7 @@ pub(super) fn verify(source: &Source) -> Result<Vec<Problem>, ReadError> {
         images: BTreeMap::new(),
         reached: BTreeSet::new(),
         seen: BTreeSet::new(),
+        trees: BTreeMap::new(),
     };
     if let Err(error) = layout.check_version() {
         check.report("oci-layout-version", "oci-layout", "a layout of version 1.0.0", error);
@@ -55,6 +57,8 @@ struct Check<'a> {
     reached: BTreeSet<Digest>,
     /// The manifests and indexes that were visited, with the sizes they are listed by.
     seen: BTreeSet<(Digest, u64)>,
+    /// The tree that each manifest says it has.
+    trees: BTreeMap<Digest, Option<String>>,
 }
 
 impl Check<'_> {
@@ -147,12 +151,27 @@ impl Check<'_> {
         for descriptor in &index.manifests {
             self.descriptor("image index", descriptor, depth + 1);
         }
+        self.index_tree(place, &index);
         Ok(())
+    }
+
+    /// Compares the tree that an index says its images have with what they say.
+    fn index_tree(&mut self, place: &str, index: &Index) {
+        let Some(expected) = index.annotations.get(TREE_KEY) else { return };
+        for descriptor in &index.manifests {
+            let Some(found) = self.trees.get(&descriptor.digest) else { continue };
+            if found.as_ref() != Some(expected) {
+                let found = found.clone().unwrap_or_else(|| "nothing".into());
+                let found = format!("{found} in {}", descriptor.digest);
+                self.report("oci-index-tree", place, expected.clone(), found);
+            }
+        }
     }
 
     fn manifest(&mut self, place: &str, descriptor: &Descriptor) -> Result<(), ReadError> {
         let manifest = Manifest::parse(&self.layout.document::<Manifest>(descriptor)?)?;
         self.annotations(place, &manifest.annotations);
+        self.trees.insert(descriptor.digest, manifest.annotations.get(TREE_KEY).cloned());
         let mut is_whole = self.blob("image configuration", &manifest.config)?;
         let documents =
             if is_whole { Some(Documents::read(self.layout, descriptor)?) } else { None };

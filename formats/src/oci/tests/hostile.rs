@@ -503,3 +503,17 @@ fn a_base_that_two_places_name_differently_is_noticed() {
     let rules: Vec<_> = Layout::verify(&files.source()).unwrap();
     assert_eq!(rules.iter().map(|problem| problem.rule).collect::<Vec<_>>(), ["oci-base-digest"]);
 }
+
+#[test]
+fn an_index_that_names_another_tree_is_noticed() {
+    let store = MemoryStore::new();
+    let image = written(&plain(), &tree(&store), &store);
+    let annotations = BTreeMap::from([(TREE_KEY.to_owned(), ZEROS.to_owned())]);
+    let index = Index::new(vec![image.root.clone()], annotations);
+    let mut lying = image;
+    let bytes = super::json::canonical(&index).unwrap();
+    lying.root = Descriptor::new(media_type::INDEX, Written::add(&mut lying.blobs, bytes));
+    let files = Files::of(&layout::artifact(&lying).unwrap(), &store);
+    let rules: Vec<_> = Layout::verify(&files.source()).unwrap();
+    assert_eq!(rules.iter().map(|problem| problem.rule).collect::<Vec<_>>(), ["oci-index-tree"]);
+}
