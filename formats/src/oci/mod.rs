@@ -29,7 +29,7 @@
 //! its [`crate::tree::TreeId`] recomputed. `dev.bake.image` keeps what only the model says.
 //!
 //! What an image has of its own does not depend on its base, accounts apart. Writing on a base and
-//! putting a finished image onto another base ([`rebase`]) end in one function, so a rebase gives
+//! putting a finished image onto another base ([`rebase()`]) end in one function, so a rebase gives
 //! the bytes of a fresh write.
 //!
 //! JSON documents are canonical: see [`json`].
@@ -62,6 +62,7 @@ mod reference;
 mod support;
 #[cfg(test)]
 mod tests;
+mod unpack;
 mod verify;
 mod whiteout;
 pub mod write;
@@ -80,11 +81,12 @@ pub use layout::Layout;
 pub use manifest::Manifest;
 pub use model::{DEFAULT_PATH, Image, OWN_PREFIX, StateDirectory};
 pub use platform::{Platform, select};
-pub use read::{Limits, PlatformImage, read_all, read_one};
+pub use read::{PlatformImage, read_all, read_one};
 pub use reader::LayoutReader;
 pub use rebase::{Rebase, RebaseError, Rebased, rebase};
 pub use reference::{Reference, ReferenceError};
 pub use support::SupportFile;
+pub use unpack::Limits;
 pub use write::{TREE_KEY, write};
 pub use written::{Written, WrittenImage};
 
