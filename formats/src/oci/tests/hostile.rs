@@ -517,3 +517,20 @@ fn an_index_that_names_another_tree_is_noticed() {
     let rules: Vec<_> = Layout::verify(&files.source()).unwrap();
     assert_eq!(rules.iter().map(|problem| problem.rule).collect::<Vec<_>>(), ["oci-index-tree"]);
 }
+
+#[test]
+fn rejects_manifests_that_are_larger_than_anybody_reads() {
+    let tar = tar_of(&[("a", FILE, "1")]);
+    let many = |count: usize| {
+        let mut forged = Forged::new().layer("", &tar, &tar);
+        forged.layers = vec![forged.layers[0].clone(); count];
+        forged.diff_ids = vec![forged.diff_ids[0].clone(); count];
+        forged.source(untouched)
+    };
+    assert!(error_of(&many(1001)).contains("expected at most 1000 layers, found 1001"));
+    let store = MemoryStore::new();
+    let long = [("x.y".to_owned(), "z".repeat(5 << 20))];
+    let image = Image { annotations: long.into(), ..plain() };
+    let error = cx(&store, 1, |cx| write(&image, &tree(&store), cx)).unwrap_err().to_string();
+    assert!(error.contains("at most 4194304 for the bytes of an image manifest"), "{error}");
+}
