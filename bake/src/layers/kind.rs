@@ -128,8 +128,10 @@ fn is_environment(tree: &FileTree, bin: &TreePath) -> bool {
 /// Returns whether a name is that of a shared library where the system's are: directly in one of
 /// the directories, or in that of an architecture, e.g. `x86_64-linux-gnu`.
 fn is_library(file: &str, directory: &TreePath) -> bool {
-    let is_shared = file.starts_with("lib") && (file.ends_with(".so") || file.contains(".so."))
-        || file.starts_with("ld-linux");
+    // `libssl.so` and `libssl.so.3`, but not `libx.sources`.
+    let mut parts = file.split('.');
+    let is_shared =
+        file.starts_with("lib") && parts.any(|part| part == "so") || file.starts_with("ld-linux");
     let is_system =
         |path: &TreePath| path.relative_str().is_some_and(|path| LIBRARIES.contains(&path));
     let is_triplet = name(directory).is_some_and(|name| name.contains("-linux-"));

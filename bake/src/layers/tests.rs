@@ -36,7 +36,10 @@ fn split(names: &[&str]) -> Vec<(String, Vec<String>)> {
     texts(&assign(&[&tree(8 * MIB, names)], OWN, &[], 100))
 }
 
-fn expected(layers: &[(&str, &[&str])]) -> Vec<(String, Vec<String>)> {
+/// Names of layers and their paths.
+type Rules<'a> = &'a [(&'a str, &'a [&'a str])];
+
+fn expected(layers: Rules<'_>) -> Vec<(String, Vec<String>)> {
     let texts = |paths: &[&str]| paths.iter().map(|path| (*path).to_owned()).collect();
     layers.iter().map(|(name, paths)| ((*name).to_owned(), texts(paths))).collect()
 }
@@ -201,7 +204,7 @@ fn recipe(table: &str) -> Recipe {
 #[test]
 fn the_recipe_has_the_last_word() {
     let tree = tree(8 * MIB, &["/opt/a/lib/a.jar", "/opt/b/lib/b.jar", "/usr/bin/catalog"]);
-    let cases: [(&str, &[(&str, &[&str])]); 4] = [
+    let cases: [(&str, Rules<'_>); 4] = [
         ("", &[("dependencies", &["/opt/a/lib/a.jar", "/opt/b/lib/b.jar"])]),
         ("layers = \"one\"", &[]),
         (
