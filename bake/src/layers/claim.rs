@@ -12,25 +12,32 @@ pub(super) struct Claims {
     paths: BTreeMap<TreePath, Kind>,
 }
 
-/// Returns what the rules say about the trees of all platforms together.
+/// Returns what the rules say about the trees of all platforms together, in whatever order they
+/// come.
 pub(super) fn claims(trees: &[&FileTree], own: Own<'_>) -> Claims {
     let mut claims = Claims::default();
+    let exceptions: BTreeSet<TreePath> =
+        trees.iter().flat_map(|tree| own_packages(tree, own)).collect();
+    let of_tree = |tree: &&FileTree| {
+        let roots = tree.iter().filter_map(|(path, entry)| root(tree, path, entry));
+        roots.collect::<Vec<_>>()
+    };
+    let roots: BTreeMap<TreePath, Kind> = trees.iter().flat_map(of_tree).collect();
+    for (path, kind) in roots {
+        claims.root(trees, &path, kind, &exceptions);
+    }
+    let mut all_loose = BTreeMap::new();
     for tree in trees {
-        // What one platform has, others may have, too, in the same place.
-        let mut roots: BTreeMap<TreePath, Kind> = BTreeMap::new();
-        roots.extend(tree.iter().filter_map(|(path, entry)| root(tree, path, entry)));
-        let exceptions = own_packages(tree, own);
-        for (path, kind) in roots {
-            claims.root(tree, &path, kind, &exceptions);
-        }
         let free = claims.around(tree).filter(|(_, entry, kind)| {
             kind.is_none() && entry.mark != Mark::Ghost && !entry.is_directory()
         });
-        let loose: Vec<(TreePath, Kind)> = free
-            .filter_map(|(path, entry, _)| Some((path.clone(), loose(tree, path, entry, own)?)))
-            .collect();
-        claims.paths.extend(loose);
+        all_loose.extend(
+            free.filter_map(|(path, entry, _)| {
+                Some((path.clone(), loose(tree, path, entry, own)?))
+            }),
+        );
     }
+    claims.paths.extend(all_loose);
     claims
 }
 
@@ -86,7 +93,7 @@ impl Claims {
     /// Claims a directory, or what is in it if part of it is the application's.
     fn root(
         &mut self,
-        tree: &FileTree,
+        trees: &[&FileTree],
         path: &TreePath,
         kind: Kind,
         exceptions: &BTreeSet<TreePath>,
@@ -100,9 +107,11 @@ impl Claims {
             self.paths.insert(path.clone(), kind);
             return;
         }
+        let all = trees.iter().flat_map(|tree| tree.iter().map(|(child, _)| child));
         let is_child = |child: &&TreePath| child.parent().as_ref() == Some(path);
-        for child in tree.iter().map(|(child, _)| child).filter(is_child) {
-            self.root(tree, child, kind, exceptions);
+        let children: BTreeSet<&TreePath> = all.filter(is_child).collect();
+        for child in children {
+            self.root(trees, child, kind, exceptions);
         }
     }
 

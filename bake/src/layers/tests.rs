@@ -187,6 +187,13 @@ fn platforms_share_one_assignment() {
     let libraries = ["/usr/lib/aarch64-linux-gnu/liba.so.1", "/usr/lib/x86_64-linux-gnu/liba.so.1"];
     assert_eq!(texts(&both), expected(&[("runtime", &libraries)]));
     assert_eq!(assign(&[&two, &one], OWN, &[], 100), both);
+    // What one platform's application has among packages is the application's on all.
+    let one = tree(8 * MIB, &["/a/node_modules/x/i.js", "/usr/bin/catalog"]);
+    let two = tree(8 * MIB, &["/a/node_modules/y/i.js", "/a/node_modules/catalog/i.js"]);
+    let both = assign(&[&one, &two], OWN, &[], 100);
+    let packages = ["/a/node_modules/x", "/a/node_modules/y"];
+    assert_eq!(texts(&both), expected(&[("dependencies", &packages)]));
+    assert_eq!(assign(&[&two, &one], OWN, &[], 100), both);
 }
 
 /// Resolves an `[oci]` table in a recipe.
@@ -321,6 +328,13 @@ proptest! {
                 prop_assert_eq!(found, &layer, "{}", path);
             }
         }
+    }
+
+    #[test]
+    fn the_order_of_platforms_does_not_matter(one in names(), two in names()) {
+        let (one, two) = (tree_of(&one), tree_of(&two));
+        let found = assign(&[&one, &two], OWN, &[], 100);
+        prop_assert_eq!(assign(&[&two, &one], OWN, &[], 100), found);
     }
 
     #[test]
