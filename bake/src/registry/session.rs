@@ -46,9 +46,13 @@ pub(super) struct Session<'a, 'c> {
 impl Session<'_, '_> {
     /// Makes the attempt.
     pub(super) fn run(&self) -> Result<Answer, Failed> {
+        let streamed = matches!(self.call.body, Body::Stream { len, .. } if len > 0);
+        // To open a stream may take a call of its own.
+        let first_of_all = if streamed { None } else { self.endpoint.greet() };
         let first = self.prove(None)?;
         let answer = self.begin(&first)?;
         if answer.status != 401 || !self.endpoint.is_own(&answer.url) {
+            self.endpoint.greeted();
             return self.allowed(answer, &first);
         }
         let headers = answer.headers.all("www-authenticate");
@@ -56,8 +60,9 @@ impl Session<'_, '_> {
             return Err(self.unnegotiable());
         };
         self.endpoint.challenged(&challenge);
+        self.endpoint.greeted();
+        drop(first_of_all);
         self.forget();
-        let streamed = matches!(self.call.body, Body::Stream { len, .. } if len > 0);
         if streamed && self.call.patience == Patience::Caller {
             return Ok(answer);
         }
