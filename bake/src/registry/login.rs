@@ -77,8 +77,11 @@ impl Session<'_, '_> {
     }
 
     /// Forgets the token that was refused.
-    pub(super) fn forget(&self) {
-        self.client.tokens().forget(&self.endpoint.name, &self.scopes());
+    pub(super) fn forget(&self, proof: &Proof) {
+        let header = proof.header.as_ref().map_or("", |header| header.reveal());
+        if let Some(token) = header.strip_prefix("Bearer ") {
+            self.client.tokens().refused(&self.endpoint.name, &Secret::new(token.to_owned()));
+        }
     }
 
     /// Returns a token, from those that are kept or from the token service.

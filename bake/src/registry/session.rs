@@ -62,7 +62,7 @@ impl Session<'_, '_> {
         self.endpoint.challenged(&challenge);
         self.endpoint.greeted();
         drop(first_of_all);
-        self.forget();
+        self.forget(&first);
         if streamed && self.call.patience == Patience::Caller {
             return Ok(answer);
         }
@@ -73,7 +73,7 @@ impl Session<'_, '_> {
         }
         let answer = self.begin(&second)?;
         if answer.status == 401 && self.endpoint.is_own(&answer.url) {
-            self.forget();
+            self.forget(&second);
             let refusal = match challenge {
                 Challenge::Basic => Refusal::Login,
                 Challenge::Bearer(_) => Refusal::Scope,
@@ -88,7 +88,7 @@ impl Session<'_, '_> {
         if answer.status == 403 && self.endpoint.is_own(&answer.url) {
             let challenge = Challenge::choose(answer.headers.all("www-authenticate"));
             if is_insufficient(challenge.as_ref()) {
-                self.forget();
+                self.forget(proof);
                 return Err(self.refused(proof, Refusal::Scope));
             }
         }
