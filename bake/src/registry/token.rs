@@ -98,7 +98,8 @@ pub(super) struct Granted {
 struct Reply {
     token: Option<Secret>,
     access_token: Option<Secret>,
-    expires_in: Option<f64>,
+    /// A number, which some services write as a text.
+    expires_in: Option<serde_json::Value>,
 }
 
 impl Granted {
@@ -119,10 +120,13 @@ impl Granted {
         if !token.reveal().bytes().all(|byte| byte.is_ascii_graphic()) {
             return Err("the token service's token has characters that no token has".to_owned());
         }
-        let life = match reply.expires_in {
-            None => LIFE,
-            Some(seconds) => Duration::try_from_secs_f64(seconds).unwrap_or(LIFE).min(LONGEST),
+        let seconds = match reply.expires_in {
+            Some(serde_json::Value::Number(number)) => number.as_f64(),
+            Some(serde_json::Value::String(text)) => text.parse().ok(),
+            _ => None,
         };
+        let life = seconds.and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
+        let life = life.unwrap_or(LIFE).min(LONGEST);
         Ok(Self { secret: token, life })
     }
 }
@@ -209,6 +213,8 @@ mod tests {
         assert_eq!(read(r#"{"access_token":"a","expires_in":300}"#), Ok(("a".into(), 300)));
         assert_eq!(read(r#"{"token":"","access_token":"a"}"#), Ok(("a".into(), 60)));
         assert_eq!(read(r#"{"token":"t","access_token":"a","scope":"x"}"#), Ok(("t".into(), 60)));
+        assert_eq!(read(r#"{"token":"t","expires_in":"300"}"#), Ok(("t".into(), 300)));
+        assert_eq!(read(r#"{"token":"t","expires_in":null}"#), Ok(("t".into(), 60)));
         assert_eq!(read(r#"{"token":"t","expires_in":-5}"#), Ok(("t".into(), 60)));
         assert_eq!(read(r#"{"token":"t","expires_in":1e300}"#), Ok(("t".into(), 60)));
         assert_eq!(read(r#"{"token":"t","expires_in":1e9}"#), Ok(("t".into(), 86400)));
