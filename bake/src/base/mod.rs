@@ -23,6 +23,8 @@ mod outdated;
 mod places;
 mod registry;
 mod rules;
+#[cfg(test)]
+mod tests;
 
 pub use error::BaseError;
 pub use find::{Bases, Found};
