@@ -12,7 +12,9 @@ pub trait Wire: Send + Sync {
     /// Makes a call and returns the last answer, whatever its status, to be judged by the caller.
     ///
     /// The wire follows redirects of `GET` and `HEAD`, answers challenges, and, as far as
-    /// [`Call::patience`] allows, tries again. `Err` means that no answer could be had.
+    /// [`Call::patience`] allows, tries again. `Err` means that no answer could be had, or that the
+    /// registry wants a login that is missing, wrong or allows less ([`Fault::Credentials`](super::Fault)): a 401 is an
+    /// answer only to a [`Body::Stream`] under [`Patience::Caller`].
     fn call(&self, call: Call<'_>) -> Result<Answer, RegistryError>;
 
     /// Forgets the token for some scopes of a registry, so that the next call asks for a new one.
@@ -22,6 +24,20 @@ pub trait Wire: Send + Sync {
     ///
     /// `attempt` counts from 1. Returns `false`, at once, when there have been enough.
     fn pause(&self, registry: &str, attempt: u32, retry_after: Option<Duration>) -> bool;
+
+    /// Returns how long the bodies may be that a registry is sent, as far as it is known.
+    fn lengths(&self, _registry: &str) -> Lengths {
+        Lengths::default()
+    }
+}
+
+/// How long bodies of uploads may be. By default a blob is one body, whatever its size.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Lengths {
+    /// The length of the chunks in which a longer blob is sent.
+    pub chunk_size: Option<u64>,
+    /// The longest body that the registry, or what stands before it, takes.
+    pub max_body: Option<u64>,
 }
 
 /// One request.
@@ -46,7 +62,8 @@ pub struct Call<'a> {
 #[derive(Debug, Clone)]
 pub enum Target<'a> {
     /// Below the registry's `/v2/`, with the query: `library/debian/manifests/12`. Mirrors are asked
-    /// first for `GET` and `HEAD`.
+    /// first for `GET` and `HEAD`, unless a scope of the call has `push`: what is compared with the
+    /// registry before a push must come from the registry.
     Path(&'a str),
     /// Where a `Location` led. Credentials go along only if it is the registry's own origin.
     Url(Url),
@@ -67,6 +84,25 @@ pub enum Method {
     Put,
     /// Give an upload up.
     Delete,
+}
+
+impl Method {
+    /// Returns the name on the wire.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Get => "GET",
+            Self::Head => "HEAD",
+            Self::Post => "POST",
+            Self::Patch => "PATCH",
+            Self::Put => "PUT",
+            Self::Delete => "DELETE",
+        }
+    }
+
+    /// Returns whether the method only reads, so that redirects are followed and mirrors asked.
+    pub fn is_reading(self) -> bool {
+        matches!(self, Self::Get | Self::Head)
+    }
 }
 
 /// What a call sends.
@@ -90,7 +126,7 @@ pub enum Patience {
     /// The wire: to make the call twice does no harm.
     Wire,
     /// The caller: what was done so far must be found out first. The wire makes one exchange, and
-    /// one more only if the first was refused with a challenge before any of the body was read.
+    /// one more only if the first was refused with a challenge and the body is not a stream.
     Caller,
 }
 
@@ -101,6 +137,14 @@ pub struct Scope {
     pub repository: String,
     /// Whether reading is not enough.
     pub push: bool,
+}
+
+impl std::fmt::Display for Scope {
+    /// Writes the scope as token services want it.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let actions = if self.push { "pull,push" } else { "pull" };
+        write!(f, "repository:{}:{actions}", self.repository)
+    }
 }
 
 /// Headers, by names in any case.
@@ -146,6 +190,22 @@ pub struct Answer {
     pub url: Url,
     /// The body, to be read once; with a limit, unless its length was asked for.
     pub body: Box<dyn Read + Send>,
+}
+
+impl Answer {
+    /// Returns how long the registry asks to be left alone (RFC 9110, 10.2.3).
+    ///
+    /// A date is compared with the answer's own `Date`, so that it does not matter how far the
+    /// clocks of the two machines are apart; without one it says nothing.
+    pub fn retry_after(&self) -> Option<Duration> {
+        let text = self.headers.get("retry-after")?.trim();
+        if let Ok(seconds) = text.parse() {
+            return Some(Duration::from_secs(seconds));
+        }
+        let until = httpdate::parse_http_date(text).ok()?;
+        let now = httpdate::parse_http_date(self.headers.get("date")?.trim()).ok()?;
+        Some(until.duration_since(now).unwrap_or(Duration::ZERO))
+    }
 }
 
 impl std::fmt::Debug for Call<'_> {

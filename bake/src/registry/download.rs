@@ -150,12 +150,18 @@ impl Download<'_> {
     fn take_in(&mut self, bytes: &[u8]) -> io::Result<()> {
         self.position += bytes.len() as u64;
         self.attempt = 0;
+        if self.position == self.blob.size
+            && let Some(mut body) = self.body.take()
+        {
+            // A body that was read to its end leaves a connection for the next call. What else it
+            // may hold, or how it fails to end, does not matter any more.
+            drop(body.read(&mut [0]));
+        }
         let Some(hasher) = &mut self.hasher else { return Ok(()) };
         hasher.update(bytes);
         if self.position < self.blob.size {
             return Ok(());
         }
-        self.body = None;
         let found = hasher.digest();
         if found == self.blob.digest {
             return Ok(());

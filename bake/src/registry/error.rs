@@ -1,5 +1,8 @@
 //! What can go wrong between here and a registry.
 
+use super::call::{Call, Method, Target};
+use super::observer::shown;
+
 /// Why a registry could not do what it was asked: which registry, what was asked, and why not.
 #[derive(Debug, Clone, thiserror::Error)]
 #[error("cannot {action} {subject}: {fault}")]
@@ -15,6 +18,27 @@ pub struct RegistryError {
     pub hint: Option<String>,
 }
 
+impl RegistryError {
+    /// Makes the error of a call, with what the wire knows: whoever made the call knows better what
+    /// it was for, and may say so in `action` and `subject`.
+    pub(super) fn of_call(call: &Call<'_>, fault: Fault, hint: Option<String>) -> Self {
+        let action = match call.method {
+            Method::Get | Method::Head => "read",
+            Method::Post | Method::Patch | Method::Put => "write to",
+            Method::Delete => "delete",
+        };
+        let path = match &call.target {
+            Target::Path(path) => path.split('?').next().unwrap_or_default().to_owned(),
+            Target::Url(url) => shown(url),
+        };
+        let subject = match &call.target {
+            Target::Path(_) => format!("{}/{path}", call.registry),
+            Target::Url(_) => path,
+        };
+        Self { action: action.into(), subject, fault, hint }
+    }
+}
+
 /// What happened.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Fault {
@@ -22,7 +46,7 @@ pub enum Fault {
     #[error("{0}")]
     Unreachable(String),
     /// The registry answered with an error of the specification's list.
-    #[error("the registry answers {status} {code}: {message}")]
+    #[error("the registry answers {status}{}{code}: {message}", if code.is_empty() { "" } else { " " })]
     Refused {
         /// The status code.
         status: u16,

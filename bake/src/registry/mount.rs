@@ -6,8 +6,9 @@ use bake_formats::oci::Reference;
 
 use super::call::{Body, Call, Headers, Method, Patience, Scope, Target};
 use super::error::{Fault, RegistryError};
-use super::refusal;
+use super::refusal::Refusal;
 use super::repository::Repository;
+use super::retry::is_passing;
 use super::upload::UploadSession;
 
 /// What became of the wish to have a blob without sending it.
@@ -67,8 +68,12 @@ impl Repository<'_> {
             202 => {
                 Ok(UploadSession::opened(&action, &answer).map_or(Mounted::No, Mounted::Session))
             }
-            status if refusal::is_passing(status) => Err(action.refused(answer, "repository")),
-            400..500 => Ok(Mounted::No),
+            status if is_passing(status) => Err(action.refused(answer, "repository")),
+            400..500 => {
+                // Read to its end, so that the connection can be used again.
+                drop(Refusal::read(answer));
+                Ok(Mounted::No)
+            }
             _ => Err(action.refused(answer, "repository")),
         }
     }

@@ -24,7 +24,7 @@ pub(super) struct Refusal {
     pub(super) status: u16,
     /// The first code of the specification's list, or empty.
     pub(super) code: String,
-    /// The seconds of `Retry-After`.
+    /// How long the registry asks to be left alone.
     pub(super) retry_after: Option<Duration>,
     message: String,
     is_page: bool,
@@ -35,7 +35,7 @@ impl Refusal {
     /// Reads an answer's body as far as it helps. A body that breaks off is judged by what came.
     pub(super) fn read(answer: Answer) -> Self {
         let status = answer.status;
-        let retry_after = retry_after(&answer);
+        let retry_after = answer.retry_after();
         let content_type = answer.headers.get("Content-Type").unwrap_or_default();
         let says_html = content_type.to_ascii_lowercase().contains("html");
         let body = beginning(answer.body);
@@ -80,11 +80,12 @@ impl Refusal {
     /// Returns the error. `what` is what a status of 404 says is not there.
     pub(super) fn into_error(self, action: &Action, what: &'static str) -> RegistryError {
         let hint = self.hint(action);
-        let fault = match (self.status, self.code.as_str()) {
+        let Self { status, code, message, is_page, .. } = self;
+        let fault = match (status, code.as_str()) {
             (_, "NAME_UNKNOWN") => Fault::NotFound("repository"),
-            (404, _) if !self.is_page => Fault::NotFound(what),
-            (401, _) => Fault::Credentials(self.to_string()),
-            _ => Fault::Refused { status: self.status, code: self.code, message: self.message },
+            (404, _) if !is_page => Fault::NotFound(what),
+            (401, _) => Fault::Credentials(Fault::Refused { status, code, message }.to_string()),
+            _ => Fault::Refused { status, code, message },
         };
         RegistryError { hint, ..action.fault(fault) }
     }
@@ -127,24 +128,6 @@ impl Refusal {
     }
 }
 
-impl std::fmt::Display for Refusal {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let space = if self.code.is_empty() { "" } else { " " };
-        write!(f, "the registry answers {}{space}{}: {}", self.status, self.code, self.message)
-    }
-}
-
-/// Returns whether a status says that the same call may do better later.
-pub(super) fn is_passing(status: u16) -> bool {
-    matches!(status, 408 | 429 | 500 | 502 | 503 | 504 | 522)
-}
-
-/// Returns the seconds that `Retry-After` asks for; a date is left to the wire's own judgement.
-pub(super) fn retry_after(answer: &Answer) -> Option<Duration> {
-    let seconds = answer.headers.get("Retry-After")?.trim().parse().ok()?;
-    Some(Duration::from_secs(seconds))
-}
-
 /// Reads what comes of a body, up to the limit.
 fn beginning(body: impl Read) -> Vec<u8> {
     let mut body = body.take(MAX_BODY);
@@ -182,7 +165,7 @@ fn message_of(error: &Value) -> Option<String> {
 }
 
 /// Returns text as one line without control characters, shortened.
-pub(super) fn one_line(text: &str) -> String {
+fn one_line(text: &str) -> String {
     let visible: String =
         text.chars().take(4 * MAX_MESSAGE).map(|c| if c.is_control() { ' ' } else { c }).collect();
     let line = visible.split_whitespace().collect::<Vec<_>>().join(" ");

@@ -6,7 +6,7 @@ use std::time::Duration;
 use bake_formats::oci::Reference;
 
 use super::action::Action;
-use super::call::{Answer, Body, Call, Headers, Method, Patience, Scope, Target, Wire};
+use super::call::{Answer, Body, Call, Headers, Lengths, Method, Patience, Scope, Target, Wire};
 use super::error::{Fault, RegistryError};
 use super::which::Which;
 
@@ -19,27 +19,17 @@ pub enum Access {
     Push,
 }
 
-/// How a host wants its blobs. The default sends each in one request after the one that asks for a
-/// session, whatever its size.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Sending {
-    /// The length of the chunks in which a longer blob is sent.
-    pub chunk_size: Option<u64>,
-    /// The longest body that the host takes.
-    pub max_body: Option<u64>,
-}
-
 /// One repository of a registry.
 ///
-/// May be shared by threads: every call is one of its own. What a host turns out not to take (long
-/// bodies) is remembered for the next blob.
+/// May be shared by threads: every call is one of its own. That a host takes no long bodies is
+/// remembered for the next blob.
 pub struct Repository<'w> {
     pub(super) wire: &'w dyn Wire,
     registry: String,
     name: String,
     access: Access,
     scopes: Vec<Scope>,
-    pub(super) sending: Sending,
+    chunk_size: Option<u64>,
     /// The longest body that the host may take, as far as it is known.
     max_body: AtomicU64,
 }
@@ -49,14 +39,9 @@ impl<'w> Repository<'w> {
     pub fn new(wire: &'w dyn Wire, reference: &Reference, access: Access) -> Self {
         let (registry, name) = (reference.registry.clone(), reference.repository.clone());
         let scopes = vec![Scope { repository: name.clone(), push: access == Access::Push }];
-        let (sending, max_body) = (Sending::default(), AtomicU64::new(u64::MAX));
-        Self { wire, registry, name, access, scopes, sending, max_body }
-    }
-
-    /// Returns the same repository of a host that wants its blobs in some way.
-    pub fn with_sending(self, sending: Sending) -> Self {
-        let max_body = AtomicU64::new(sending.max_body.unwrap_or(u64::MAX).max(1));
-        Self { sending, max_body, ..self }
+        let Lengths { chunk_size, max_body } = wire.lengths(&registry);
+        let max_body = AtomicU64::new(max_body.unwrap_or(u64::MAX).max(1));
+        Self { wire, registry, name, access, scopes, chunk_size, max_body }
     }
 
     /// Returns the registry, e.g. `docker.io`.
@@ -82,6 +67,11 @@ impl<'w> Repository<'w> {
     /// Returns what a token must allow.
     pub(super) fn scopes(&self) -> &[Scope] {
         &self.scopes
+    }
+
+    /// Returns the length of the chunks in which a longer blob is to be sent.
+    pub(super) fn chunk_size(&self) -> Option<u64> {
+        self.chunk_size
     }
 
     /// Returns the longest body that the host may take.
@@ -158,9 +148,9 @@ impl<'w> Repository<'w> {
 
 impl std::fmt::Debug for Repository<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let Self { registry, name, access, sending, .. } = self;
+        let Self { registry, name, access, .. } = self;
         let mut fields = f.debug_struct("Repository");
         fields.field("registry", registry).field("name", name).field("access", access);
-        fields.field("sending", sending).finish_non_exhaustive()
+        fields.finish_non_exhaustive()
     }
 }

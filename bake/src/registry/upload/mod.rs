@@ -120,7 +120,7 @@ impl<'u> Upload<'u> {
         session: Option<UploadSession>,
         progress: &'u dyn Progress,
     ) -> Self {
-        let form = Form::of(blob.size, repository.sending.chunk_size, repository.max_body());
+        let form = Form::of(blob.size, repository.chunk_size(), repository.max_body());
         Self {
             repository,
             action,

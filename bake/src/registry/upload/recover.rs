@@ -8,7 +8,8 @@ use super::session;
 use crate::registry::action::Action;
 use crate::registry::call::{Answer, Headers, Method, Target};
 use crate::registry::error::RegistryError;
-use crate::registry::refusal::{self, Refusal};
+use crate::registry::refusal::Refusal;
+use crate::registry::retry::is_passing;
 
 /// How many sessions one blob may take besides the first.
 const MAX_RESTARTS: u32 = 3;
@@ -89,7 +90,7 @@ impl Kind {
     fn of(refusal: &Refusal) -> Self {
         let has = |code: &str| refusal.has(code);
         match refusal.status {
-            status if refusal::is_passing(status) => Self::Busy,
+            status if is_passing(status) => Self::Busy,
             401 => Self::Unauthorized,
             413 => Self::TooLong,
             416 => Self::OutOfOrder,
@@ -123,8 +124,10 @@ impl Upload<'_> {
             Kind::OutOfOrder => {
                 let before = self.held;
                 self.locate(&trouble.error)?;
-                // A session that stays where it is, and refuses what follows, cannot be helped.
+                // A session that stays where it is, and refuses what follows, cannot be helped, and
+                // it may be chunks that it refuses (GHCR, from 4 MiB on).
                 if self.held == before && self.session.is_some() {
+                    self.join_up();
                     self.restart(trouble.error)?;
                 }
                 Ok(false)
@@ -189,6 +192,7 @@ impl Upload<'_> {
     fn start_over(&mut self, error: RegistryError) -> Result<(), RegistryError> {
         if self.doubtful {
             self.doubtful = false;
+            self.join_up();
             return self.restart(error);
         }
         let hint = "the bytes here changed after their digest was computed, or on their way";
@@ -202,15 +206,21 @@ impl Upload<'_> {
 
     /// Starts over in a form that more registries know.
     fn change_form(&mut self, error: RegistryError) -> Result<(), RegistryError> {
+        let before = self.form;
+        if before == Form::Whole && self.committing && self.held == 0 && self.blob.size > 0 {
+            self.form = Form::Streamed;
+        } else if !self.committing {
+            self.join_up();
+        }
+        if self.form == before { Err(error) } else { self.restart(error) }
+    }
+
+    /// Gives chunks up if the host may take the blob in one piece.
+    fn join_up(&mut self) {
         let fits = self.blob.size <= self.repository.max_body();
-        self.form = match self.form {
-            Form::Whole if self.committing && self.held == 0 && self.blob.size > 0 => {
-                Form::Streamed
-            }
-            Form::Chunks(_) if fits && !self.committing => Form::Whole,
-            Form::Whole | Form::Streamed | Form::Chunks(_) => return Err(error),
-        };
-        self.restart(error)
+        if matches!(self.form, Form::Chunks(_)) && fits {
+            self.form = Form::Whole;
+        }
     }
 
     /// Returns whether the registry has the blob although the end of the upload was not heard.
@@ -229,7 +239,10 @@ impl Upload<'_> {
         let answer = self.repository.ask(&self.action, Method::Get, target, Headers::default())?;
         let found = match answer.status {
             200 | 202 | 204 => session::held(&answer, self.held, self.sent),
-            _ => None,
+            _ => {
+                drop(Refusal::read(answer));
+                return self.restart(cause.clone());
+            }
         };
         let Some(found) = found else { return self.restart(cause.clone()) };
         session.advance(&self.action, &answer)?;
