@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use bake_formats::format::{ReadError, WriteError};
 use bake_recipes::RecipeError;
 
+use crate::registry::RegistryError;
 use crate::sign::SignError;
 
 /// Why the engine could not do what it was asked.
@@ -67,6 +68,9 @@ pub enum Error {
     /// The certificates to check signatures with could not be read.
     #[error("cannot check signatures")]
     Keyring(#[source] SignError),
+    /// A registry could not do what it was asked.
+    #[error(transparent)]
+    Registry(#[from] RegistryError),
     /// A package repository, or what is to become part of it, is not as it must be.
     #[error("{place}: {reason}")]
     Repository {

@@ -109,6 +109,7 @@ fn hint(error: &Error) -> Option<String> {
                 .to_owned(),
         ),
         Error::Repository { hint, .. } => hint.map(str::to_owned),
+        Error::Registry(error) => error.hint.clone(),
         Error::Recipe(_)
         | Error::Write { .. }
         | Error::Read { .. }

@@ -5,6 +5,7 @@ mod exit;
 mod failure;
 mod printer;
 mod progress;
+mod registry;
 mod request;
 mod signing;
 

@@ -23,6 +23,22 @@ pub(super) struct Printer {
     greeted: AtomicBool,
 }
 
+/// Prints notes for people, if they want any.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Notes {
+    quiet: bool,
+}
+
+impl Notes {
+    /// Prints a note.
+    #[expect(clippy::print_stderr, reason = "this is the one place that prints for people")]
+    pub(super) fn print(self, text: impl std::fmt::Display) {
+        if !self.quiet {
+            eprintln!("{text}");
+        }
+    }
+}
+
 impl Printer {
     pub(super) fn new(global: &Global) -> Self {
         let coloured = match global.color {
@@ -80,11 +96,13 @@ impl Printer {
     }
 
     /// Prints a note for people.
-    #[expect(clippy::print_stderr, reason = "this is the one place that prints for people")]
     pub(super) fn note(&self, text: impl std::fmt::Display) {
-        if !self.quiet {
-            eprintln!("{text}");
-        }
+        self.notes().print(text);
+    }
+
+    /// Returns what prints notes, for those who outlive a borrow.
+    pub(super) fn notes(&self) -> Notes {
+        Notes { quiet: self.quiet }
     }
 
     /// Prints a failure and returns the exit code that goes with it.

@@ -48,20 +48,20 @@ impl Reach {
     }
 
     fn of_v6(address: Ipv6Addr) -> Self {
-        let [a, b, c, d, e, f, g, h] = address.segments();
-        let embedded = |high: u16, low: u16| {
-            let [a, b] = high.to_be_bytes();
-            let [c, d] = low.to_be_bytes();
+        let segments = address.segments();
+        let embedded = |at: usize| {
+            let [a, b] = segments[at].to_be_bytes();
+            let [c, d] = segments[at + 1].to_be_bytes();
             Self::of_v4(Ipv4Addr::new(a, b, c, d))
         };
-        match (a, b, c, d, e, f) {
-            (0, 0, 0, 0, 0, 0) if (g, h) == (0, 1) => Self::Loopback,
+        match segments {
+            [0, 0, 0, 0, 0, 0, 0, 1] => Self::Loopback,
             // ::ffff:0:0/96, ::/96, 64:ff9b::/96 and 2002::/16 hold an IPv4 address.
-            (0, 0, 0, 0, 0, 0xffff | 0) | (0x64, 0xff9b, 0, 0, 0, 0) => embedded(g, h),
-            (0x2002, ..) => embedded(b, c),
-            (0xfe80..=0xfebf, ..) => Self::Link,
-            (0xfc00..=0xfdff, ..) => Self::Private,
-            (0xff00.., ..) => Self::Nobody,
+            [0, 0, 0, 0, 0, 0xffff | 0, ..] | [0x64, 0xff9b, 0, 0, 0, 0, ..] => embedded(6),
+            [0x2002, ..] => embedded(1),
+            [0xfe80..=0xfebf, ..] => Self::Link,
+            [0xfc00..=0xfdff, ..] => Self::Private,
+            [0xff00..=0xffff, ..] => Self::Nobody,
             _ => Self::Public,
         }
     }
@@ -201,7 +201,7 @@ mod tests {
         for registry in [Public, Private, Link, Loopback] {
             assert!(registry.may_name(Public));
             assert!(!registry.may_name(Nobody));
-            assert_eq!(registry.may_name(registry), true);
+            assert!(registry.may_name(registry));
         }
         assert!(!Public.may_name(Private) && !Public.may_name(Link) && !Public.may_name(Loopback));
         assert!(!Private.may_name(Loopback) && !Private.may_name(Link));

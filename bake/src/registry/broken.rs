@@ -55,11 +55,6 @@ impl Broken {
         matches!(self.kind, Kind::Refused | Kind::Name | Kind::Timeout | Kind::Reset | Kind::Proxy)
     }
 
-    /// Returns whether whoever answered may be speaking plain HTTP.
-    pub(super) fn is_perhaps_http(&self) -> bool {
-        matches!(self.kind, Kind::NotTls | Kind::Reset)
-    }
-
     /// Returns the fault for the caller.
     pub(super) fn fault(&self) -> Fault {
         match self.kind {
@@ -97,7 +92,12 @@ impl Broken {
                 HTTPS_PROXY"
                     .to_owned(),
             ),
-            Kind::Reset | Kind::TooNear | Kind::Http | Kind::Local => None,
+            Kind::TooNear => Some(
+                "if you mean that host to be reached, give it a table of its own in \
+                registries.toml: [registry.\"HOST\"]"
+                    .to_owned(),
+            ),
+            Kind::Reset | Kind::Http | Kind::Local => None,
         }
     }
 }
@@ -129,6 +129,13 @@ impl From<ureq::Error> for Broken {
             }
             Error::Other(error) if error.is::<TooNear>() => {
                 Self { kind: Kind::TooNear, reason: error.to_string() }
+            }
+            Error::Http(error) => {
+                let reason = format!("the request cannot be written: {error}");
+                Self { kind: Kind::Http, reason }
+            }
+            Error::BadUri(_) => {
+                Self { kind: Kind::Http, reason: "the address cannot be written".into() }
             }
             Error::Tls(text) => Self { kind: Kind::Certificate, reason: text.into() },
             error => {

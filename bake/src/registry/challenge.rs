@@ -170,19 +170,19 @@ mod tests {
         Challenge::choose(headers.iter().copied())
     }
 
-    fn bearer(realm: &str, service: Option<&str>, scope: Option<&str>) -> Option<Challenge> {
-        Some(Challenge::Bearer(Bearer {
+    fn bearer(realm: &str, service: Option<&str>, scope: Option<&str>) -> Challenge {
+        Challenge::Bearer(Bearer {
             realm: realm.into(),
             service: service.map(Into::into),
             scope: scope.map(Into::into),
             error: None,
-        }))
+        })
     }
 
     #[test]
     fn bearer_is_chosen_wherever_it_stands() {
         let token = r#"Bearer realm="https://a/t",service="r",scope="repository:a/b:pull,push""#;
-        let expected = bearer("https://a/t", Some("r"), Some("repository:a/b:pull,push"));
+        let expected = Some(bearer("https://a/t", Some("r"), Some("repository:a/b:pull,push")));
         assert_eq!(choose(&[token]), expected);
         assert_eq!(choose(&[r#"Basic realm="x""#, token]), expected);
         assert_eq!(choose(&[&format!(r#"Basic realm="x, Bearer", {token}"#)]), expected);
@@ -203,7 +203,7 @@ mod tests {
     #[test]
     fn quoted_strings_have_escapes_and_commas() {
         let text = r#"Bearer realm="https://a/\"t\\,",service="a, b""#;
-        assert_eq!(choose(&[text]), bearer(r#"https://a/"t\,"#, Some("a, b"), None));
+        assert_eq!(choose(&[text]), Some(bearer(r#"https://a/"t\,"#, Some("a, b"), None)));
     }
 
     #[test]
@@ -220,6 +220,6 @@ mod tests {
     #[test]
     fn unquoted_values_are_read() {
         let text = "Bearer realm=https://a/t?x=y,service=r";
-        assert_eq!(choose(&[text]), bearer("https://a/t?x=y", Some("r"), None));
+        assert_eq!(choose(&[text]), Some(bearer("https://a/t?x=y", Some("r"), None)));
     }
 }

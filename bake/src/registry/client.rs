@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use url::Url;
 
+use super::address::{self, Reach};
 use super::broken::Broken;
 use super::call::{Answer, Call, Lengths, Patience, Scope, Target, Wire};
 use super::clock::{Clock, SystemClock};
@@ -131,6 +132,21 @@ impl Client {
         self.options.settings.of(&name).map(Trust::new)
     }
 
+    /// Returns where an endpoint is. What a proxy leads to counts as public unless its address says
+    /// otherwise: its name may mean nothing here.
+    pub(super) fn reach_of(&self, endpoint: &Endpoint) -> Reach {
+        let base = endpoint.base();
+        let uri = base.as_str().parse::<ureq::http::Uri>().ok();
+        let proxied = match (&self.options.proxy, uri) {
+            (Some(proxy), Some(uri)) => !proxy.is_no_proxy(&uri),
+            _ => false,
+        };
+        if proxied {
+            return address::literal(base).map_or(Reach::Public, Reach::of);
+        }
+        endpoint.reach()
+    }
+
     /// Passes a warning on, once.
     pub(super) fn warn(&self, registry: &str, text: &str) {
         let text: String = text.chars().filter(|c| !c.is_control()).take(500).collect();
@@ -206,7 +222,7 @@ impl Client {
             match self.options.retries.next(number, retry_after) {
                 Next::Enough => return outcome,
                 Next::TooLong(asked) => {
-                    return outcome.and_then(|answer| Err(too_long(answer, asked)));
+                    return outcome.and_then(|answer| Err(too_long(&answer, asked)));
                 }
                 Next::After(delay) => {
                     drop(outcome);
@@ -255,7 +271,7 @@ impl Client {
 }
 
 /// Says that a registry asks for more patience than there is.
-fn too_long(answer: Answer, asked: Duration) -> Failed {
+fn too_long(answer: &Answer, asked: Duration) -> Failed {
     let message = format!("it wants to be left alone for {} seconds", asked.as_secs());
     let status = answer.status;
     Failed::Final(RegistryError {

@@ -63,9 +63,10 @@ impl Endpoint {
         };
         let settings = settings(name);
         let https = base("https")?;
+        let has_tls = settings.ca.is_some() || settings.client_cert.is_some();
         let speech = match settings.http {
             true => Speech::Http,
-            false if address::is_loopback(&https) && !settings.insecure => Speech::Either,
+            false if address::is_loopback(&https) && !has_tls => Speech::Either,
             false => Speech::Https,
         };
         Ok(Self {
@@ -102,6 +103,11 @@ impl Endpoint {
         if self.speech == Speech::Either {
             self.found.get_or_init(|| tls);
         }
+    }
+
+    /// Returns where it is if it turns out not to speak TLS.
+    pub(super) fn without_tls(&self) -> &Url {
+        &self.http
     }
 
     /// Returns the URL of a path below `/v2/`; the error is a phrase.

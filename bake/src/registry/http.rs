@@ -5,6 +5,7 @@ use std::io::{self, Read};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
+use ureq::http::HeaderValue;
 use ureq::unversioned::resolver::DefaultResolver;
 use ureq::unversioned::transport::{
     ConnectProxyConnector, Connector, RustlsConnector, TcpConnector,
@@ -25,6 +26,8 @@ const STALL: Duration = Duration::from_secs(60);
 /// How many bytes a registry may check in a second before it answers: a commit of a blob hashes it,
 /// and may copy it from one storage to another.
 const COMMIT_RATE: u64 = 8 << 20;
+/// How long the end of an upload may take whose bytes were sent before.
+const COMMIT: Duration = Duration::from_secs(900);
 /// How much is read from a body and sent at once.
 const BUFFER: usize = 128 << 10;
 /// How many connections to one host wait for their next use.
@@ -86,13 +89,18 @@ impl Http {
             .method(exchange.method.as_str())
             .uri(exchange.url.as_str());
         for (name, value) in exchange.headers.iter() {
-            request = request.header(name, value);
+            request = request.header(name, header(name, value)?);
         }
         if let Some(len) = len {
             request = request.header("content-length", len);
         }
-        let patience = self.stall + Duration::from_secs(len.unwrap_or(0) / COMMIT_RATE);
-        let patience = Some(patience).filter(|patience| *patience > self.stall);
+        let patience = match (exchange.method, len) {
+            (Method::Put, Some(0)) => Some(COMMIT),
+            (_, Some(len)) if len >= COMMIT_RATE => {
+                Some(self.stall + Duration::from_secs(len / COMMIT_RATE))
+            }
+            _ => None,
+        };
         let mut sending = Sending::new(exchange.body);
         early::begin();
         let outcome = match len {
@@ -169,6 +177,14 @@ impl Http {
         agents.insert(key, agent.clone());
         Ok(agent)
     }
+}
+
+/// Returns the value of a header; what proves who we are is kept out of logs.
+fn header(name: &str, value: &str) -> Result<HeaderValue, ureq::Error> {
+    let mut header =
+        HeaderValue::from_str(value).map_err(|error| ureq::Error::Http(error.into()))?;
+    header.set_sensitive(name.eq_ignore_ascii_case("authorization"));
+    Ok(header)
 }
 
 /// Sends a request. `patience` is how long nothing may come, if that differs from the agent's.

@@ -52,6 +52,8 @@ mod endpoint;
 
 mod session;
 
+mod login;
+
 mod client;
 
 mod refusal;

@@ -95,8 +95,10 @@ pub enum Event<'a> {
 /// Totals of one registry.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Counts {
-    /// Requests made, with those for tokens and those that redirects led to.
+    /// Requests that were answered, with those for tokens and those that redirects led to.
     pub requests: u64,
+    /// Requests that were not, one that found no TLS on this machine included.
+    pub broken: u64,
     /// Waits before another attempt.
     pub retries: u64,
     /// Bytes of bodies sent.
@@ -115,9 +117,8 @@ impl Totals {
     /// Counts an event.
     pub(super) fn add(&self, event: &Event<'_>) {
         let (registry, count): (&str, fn(&mut Counts, u64)) = match event {
-            Event::Answered { registry, .. } | Event::Broke { registry, .. } => {
-                (registry, |counts, _| counts.requests += 1)
-            }
+            Event::Answered { registry, .. } => (registry, |counts, _| counts.requests += 1),
+            Event::Broke { registry, .. } => (registry, |counts, _| counts.broken += 1),
             Event::Waiting { registry, .. } => (registry, |counts, _| counts.retries += 1),
             Event::Sent { registry, .. } => (registry, |counts, bytes| counts.sent += bytes),
             Event::Received { registry, .. } => {

@@ -3,21 +3,18 @@
 
 use std::io::Read;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
 use url::Url;
 
 use super::address::Reach;
-use super::broken::Broken;
-use super::call::{Answer, Body, Call, Headers, Patience, Target};
-use super::challenge::{Bearer, Challenge};
+use super::broken::{Broken, Kind};
+use super::call::{Answer, Body, Call, Headers, Method, Patience, Target};
+use super::challenge::Challenge;
 use super::client::Client;
-use super::credentials::{Credential, aliases};
 use super::endpoint::Endpoint;
 use super::error::{Fault, RegistryError};
 use super::http::{self, Exchange};
-use super::secret::Secret;
-use super::token;
+use super::login::{Proof, is_insufficient};
+use super::trust::Trust;
 
 /// How many redirects are followed.
 const REDIRECTS: usize = 5;
@@ -46,12 +43,6 @@ pub(super) struct Session<'a, 'c> {
     pub(super) call: &'a Call<'c>,
 }
 
-/// What proves who we are, and who that is.
-struct Proof {
-    header: Option<Secret>,
-    user: Option<String>,
-}
-
 impl Session<'_, '_> {
     /// Makes the attempt.
     pub(super) fn run(&self) -> Result<Answer, Failed> {
@@ -77,6 +68,7 @@ impl Session<'_, '_> {
         }
         let answer = self.begin(&second)?;
         if answer.status == 401 && self.endpoint.is_own(&answer.url) {
+            self.forget();
             let headers = answer.headers.all("www-authenticate");
             return Err(self.refused(&second, Challenge::choose(headers).as_ref()));
         }
@@ -98,13 +90,34 @@ impl Session<'_, '_> {
     /// Visits the call's target, and finds out on the way whether the registry speaks TLS.
     fn begin(&self, proof: &Proof) -> Result<Answer, Failed> {
         let undecided = self.endpoint.is_undecided();
-        let outcome = self.follow(self.target()?, proof);
-        match outcome {
-            Err(Failed::Broken(broken)) if undecided && broken.is_perhaps_http() => {
+        match self.follow(self.target()?, proof) {
+            Err(Failed::Broken(broken)) if undecided && self.is_without_tls(&broken) => {
                 self.endpoint.decide(false);
                 self.follow(self.target()?, proof)
             }
             outcome => outcome,
+        }
+    }
+
+    /// Finds out whether an exchange with TLS broke because the registry does not speak it.
+    fn is_without_tls(&self, broken: &Broken) -> bool {
+        match broken.kind {
+            Kind::NotTls => true,
+            // Some close the connection without a word. But so does one that is overloaded.
+            Kind::Reset => {
+                let probe = Exchange {
+                    method: Method::Get,
+                    url: self.endpoint.without_tls(),
+                    headers: &Headers::default(),
+                    body: None,
+                    trust: &self.endpoint.trust,
+                    named_by: None,
+                };
+                // Who speaks TLS and nothing else answers 400, or not at all.
+                let answer = self.client.exchange(self.call.registry, probe);
+                answer.is_ok_and(|answer| answer.status != 400)
+            }
+            _ => false,
         }
     }
 
@@ -189,11 +202,13 @@ impl Session<'_, '_> {
                 headers: &headers,
                 body,
                 trust: &trust,
-                named_by: self.named_by(own),
+                named_by: self.named_by(url),
             },
         )?;
         if own {
-            self.endpoint.decide(url.scheme() == "https");
+            if url.scheme() == "https" {
+                self.endpoint.decide(true);
+            }
             if answer.status == 429 {
                 let asked = answer.retry_after();
                 let longest = self.client.retries().patience;
@@ -207,11 +222,17 @@ impl Session<'_, '_> {
         Ok(answer)
     }
 
-    fn named_by(&self, own: bool) -> Option<Reach> {
-        (!own).then(|| self.endpoint.reach())
+    /// Returns where the registry is that named a URL; `None` if the user named it: it is the
+    /// registry's own, or the settings have its host.
+    pub(super) fn named_by(&self, url: &Url) -> Option<Reach> {
+        if self.endpoint.is_own(url) || self.client.trust_of(url).is_some() {
+            return None;
+        }
+        Some(self.client.reach_of(self.endpoint))
     }
 
-    fn trust_of(&self, url: &Url) -> super::trust::Trust {
+    /// Returns whom to trust at a URL that the registry named.
+    pub(super) fn trust_of(&self, url: &Url) -> Trust {
         let own = self.client.trust_of(url);
         own.unwrap_or_else(|| self.endpoint.trust.of_others())
     }
@@ -226,244 +247,8 @@ impl Session<'_, '_> {
         }
     }
 
-    /// Returns what proves who we are: for the challenge, or else for what was asked last.
-    fn prove(&self, challenge: Option<&Challenge>) -> Result<Proof, Failed> {
-        let known = challenge.cloned().or_else(|| self.endpoint.challenge());
-        let nothing = Proof { header: None, user: None };
-        let Some(known) = known else { return Ok(nothing) };
-        let credential = self.credential()?;
-        let user = credential.as_ref().map(|credential| credential.user().to_owned());
-        let header = match (&known, &credential) {
-            (_, Some(Credential::Bearer(token))) => Some(bearer(token)),
-            (Challenge::Basic, Some(Credential::Password { user, password })) => {
-                Some(basic(user, password))
-            }
-            (Challenge::Basic, Some(Credential::Identity { user, token })) => {
-                Some(basic(user.as_deref().unwrap_or("<token>"), token))
-            }
-            (Challenge::Basic, None) => None,
-            (Challenge::Bearer(asked), _) => {
-                let scope = challenge.and(asked.scope.as_deref());
-                Some(bearer(&self.token(asked, scope, credential.as_ref())?))
-            }
-        };
-        Ok(Proof { header, user })
-    }
-
-    fn credential(&self) -> Result<Option<Credential>, Failed> {
-        let scopes = self.endpoint.scopes(self.call.scopes);
-        let repository = scopes.first().map_or("", |scope| &scope.repository);
-        let found = self.client.keychain().find(&self.endpoint.name, repository);
-        found.map_err(|error| {
-            let hint = "the file or helper is one of docker's or podman's; name another file with \
-                --authfile";
-            self.fault(Fault::Credentials(error.to_string()), Some(hint.into()))
-        })
-    }
-
-    fn scopes(&self) -> Vec<String> {
-        let mut scopes = self.endpoint.scopes(self.call.scopes);
-        // Some token services read the first scope only.
-        scopes.sort_by_key(|scope| !scope.push);
-        scopes.iter().map(ToString::to_string).collect()
-    }
-
-    fn forget(&self) {
-        self.client.tokens().forget(&self.endpoint.name, &self.scopes());
-    }
-
-    /// Returns a token, from those that are kept or from the token service.
-    fn token(
-        &self,
-        asked: &Bearer,
-        scope: Option<&str>,
-        credential: Option<&Credential>,
-    ) -> Result<Secret, Failed> {
-        let realm = self.realm(&asked.realm, credential.is_some())?;
-        let scopes = token::merge(self.scopes(), scope);
-        let mut sorted = scopes.clone();
-        sorted.sort();
-        sorted.dedup();
-        let key = token::TokenKey {
-            registry: self.endpoint.name.clone(),
-            realm: realm.to_string(),
-            service: asked.service.clone(),
-            scopes: sorted,
-        };
-        let service = asked.service.as_deref();
-        let now = || self.client.clock().now();
-        self.client.tokens().of(&key, now, || self.fetch(&realm, service, &scopes, credential))
-    }
-
-    fn realm(&self, text: &str, credentials: bool) -> Result<Url, Failed> {
-        let base = self.endpoint.base();
-        // Some registries name their own token service by a path.
-        let realm = base.join(text).ok().filter(|url| matches!(url.scheme(), "http" | "https"));
-        let Some(mut realm) = realm else {
-            let reason = "it asks for a token, and the realm that it names is no URL".to_owned();
-            return Err(self.fault(Fault::Protocol(reason), None));
-        };
-        let clean = realm.set_username("").and_then(|()| realm.set_password(None));
-        realm.set_fragment(None);
-        if clean.is_err() || (base.scheme() == "https" && realm.scheme() == "http") {
-            let place = realm.origin().ascii_serialization();
-            let reason = format!("it asks for a token from {place}, which is without TLS");
-            return Err(self.fault(Fault::Credentials(reason), None));
-        }
-        if credentials
-            && let Err(reason) = super::realm::check(&realm, base, &self.endpoint.allow_realm)
-        {
-            let host = realm.host_str().unwrap_or_default();
-            let name = &self.endpoint.name;
-            let hint = (realm.scheme() == "https").then(|| {
-                format!(
-                    "if that is right, set `allow-realm = [\"{host}\"]` under \
-                    [registry.\"{name}\"] in registries.toml"
-                )
-            });
-            return Err(self.fault(Fault::Credentials(reason), hint));
-        }
-        Ok(realm)
-    }
-
-    /// Asks the token service.
-    fn fetch(
-        &self,
-        realm: &Url,
-        service: Option<&str>,
-        scopes: &[String],
-        credential: Option<&Credential>,
-    ) -> Result<token::Granted, Failed> {
-        if let Some(Credential::Identity { token, .. }) = credential {
-            let form = token::form(service, scopes, token);
-            let answer = self.ask(realm, None, Some(&form))?;
-            if !matches!(answer.status, 404 | 405) {
-                return self.grant(answer, realm, credential);
-            }
-            drain(answer);
-        }
-        let (account, proof) = match credential {
-            Some(Credential::Password { user, password }) => {
-                (Some(user.as_str()), Some(basic(user, password)))
-            }
-            Some(Credential::Identity { user, token }) => {
-                (user.as_deref(), Some(basic(user.as_deref().unwrap_or("<token>"), token)))
-            }
-            Some(Credential::Bearer(_)) | None => (None, None),
-        };
-        let url = token::question(realm, service, scopes, account);
-        let answer = self.ask(&url, proof, None)?;
-        self.grant(answer, realm, credential)
-    }
-
-    /// Makes one exchange with the token service, again if it is busy. Redirects are not followed:
-    /// credentials went along.
-    fn ask(
-        &self,
-        url: &Url,
-        proof: Option<Secret>,
-        form: Option<&Secret>,
-    ) -> Result<Answer, Failed> {
-        let mut headers = Headers::default().with("accept", "application/json");
-        if let Some(proof) = &proof {
-            headers.add("authorization", proof.reveal());
-        }
-        if form.is_some() {
-            headers.add("content-type", "application/x-www-form-urlencoded");
-        }
-        let own = self.endpoint.is_own(url);
-        let trust = if own { self.endpoint.trust.clone() } else { self.trust_of(url) };
-        let allowed = url
-            .host_str()
-            .is_some_and(|host| self.endpoint.allow_realm.iter().any(|allowed| allowed == host));
-        let method = match form {
-            Some(_) => super::call::Method::Post,
-            None => super::call::Method::Get,
-        };
-        self.client.persist(self.call.registry, Patience::Wire, || {
-            let body = form.map(|form| {
-                let bytes = form.reveal().as_bytes();
-                (bytes.len() as u64, Box::new(bytes) as Box<dyn Read + Send>)
-            });
-            let named_by = self.named_by(own || allowed);
-            let (headers, trust) = (&headers, &trust);
-            let exchange = Exchange { method, url, headers, body, trust, named_by };
-            self.client.exchange(self.call.registry, exchange).map_err(|mut broken| {
-                if !own {
-                    let host = url.host_str().unwrap_or_default();
-                    broken.reason = format!("its token service {host}: {}", broken.reason);
-                }
-                Failed::Broken(broken)
-            })
-        })
-    }
-
-    fn grant(
-        &self,
-        answer: Answer,
-        realm: &Url,
-        credential: Option<&Credential>,
-    ) -> Result<token::Granted, Failed> {
-        let host = realm.host_str().unwrap_or_default();
-        match answer.status {
-            200..=299 => token::Granted::read(answer.body)
-                .map_err(|reason| self.fault(Fault::Protocol(reason), None)),
-            400 | 401 | 403 => {
-                let user = credential.map(|credential| credential.user().to_owned());
-                Err(self.refused(&Proof { header: None, user }, None))
-            }
-            status if super::retry::is_passing(status) => {
-                let reason = format!("its token service {host} answers {status}");
-                Err(self.fault(Fault::Unreachable(reason), None))
-            }
-            status => {
-                let reason =
-                    format!("its token service {host} answers {status} instead of a token");
-                Err(self.fault(Fault::Protocol(reason), None))
-            }
-        }
-    }
-
-    fn unnegotiable(&self) -> Failed {
-        let reason = "it wants a login, and of a kind that is neither Bearer nor Basic".to_owned();
-        self.fault(Fault::Protocol(reason), None)
-    }
-
-    /// Says that a login is missing, wrong, or allows less than is asked for.
-    fn refused(&self, proof: &Proof, challenge: Option<&Challenge>) -> Failed {
-        let name = &self.endpoint.name;
-        let login = format!(
-            "log in with `docker login {name}`, `podman login {name}` or `skopeo login {name}`, \
-            or name the file with --authfile"
-        );
-        let scopes = self.endpoint.scopes(self.call.scopes);
-        let repository = scopes.first().map(|scope| scope.repository.as_str());
-        let pushing = scopes.iter().find(|scope| scope.push);
-        let (reason, hint) = match (&proof.user, repository) {
-            (None, _) => {
-                let known = aliases(name).join("`, `");
-                let known = if known.is_empty() { known } else { format!("` or `{known}") };
-                (format!("it wants a login, and there is none for `{name}{known}`"), login)
-            }
-            (Some(user), Some(repository)) => {
-                let verb = if pushing.is_some() { "push to" } else { "pull from" };
-                let repository = pushing.map_or(repository, |scope| &scope.repository);
-                let reason = format!("logged in as {user}, who may not {verb} `{repository}`");
-                if is_insufficient(challenge) {
-                    let hint = "ask the owner of the repository for the right, or log in as \
-                        somebody else"
-                        .to_owned();
-                    (reason, hint)
-                } else {
-                    (format!("{reason}, or the login is wrong or has expired"), login)
-                }
-            }
-            (Some(user), None) => (format!("it refuses the login of {user}"), login),
-        };
-        self.fault(Fault::Credentials(reason), Some(hint))
-    }
-
-    fn fault(&self, fault: Fault, hint: Option<String>) -> Failed {
+    /// Makes an error of this call that no other attempt can mend.
+    pub(super) fn fault(&self, fault: Fault, hint: Option<String>) -> Failed {
         Failed::Final(RegistryError::of_call(self.call, fault, hint))
     }
 }
@@ -478,22 +263,7 @@ pub(super) fn finish(call: &Call<'_>, failed: Failed) -> RegistryError {
     }
 }
 
-fn is_insufficient(challenge: Option<&Challenge>) -> bool {
-    matches!(challenge, Some(Challenge::Bearer(Bearer { error: Some(error), .. }))
-        if error == "insufficient_scope")
-}
-
-fn bearer(token: &Secret) -> Secret {
-    Secret::new(format!("Bearer {}", token.reveal()))
-}
-
-fn basic(user: &str, password: &Secret) -> Secret {
-    let pair = zeroize::Zeroizing::new(format!("{user}:{}", password.reveal()));
-    let encoded = zeroize::Zeroizing::new(STANDARD.encode(pair.as_bytes()));
-    Secret::new(format!("Basic {}", *encoded))
-}
-
 /// Reads what nobody wants, so that the connection can be used again. If that fails it is closed.
-fn drain(answer: Answer) {
+pub(super) fn drain(answer: Answer) {
     std::io::copy(&mut answer.body.take(DRAIN), &mut std::io::sink()).ok();
 }

@@ -110,8 +110,11 @@ impl Settings {
     }
 
     /// Returns the settings of a registry, to be changed, e.g. by options of the command line.
-    pub fn of_mut(&mut self, registry: &str) -> &mut RegistrySettings {
-        self.registries.entry(registry.to_owned()).or_default()
+    ///
+    /// The error is a phrase about the name.
+    pub fn of_mut(&mut self, registry: &str) -> Result<&mut RegistrySettings, String> {
+        RegistrySettings::default().check(registry)?;
+        Ok(self.registries.entry(registry.to_owned()).or_default())
     }
 }
 
@@ -147,10 +150,9 @@ impl RegistrySettings {
     }
 
     fn anchor(&mut self, folder: &Path) {
-        for path in [&mut self.ca, &mut self.client_cert, &mut self.client_key] {
-            if let Some(path) = path {
-                *path = folder.join(&*path);
-            }
+        let paths = [&mut self.ca, &mut self.client_cert, &mut self.client_key];
+        for path in paths.into_iter().flatten() {
+            *path = folder.join(&*path);
         }
     }
 }

@@ -7,9 +7,9 @@ fn keychain(texts: &[&str]) -> Keychain {
     Keychain::new(texts.iter().map(source).collect())
 }
 
-fn password(user: &str, password: &str) -> Option<Credential> {
+fn password(user: &str, password: &str) -> Credential {
     let password = Secret::new(password.into());
-    Some(Credential::Password { user: user.into(), password })
+    Credential::Password { user: user.into(), password }
 }
 
 // base64 of `u1:p1`, `u2:p2` and `u3:p:3`.
@@ -28,12 +28,12 @@ fn the_longest_name_wins() {
     );
     let keychain = keychain(&[&text]);
     let cases = [
-        ("x", password("u1", "p1")),
-        ("team", password("u2", "p2")),
-        ("team/other", password("u2", "p2")),
-        ("teamwork/app", password("u1", "p1")),
-        ("team/app", password("u3", "p:3")),
-        ("team/app/sub", password("u3", "p:3")),
+        ("x", Some(password("u1", "p1"))),
+        ("team", Some(password("u2", "p2"))),
+        ("team/other", Some(password("u2", "p2"))),
+        ("teamwork/app", Some(password("u1", "p1"))),
+        ("team/app", Some(password("u3", "p:3"))),
+        ("team/app/sub", Some(password("u3", "p:3"))),
     ];
     for (repository, expected) in cases {
         assert_eq!(keychain.find("a.example", repository).unwrap(), expected, "{repository}");
@@ -55,7 +55,7 @@ fn keys_of_docker_hub_and_with_schemes_are_found() {
     ] {
         let text = format!(r#"{{"auths": {{"{key}": {{"auth": "{U1}"}}}}}}"#);
         let found = keychain(&[&text]).find(registry, "library/debian").unwrap();
-        assert_eq!(found, password("u1", "p1"), "{key}");
+        assert_eq!(found, Some(password("u1", "p1")), "{key}");
     }
 }
 
@@ -65,9 +65,9 @@ fn the_first_place_wins_and_empty_entries_are_not_there() {
     let second = format!(r#"{{"auths": {{"a": {{"auth": "{U1}"}}}}}}"#);
     let third = format!(r#"{{"auths": {{"a": {{"auth": "{U2}"}}, "c": {{"auth": "{U2}"}}}}}}"#);
     let keychain = keychain(&[first, &second, &third]);
-    assert_eq!(keychain.find("a", "x").unwrap(), password("u1", "p1"));
+    assert_eq!(keychain.find("a", "x").unwrap(), Some(password("u1", "p1")));
     assert_eq!(keychain.find("b", "x").unwrap(), None);
-    assert_eq!(keychain.find("c", "x").unwrap(), password("u2", "p2"));
+    assert_eq!(keychain.find("c", "x").unwrap(), Some(password("u2", "p2")));
 }
 
 #[test]
@@ -83,7 +83,7 @@ fn tokens_and_plain_fields_are_read() {
     assert_eq!(keychain.find("id", "x").unwrap(), Some(identity));
     let bearer = Credential::Bearer(Secret::new("pass".into()));
     assert_eq!(keychain.find("bearer", "x").unwrap(), Some(bearer));
-    assert_eq!(keychain.find("plain", "x").unwrap(), password("u", "p"));
+    assert_eq!(keychain.find("plain", "x").unwrap(), Some(password("u", "p")));
 }
 
 #[test]
@@ -122,7 +122,7 @@ fn helpers_come_first_and_an_empty_name_switches_them_off() {
             "credHelpers": {{"a": ""}}, "credsStore": "bake-has-no-such-helper"}}"#
     );
     let keychain = keychain(&[&text]);
-    assert_eq!(keychain.find("a", "x").unwrap(), password("u1", "p1"));
+    assert_eq!(keychain.find("a", "x").unwrap(), Some(password("u1", "p1")));
     let error = keychain.find("b", "x").unwrap_err();
     assert_eq!(
         error.to_string(),

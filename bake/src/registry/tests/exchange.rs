@@ -22,6 +22,27 @@ fn a_registry_on_this_machine_may_do_without_tls() {
 }
 
 #[test]
+fn one_that_closes_the_connection_on_tls_is_asked_without() {
+    let server = Server::silent_about_tls(|_| reply(404, &[], "none"));
+    let (client, _) = client("");
+    let answer = client.call(get(&server.name(), "a/b/manifests/1", &pull("a/b"))).unwrap();
+    assert_eq!(answer.status, 404);
+    assert_eq!(server.lines(), ["GET /v2/", "GET /v2/a/b/manifests/1"]);
+}
+
+#[test]
+fn one_that_resets_everything_is_not_taken_for_one_without_tls() {
+    let server = Server::silent_about_tls(|seen| match seen.target.as_str() {
+        "/v2/" => reply(400, &[], "Client sent an HTTP request to an HTTPS server."),
+        _ => reply(200, &[], ""),
+    });
+    let (client, _) = client_with("", |options| options.retries.attempts = 1);
+    let error = client.call(get(&server.name(), "a/b/manifests/1", &pull("a/b"))).unwrap_err();
+    assert_eq!(error.fault, Fault::Unreachable("the connection broke".into()));
+    assert_eq!(server.lines(), ["GET /v2/"]);
+}
+
+#[test]
 fn bodies_have_their_length() {
     let server = Server::new(|_| reply(201, &[], ""));
     let (client, _) = client("");
@@ -63,7 +84,7 @@ fn an_answer_that_comes_while_sending_is_read() {
         let mut reader = BufReader::new(stream.try_clone().unwrap());
         let Some(seen) = head(&mut reader) else { return };
         log.lock().unwrap().push(seen);
-        let mut some = [0; 1 << 16];
+        let mut some = vec![0; 1 << 16];
         reader.read_exact(&mut some).unwrap();
         let body = "too large";
         write!(stream, "HTTP/1.1 413 No\r\nContent-Length: {}\r\n\r\n{body}", body.len()).unwrap();

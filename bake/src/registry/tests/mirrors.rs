@@ -5,7 +5,7 @@ use super::*;
 
 fn with_mirror(registry: &str, mirror: &str, auths: &str) -> Client {
     let (client, _) = client_with(auths, |options| {
-        options.settings.of_mut(registry).mirrors = vec![mirror.to_owned()];
+        options.settings.of_mut(registry).unwrap().mirrors = vec![mirror.to_owned()];
         options.retries.attempts = 1;
     });
     client
