@@ -50,4 +50,6 @@ pub mod release;
 
 pub mod run;
 
+pub mod publish;
+
 pub mod cli;
