@@ -89,6 +89,16 @@ pub enum Error {
         /// What to do about it.
         hint: Option<String>,
     },
+    /// What is to be pushed, pulled or loaded is not as it must be.
+    #[error("{what}: {reason}")]
+    Publish {
+        /// The file, the reference or the tool.
+        what: String,
+        /// What is wrong: expected and found.
+        reason: String,
+        /// What to do about it.
+        hint: Option<String>,
+    },
     /// A package repository, or what is to become part of it, is not as it must be.
     #[error("{place}: {reason}")]
     Repository {

@@ -56,6 +56,8 @@ pub mod release;
 
 pub mod run;
 
+pub mod publish;
+
 pub mod rebase;
 
 pub mod cli;

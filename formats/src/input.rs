@@ -114,6 +114,11 @@ impl Section {
         Self::new(input, 0, len)
     }
 
+    /// Passes over some bytes, at most to the end.
+    pub fn skip(&mut self, bytes: u64) {
+        self.at = self.at.saturating_add(bytes).min(self.end);
+    }
+
     /// Returns the offset in the underlying file of the next byte.
     pub fn position(&self) -> u64 {
         self.at

@@ -112,6 +112,7 @@ fn hint(error: &Error) -> Option<String> {
         Error::Repository { hint, .. } => hint.map(str::to_owned),
         Error::Registry(error) => error.hint.clone(),
         Error::Image { hint, .. } => hint.clone(),
+        Error::Publish { hint, .. } => hint.clone(),
         Error::Recipe(_)
         | Error::Write { .. }
         | Error::Read { .. }

@@ -79,6 +79,16 @@ enum Command {
     Sign(Box<commands::sign::Sign>),
     /// Show what differs between two artifacts, file by file, across formats too
     Diff(commands::diff::Diff),
+    /// Push outputs to a registry: images, packages, disks
+    Push(Box<commands::push::Push>),
+    /// Pull a release, an image or a file from a registry
+    Pull(Box<commands::pull::Pull>),
+    /// Copy an image or an artifact from one repository to another
+    Copy(Box<commands::copy::Copy>),
+    /// Let further tags lead to an image or an artifact
+    Tag(Box<commands::tag::Tag>),
+    /// List the tags of a repository, or what is attached to an image
+    Ls(Box<commands::ls::Ls>),
     /// Look after the store
     Store(commands::store::StoreCommand),
     /// Make and update package repositories: folders that any web server can serve
@@ -129,6 +139,11 @@ pub fn main() -> Exit {
         Command::Verify(command) => command.run(&printer),
         Command::Sign(command) => command.run(&printer),
         Command::Diff(command) => command.run(&printer),
+        Command::Push(command) => command.run(&printer),
+        Command::Pull(command) => command.run(&printer),
+        Command::Copy(command) => command.run(&printer),
+        Command::Tag(command) => command.run(&printer),
+        Command::Ls(command) => command.run(&printer),
         Command::Store(command) => command.run(&printer),
         Command::Repo(command) => command.run(&printer),
         Command::Rebase(command) => command.run(&printer),

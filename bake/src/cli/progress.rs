@@ -6,6 +6,7 @@ use bake_formats::digest::Digest;
 use indicatif::{ProgressBar, ProgressStyle};
 
 use super::printer::Printer;
+use crate::registry;
 use crate::report::Reporter;
 
 /// Draws progress on stderr, and prints warnings whether or not it is drawn.
@@ -35,6 +36,15 @@ impl<'a> Progress<'a> {
         self.bar.suspend(print)
     }
 
+    /// Shows that bytes go over the wire: so many, or an unknown number if 0.
+    pub(super) fn transfer(&self, what: &'static str, bytes: u64) {
+        self.bar.reset();
+        self.bar.set_message(what);
+        if bytes > 0 {
+            self.bar.set_length(bytes);
+        }
+    }
+
     /// Removes the bar.
     pub(super) fn finish(&self) {
         self.bar.finish_and_clear();
@@ -61,5 +71,15 @@ impl Reporter for Progress<'_> {
     fn healed(&self, blob: &Digest) {
         let text = format!("warning: blob {blob} in the store was damaged and is made again");
         self.bar.suspend(|| self.printer.note(text));
+    }
+}
+
+impl registry::Progress for Progress<'_> {
+    fn advanced(&self, bytes: u64) {
+        self.bar.inc(bytes);
+    }
+
+    fn set_back(&self, bytes: u64) {
+        self.bar.dec(bytes);
     }
 }

@@ -4,6 +4,7 @@ use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
 use bake_formats::format::Epoch;
+use bake_formats::oci;
 use bake_recipes::Platform;
 use bake_recipes::resolved::Output;
 use clap::Args;
@@ -50,6 +51,17 @@ impl StoreArgs {
 /// Returns how many threads to use.
 pub(super) fn threads(jobs: Option<NonZeroUsize>) -> usize {
     jobs.or_else(|| std::thread::available_parallelism().ok()).map_or(1, NonZeroUsize::get)
+}
+
+/// Reads what an image is to run on.
+pub(super) fn image_platform(text: &str) -> Result<oci::Platform, String> {
+    let parts: Vec<_> = text.split('/').collect();
+    let (os, architecture, variant) = match parts.as_slice() {
+        [os, architecture] => (*os, *architecture, None),
+        [os, architecture, variant] => (*os, *architecture, Some((*variant).to_owned())),
+        _ => return Err("expected OS/ARCH or OS/ARCH/VARIANT, e.g. linux/arm64".to_owned()),
+    };
+    Ok(oci::Platform { variant, ..oci::Platform::new(os, architecture) })
 }
 
 /// What the user typed, understood.

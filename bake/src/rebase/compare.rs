@@ -119,7 +119,7 @@ impl Comparison {
                 join(images, annotations.unwrap_or_default()).map_err(|error| RebaseError {
                     image,
                     platform: None,
-                    fault: error.into(),
+                    fault: Box::new(Fault::Write(error)),
                 })
             }
         }
@@ -142,10 +142,10 @@ pub fn compare(
 ) -> Result<Comparison, RebaseError> {
     let mut platforms = Vec::new();
     for image in &request.image.images {
-        let fail = |fault| RebaseError {
+        let fail = |fault: Fault| RebaseError {
             image: request.image.name.clone(),
             platform: Some(image.platform()),
-            fault,
+            fault: Box::new(fault),
         };
         let work = Work { request, image, surveyor, cx };
         let compared = work.compared(None).map_err(fail)?;

@@ -17,7 +17,7 @@ pub struct RebaseError {
     pub platform: Option<Platform>,
     /// What is wrong.
     #[source]
-    pub fault: Fault,
+    pub fault: Box<Fault>,
 }
 
 fn for_platform(platform: Option<&Platform>) -> String {
@@ -68,7 +68,7 @@ pub enum Fault {
 impl RebaseError {
     /// Returns what to do about it.
     pub fn hint(&self) -> Option<&'static str> {
-        match &self.fault {
+        match &*self.fault {
             Fault::Platform { .. } => Some(
                 "all platforms of an image are rebased, or none; name a base that has them all",
             ),
@@ -91,6 +91,6 @@ impl RebaseError {
 impl From<RebaseError> for crate::error::Error {
     fn from(error: RebaseError) -> Self {
         let hint = error.hint().map(str::to_owned);
-        Self::Image { what: error.to_string(), source: Box::new(error.fault), hint }
+        Self::Image { what: error.to_string(), source: error.fault, hint }
     }
 }

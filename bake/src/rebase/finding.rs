@@ -34,9 +34,10 @@ impl fmt::Display for Finding {
             write!(f, ": {subject}")?;
         }
         write!(f, ": {new}")?;
-        match old == new {
-            true => f.write_str(" (as on the old base)"),
-            false => write!(f, " (old base: {old})"),
+        if old == new {
+            f.write_str(" (as on the old base)")
+        } else {
+            write!(f, " (old base: {old})")
         }
     }
 }
@@ -73,8 +74,7 @@ impl Report {
         rule: &'static Rule,
         path: &str,
         subject: &str,
-        old: State,
-        new: State,
+        [old, new]: &[State; 2],
     ) {
         if new.is_broken {
             let severity = if old.is_broken { Severity::Info } else { rule.severity };

@@ -96,7 +96,8 @@ fn configured(view: &View) -> Vec<String> {
     let mut seen = BTreeSet::new();
     include(view, "/etc/ld.so.conf", &mut folders, &mut seen, 0);
     for (name, text) in texts_in(view, "/etc") {
-        if name.starts_with("ld-musl-") && name.ends_with(".path") {
+        let is_paths = name.strip_suffix(".path").is_some_and(|stem| stem.starts_with("ld-musl-"));
+        if is_paths {
             let paths = text.split([':', '\n']).map(str::trim).filter(|path| !path.is_empty());
             folders.extend(paths.map(str::to_owned));
         }

@@ -169,11 +169,29 @@ impl<'w> Place<'w> {
             }
         };
         let image = |listed: ListedImage| {
+            let listed = self.named(listed);
             let documents = Arc::new(reader.documents(&listed.descriptor)?);
             Ok::<_, ReadError>(LoadedImage { listed, documents })
         };
         let images = listed.into_iter().map(image).collect::<Result<_, _>>()?;
         Ok(Loaded { name: self.name.clone(), root, index, images, layers: self })
+    }
+
+    /// Names an image that its layout does not name: bake's own know their names, but others must
+    /// have one to be written.
+    fn named(&self, listed: ListedImage) -> ListedImage {
+        let ListedImage { mut name, mut version, descriptor } = listed;
+        if name.is_empty() {
+            let stem = Path::new(&self.name).file_stem().unwrap_or_default().to_string_lossy();
+            let lower = stem.to_ascii_lowercase();
+            let words = lower.split(|c: char| !c.is_ascii_alphanumeric());
+            let words: Vec<&str> = words.filter(|word| !word.is_empty()).collect();
+            name = if words.is_empty() { "image".into() } else { words.join("-") };
+        }
+        if version.is_empty() {
+            version = "latest".into();
+        }
+        ListedImage { name, version, descriptor }
     }
 
     fn load_remote(

@@ -65,7 +65,7 @@ impl Both<'_> {
         let name = shown(path);
         if let Some(interpreter) = &elf.interpreter {
             let [old, new] = self.states(|side, _| loader(side, elf, interpreter));
-            report.compare(&rule::LOADER_MISSING, &name, interpreter, old, new);
+            report.compare(&rule::LOADER_MISSING, &name, interpreter, &[old, new]);
         }
         for library in &elf.needed {
             let [old, new] =
@@ -74,7 +74,7 @@ impl Both<'_> {
                     None if self.own.contains(library) => State::fine("in the image itself"),
                     None => State::broken("not found"),
                 });
-            report.compare(&rule::LIBRARY_MISSING, &name, library, old, new);
+            report.compare(&rule::LIBRARY_MISSING, &name, library, &[old, new]);
             let [old, new] = self.states(|side, loader| {
                 match find(side, loader, path, elf, library) {
                     Some(found) => versions(elf, library, found),
@@ -82,7 +82,7 @@ impl Both<'_> {
                     None => State::fine("not found"),
                 }
             });
-            report.compare(&rule::SYMBOL_VERSION_MISSING, &name, library, old, new);
+            report.compare(&rule::SYMBOL_VERSION_MISSING, &name, library, &[old, new]);
         }
     }
 
@@ -98,7 +98,7 @@ impl Both<'_> {
                     None => State::broken("not found"),
                 }
             });
-            report.compare(&rule::INTERPRETER_MISSING, &shown(path), program.text(), old, new);
+            report.compare(&rule::INTERPRETER_MISSING, &shown(path), program.text(), &[old, new]);
         }
     }
 
@@ -109,7 +109,7 @@ impl Both<'_> {
             None => State::broken("leads to nothing"),
         });
         if !old.is_broken {
-            report.compare(&rule::LINK_DANGLING, &shown(path), "", old, new);
+            report.compare(&rule::LINK_DANGLING, &shown(path), "", &[old, new]);
         }
     }
 }

@@ -57,7 +57,7 @@ fn directory(sides: &Sides, path: &TreePath, ours: &Entry, report: &mut Report) 
             Some(entry) => State::fine(kind(entry)),
             None => State::fine("nothing there"),
         };
-        report.compare(rule, &name, "", state(old), state(new));
+        report.compare(rule, &name, "", &[state(old), state(new)]);
     }
     if let (Some(old), Some(new)) = (old, new)
         && old.is_directory()
@@ -79,7 +79,7 @@ fn other(sides: &Sides, path: &TreePath, ours: &Entry, report: &mut Report) {
         Some(entry) => State::fine(kind(entry)),
         None => State::fine("nothing there"),
     };
-    report.compare(&rule::FILE_OVER_DIRECTORY, &name, "", state(old), state(new));
+    report.compare(&rule::FILE_OVER_DIRECTORY, &name, "", &[state(old), state(new)]);
     let Some(theirs) = new.filter(|entry| !entry.is_directory()) else { return };
     let was = old.map_or_else(|| "nothing there".to_owned(), kind);
     if !same(&sides.new.base, sides, path) {
@@ -98,7 +98,7 @@ fn other(sides: &Sides, path: &TreePath, ours: &Entry, report: &mut Report) {
     };
     let (old, new) = (differs(old), differs(new));
     if !old.is_broken {
-        report.compare(&rule::PRIVILEGE_DIFFERS, &name, "", old, new);
+        report.compare(&rule::PRIVILEGE_DIFFERS, &name, "", &[old, new]);
     }
 }
 

@@ -27,16 +27,16 @@ pub(super) fn check(sides: &Sides, report: &mut Report) {
     working_dir(sides, report);
     if let Some(name) = command(sides) {
         let [old, new] = states(&|side| program(side, &name));
-        report.compare(&rule::PROGRAM_MISSING, "config.Entrypoint, config.Cmd", &name, old, new);
+        report.compare(&rule::PROGRAM_MISSING, "config.Entrypoint, config.Cmd", &name, &[old, new]);
     }
     environment(sides, report);
     let [old, new] = states(&ca_bundle);
     if !old.is_broken {
-        report.compare(&rule::CA_BUNDLE_MISSING, "/etc/ssl", "", old, new);
+        report.compare(&rule::CA_BUNDLE_MISSING, "/etc/ssl", "", &[old, new]);
     }
     let [old, new] = states(&zoneinfo);
     if !old.is_broken {
-        report.compare(&rule::ZONEINFO_MISSING, ZONEINFO, "", old, new);
+        report.compare(&rule::ZONEINFO_MISSING, ZONEINFO, "", &[old, new]);
     }
     distribution(sides, report);
 }
@@ -59,7 +59,7 @@ fn accounts(sides: &Sides, report: &mut Report) {
         };
         let subject = format!("`{name}`");
         let (old, new) = (state(&sides.old), state(&sides.new));
-        report.compare(&rule::USER_MISSING, "config.User", &subject, old, new);
+        report.compare(&rule::USER_MISSING, "config.User", &subject, &[old, new]);
     }
 }
 
@@ -113,7 +113,7 @@ fn working_dir(sides: &Sides, report: &mut Report) {
         None => State::fine("nothing there"),
     };
     let (old, new) = (state(&sides.old), state(&sides.new));
-    report.compare(&rule::WORKDIR_NOT_A_DIRECTORY, "config.WorkingDir", folder, old, new);
+    report.compare(&rule::WORKDIR_NOT_A_DIRECTORY, "config.WorkingDir", folder, &[old, new]);
     if found(&sides.old) == Some(true) && found(&sides.new).is_none() {
         let (path, was) = ("config.WorkingDir", "a directory");
         report.regression(&rule::WORKDIR_MISSING, path, folder, was, "nothing there");

@@ -136,13 +136,16 @@ fn of_two_members_with_one_path_the_last_counts() {
     assert_eq!(view.tree().content(&path("a")).unwrap().size, 2);
 }
 
+/// What makes an image lie.
+type Change = dyn Fn(&mut Handmade);
+
 #[test]
 fn layers_that_lie_are_refused() {
     let folder = tempfile::tempdir().unwrap();
     let archive = tar(&[file("a", b"1")]);
     let id = Digest::of(&archive);
     let good = || Handmade::packed(vec![archive.clone()], vec![id], media_type::LAYER);
-    let rows: [(&str, Box<dyn Fn(&mut Handmade)>); 6] = [
+    let rows: [(&str, Box<Change>); 6] = [
         (
             "digest: expected",
             Box::new(|image| {

@@ -80,6 +80,7 @@ fn with_mode(path: &str, mode: u32, id: u32) -> Member<'_> {
 const ELF_GLIBC: &[u8] =
     b"ELF interpreter=/lib64/ld-linux-x86-64.so.2 needed=libc.so.6 requires=libc.so.6:GLIBC_2.34";
 
+#[expect(clippy::too_many_lines, reason = "a table")]
 fn program_cases<'a>() -> Vec<Case<'a>> {
     let app = || vec![program("opt/app", ELF_GLIBC)];
     let musl = || {
@@ -154,6 +155,7 @@ fn program_cases<'a>() -> Vec<Case<'a>> {
     ]
 }
 
+#[expect(clippy::too_many_lines, reason = "a table")]
 fn seam_cases<'a>() -> Vec<Case<'a>> {
     let split = || {
         let mut members = without(&["bin"]);
@@ -259,6 +261,7 @@ fn seam_cases<'a>() -> Vec<Case<'a>> {
     ]
 }
 
+#[expect(clippy::too_many_lines, reason = "a table")]
 fn surroundings_cases<'a>() -> Vec<Case<'a>> {
     let run = |change: fn(&mut Execution)| {
         let mut run = Execution::default();
@@ -575,4 +578,17 @@ fn account_databases_that_are_merged_with_the_base_are_part_of_the_image_and_no_
     assert!(found(&run).is_empty(), "{:#?}", found(&run));
     run.user = "www".into();
     assert_eq!(found(&run)[0].rule, "user-missing");
+}
+
+#[test]
+fn rules_stand_in_the_docs() {
+    let page = include_str!("../../../../docs/rebase.md");
+    for rule in RULES {
+        let row = format!("| `{}` | {} | {} |", rule.id, rule.severity.word(), rule.about);
+        assert!(page.lines().any(|line| line == row), "docs/rebase.md needs the row\n{row}");
+    }
+    let rows = page.lines().filter(|line| {
+        [" error ", " warning ", " info "].iter().any(|level| line.contains(&format!("|{level}|")))
+    });
+    assert_eq!(rows.count(), RULES.len(), "docs/rebase.md has rows for rules that are gone");
 }
