@@ -76,65 +76,79 @@ impl Layering {
         if self.rules.is_empty() {
             return Ok(vec![Part { name: None, tree }]);
         }
-        let mut paths = vec![Vec::new(); self.rules.len() + 1];
-        for (path, number) in self.assign(&tree) {
-            paths[number].push(path);
+        let mut own = vec![Vec::new(); self.rules.len() + 1];
+        for (entry, number) in tree.iter().zip(self.assign(&tree)) {
+            if !entry.1.implied {
+                own[number].push(entry);
+            }
         }
         let names = self.rules.iter().map(|rule| rule.name.as_str()).chain([REST]);
         let mut parts = Vec::new();
-        for (name, paths) in names.zip(paths).filter(|(_, paths)| !paths.is_empty()) {
-            let tree = part(&tree, &paths)?;
+        for (name, own) in names.zip(own).filter(|(_, own)| !own.is_empty()) {
+            let tree = part(&tree, &own)?;
             parts.push(Part { name: Some(name.to_owned()), tree });
         }
         Ok(parts)
     }
 
-    /// Returns for each entry that is not implied the number of its layer.
-    fn assign<'a>(&self, tree: &'a FileTree) -> BTreeMap<&'a TreePath, usize> {
+    /// Returns the number of the layer of each entry, in the order of the tree.
+    fn assign(&self, tree: &FileTree) -> Vec<usize> {
         let mut rules = BTreeMap::new();
         for (number, rule) in self.rules.iter().enumerate() {
             rules.extend(rule.paths.iter().map(|path| (path, number)));
         }
-        let rule = |path: &TreePath| {
-            let mut at = Some(path.clone());
-            while let Some(path) = at {
-                if let Some(number) = rules.get(&path) {
-                    return *number;
-                }
-                at = path.parent();
-            }
-            self.rules.len()
-        };
-        let named = tree.iter().filter(|(_, entry)| !entry.implied);
-        let mut layers: BTreeMap<_, _> = named.map(|(path, _)| (path, rule(path))).collect();
-        let first = |path: &'a TreePath, entry: &'a Entry| match &entry.node {
-            Node::HardLink(first) => first,
-            _ => path,
-        };
-        let mut topmost: BTreeMap<&TreePath, usize> = BTreeMap::new();
+        let mut layers = Vec::with_capacity(tree.len());
+        // Where the path being looked at lies: directories with their layers, the outermost first.
+        let mut above: Vec<(&TreePath, usize)> = Vec::new();
         for (path, entry) in tree.iter() {
-            if let (Node::HardLink(target), Some(number)) = (&entry.node, layers.get(path)) {
-                let below = layers.get(target).copied().unwrap_or_default();
-                let top = topmost.entry(target).or_insert(below);
-                *top = (*top).max(*number);
+            while above.last().is_some_and(|(directory, _)| !path.is_below(directory)) {
+                above.pop();
             }
-        }
-        for (path, entry) in tree.iter() {
-            if let Some(top) = topmost.get(first(path, entry)) {
-                layers.insert(path, *top);
+            let inherited = above.last().map_or(self.rules.len(), |(_, number)| *number);
+            let number = rules.get(path).copied().unwrap_or(inherited);
+            if entry.is_directory() {
+                above.push((path, number));
             }
+            layers.push(number);
         }
+        lift_hard_links(tree, &mut layers);
         layers
     }
 }
 
-/// Returns the entries at these paths with the named directories above them.
-fn part(tree: &FileTree, paths: &[&TreePath]) -> Result<FileTree, TreeError> {
-    let (mut builder, mut above) = (TreeBuilder::new(), BTreeSet::new());
-    for path in paths {
-        if let Some(entry) = tree.get(path) {
-            builder.insert((*path).clone(), entry.clone())?;
+/// Puts all names of a file into the topmost layer of any.
+fn lift_hard_links(tree: &FileTree, layers: &mut [usize]) {
+    let mut topmost: BTreeMap<&TreePath, usize> = BTreeMap::new();
+    for ((_, entry), number) in tree.iter().zip(layers.iter()) {
+        if let Node::HardLink(first) = &entry.node {
+            let top = topmost.entry(first).or_default();
+            *top = (*top).max(*number);
         }
+    }
+    if topmost.is_empty() {
+        return;
+    }
+    for ((path, entry), number) in tree.iter().zip(layers.iter()) {
+        if let (Node::File(_), Some(top)) = (&entry.node, topmost.get_mut(path)) {
+            *top = (*top).max(*number);
+        }
+    }
+    for ((path, entry), number) in tree.iter().zip(layers) {
+        let first = match &entry.node {
+            Node::HardLink(first) => first,
+            _ => path,
+        };
+        if let Some(top) = topmost.get(first) {
+            *number = *top;
+        }
+    }
+}
+
+/// Returns entries as a tree, with the named directories above them.
+fn part(tree: &FileTree, own: &[(&TreePath, &Entry)]) -> Result<FileTree, TreeError> {
+    let (mut builder, mut above) = (TreeBuilder::new(), BTreeSet::new());
+    for (path, entry) in own {
+        builder.insert((*path).clone(), (*entry).clone())?;
         let mut at = path.parent();
         while let Some(path) = at {
             at = path.parent();

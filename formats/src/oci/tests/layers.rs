@@ -71,6 +71,15 @@ fn the_longest_path_decides() {
 }
 
 #[test]
+fn a_rule_for_the_root_takes_the_rest() {
+    let store = MemoryStore::new();
+    let tree = tree_of(&["a/x", "b"], &store);
+    let found = parts(&rules(&[("all", &["/"]), ("b", &["b"])]), &tree);
+    let expected = [("all", "/a/x"), ("b", "/b")];
+    assert_eq!(found, expected.map(|(name, path)| (name.to_owned(), vec![path.to_owned()])));
+}
+
+#[test]
 fn all_names_of_a_file_are_in_the_topmost_layer_of_any() {
     let store = MemoryStore::new();
     let tree = tree_of(&["a/x", "b/x = a/x", "c/x = a/x", "b/y", "c/y = b/y"], &store);
