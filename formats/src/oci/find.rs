@@ -8,7 +8,7 @@ use super::documents::Documents;
 use super::index::Index;
 use super::layout::REF_NAME_KEY;
 use super::reader::LayoutReader;
-use super::reference;
+use super::reference::{self, Reference};
 use crate::digest::Digest;
 use crate::format::ReadError;
 
@@ -53,6 +53,31 @@ impl LayoutReader {
             return Err(ReadError::invalid("image layout", reason));
         }
         Ok(found)
+    }
+
+    /// Returns what `index.json` lists under a name: a manifest or an index.
+    ///
+    /// The name is a tag, or a whole reference, short or in full: `1.0`, `debian:12`,
+    /// `docker.io/library/debian:12`. An error lists the names there are.
+    pub fn find(&self, name: &str) -> Result<ListedImage, ReadError> {
+        let full = |text: &str| text.parse::<Reference>().ok().map(|found| found.to_string());
+        let wanted = full(name);
+        let index = self.index()?;
+        let mut there = BTreeSet::new();
+        for descriptor in &index.manifests {
+            let (found, version) = names(descriptor);
+            let both = format!("{found}:{version}");
+            let is_wanted = version == name || (!found.is_empty() && full(&both) == wanted);
+            if is_wanted && !version.is_empty() {
+                let (name, version) = (found.to_owned(), version.to_owned());
+                return Ok(ListedImage { descriptor: descriptor.clone(), name, version });
+            }
+            there.insert(if found.is_empty() { version.to_owned() } else { both });
+        }
+        let there: Vec<_> = there.into_iter().filter(|name| !name.is_empty()).collect();
+        let there = if there.is_empty() { "none".into() } else { there.join(", ") };
+        let reason = format!("expected an image `{}`, found {there}", name.escape_debug());
+        Err(ReadError::invalid("image layout", reason))
     }
 
     /// Returns an image's manifest and configuration, checked.

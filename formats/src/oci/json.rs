@@ -77,7 +77,9 @@ pub(super) fn read<T: DeserializeOwned>(what: &str, bytes: &[u8]) -> Result<T, R
         let lines = bytes.split_inclusive(|byte| *byte == b'\n');
         let before: usize = lines.take(error.line().saturating_sub(1)).map(<[u8]>::len).sum();
         let offset = before + error.column().saturating_sub(1);
-        ReadError::malformed(what, offset as u64, format!("the JSON of an {what}"), reason(&error))
+        let article = if what.starts_with(['a', 'e', 'i', 'o', 'u']) { "an" } else { "a" };
+        let expected = format!("the JSON of {article} {what}");
+        ReadError::malformed(what, offset as u64, expected, reason(&error))
     })
 }
 

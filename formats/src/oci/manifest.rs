@@ -94,8 +94,15 @@ fn expect_kind(
     if descriptor.kind().is_some_and(accept) {
         return Ok(());
     }
-    let found = &descriptor.media_type;
-    let reason = format!("expected the media type of {expected}, found `{found}`");
+    let found: String = descriptor.media_type.chars().take(200).collect();
+    let is_elsewhere = [".nondistributable.", ".foreign."].iter().any(|part| found.contains(part));
+    let hint = if is_elsewhere {
+        ", which registries do not keep: take an image without such layers"
+    } else {
+        ""
+    };
+    let found = found.escape_debug();
+    let reason = format!("expected the media type of {expected}, found `{found}`{hint}");
     Err(ReadError::invalid(format!("image manifest, {place}"), reason))
 }
 
@@ -110,7 +117,11 @@ pub(super) fn refuse_schema_1(what: &str, bytes: &[u8]) -> Result<(), ReadError>
     if schema_version == SCHEMA_VERSION {
         return Ok(());
     }
-    let reason = format!("expected schema version 2, found {schema_version}");
+    let hint = match schema_version {
+        1 => ", Docker's old form: pull the image with a current tool and push it again",
+        _ => "",
+    };
+    let reason = format!("expected schema version 2, found {schema_version}{hint}");
     Err(ReadError::invalid(what, reason))
 }
 

@@ -3,6 +3,8 @@
 //! The table is in `docs/formats/oci.md`. An image from scratch is merged with an empty
 //! configuration, so there is one way for all.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use super::config::{Config, Execution, History, Keys, RootFs};
 use super::descriptor::{OtherFields, StringMap};
 use super::model::DEFAULT_PATH;
@@ -20,15 +22,15 @@ pub(super) fn merge(base: &Config, own: &Own, created: Option<String>) -> Config
     let below = base.config.clone().unwrap_or_default();
     let (entrypoint, cmd) = command(&below, own);
     let execution = Execution {
-        user: over(&own.user, &below.user),
+        user: over(own.user.as_deref(), &below.user),
         exposed_ports: union(&below.exposed_ports, &own.exposed_ports),
         env: env(&below.env, &own.env),
         entrypoint,
         cmd,
         volumes: union(&below.volumes, &own.volumes),
-        working_dir: over(&own.working_dir, &below.working_dir),
+        working_dir: over(own.working_dir.as_deref(), &below.working_dir),
         labels: labels(&below.labels, &own.labels),
-        stop_signal: over(&own.stop_signal, &below.stop_signal),
+        stop_signal: over(own.stop_signal.as_deref(), &below.stop_signal),
         other: further(&below.other, own),
     };
     let some = |text: String| (!text.is_empty()).then_some(text);
@@ -36,7 +38,7 @@ pub(super) fn merge(base: &Config, own: &Own, created: Option<String>) -> Config
     other.extend(own.other.clone());
     Config {
         created,
-        author: some(over(&own.author, base.author.as_deref().unwrap_or_default())),
+        author: some(over(own.author.as_deref(), base.author.as_deref().unwrap_or_default())),
         architecture: own.platform.architecture.clone(),
         os: own.platform.os.clone(),
         variant: own.platform.variant.clone().or_else(|| base.platform().variant),
@@ -48,8 +50,8 @@ pub(super) fn merge(base: &Config, own: &Own, created: Option<String>) -> Config
 }
 
 /// Ours if we say anything, else the base's: user, working directory, stop signal, author.
-fn over(own: &Option<String>, base: &str) -> String {
-    own.clone().unwrap_or_else(|| base.to_owned())
+fn over(own: Option<&str>, base: &str) -> String {
+    own.unwrap_or(base).to_owned()
 }
 
 /// The base's variables in its order, ours in their place by name, new ones after them.
@@ -59,20 +61,24 @@ fn over(own: &Option<String>, base: &str) -> String {
 fn env(base: &[String], own: &[String]) -> Vec<String> {
     let path = base.iter().rev().find(|variable| name(variable) == "PATH");
     let path = path.and_then(|variable| variable.split_once('=')).map_or(DEFAULT_PATH, |(_, v)| v);
-    let mut merged = base.to_vec();
+    let ours: BTreeMap<&str, &String> = own.iter().map(|text| (name(text), text)).collect();
+    let text = |key: &str, variable: &str| match key {
+        "PATH" => with_path(variable, path),
+        _ => variable.to_owned(),
+    };
+    let (mut merged, mut done) = (Vec::new(), BTreeSet::new());
+    for variable in base {
+        let key = name(variable);
+        match ours.get(key) {
+            None => merged.push(variable.clone()),
+            Some(own) if done.insert(key) => merged.push(text(key, own)),
+            Some(_) => {}
+        }
+    }
     for variable in own {
         let key = name(variable);
-        let variable = if key == "PATH" { with_path(variable, path) } else { variable.clone() };
-        match merged.iter().position(|there| name(there) == key) {
-            Some(at) => {
-                let mut position = 0;
-                merged.retain(|there| {
-                    position += 1;
-                    position <= at + 1 || name(there) != key
-                });
-                merged[at] = variable;
-            }
-            None => merged.push(variable),
+        if let Some(own) = ours.get(key).filter(|_| done.insert(key)) {
+            merged.push(text(key, own));
         }
     }
     if !merged.iter().any(|variable| name(variable) == "PATH") {
@@ -179,7 +185,7 @@ mod tests {
     use super::*;
 
     /// Merges a configuration with what a model says.
-    fn merged(base: Value, change: impl Fn(&mut Image)) -> Value {
+    fn merged(base: &Value, change: impl Fn(&mut Image)) -> Value {
         let mut whole = json!({
             "architecture": "amd64", "os": "linux", "rootfs": {"type": "layers", "diff_ids": []},
         });
@@ -231,7 +237,7 @@ mod tests {
         ];
         for (entrypoint, cmd, expected_entrypoint, expected_cmd) in rows {
             let base = json!({"config": {"Entrypoint": ["/b"], "Cmd": ["-b"]}});
-            let found = merged(base, |image| {
+            let found = merged(&base, |image| {
                 (image.entrypoint, image.cmd) = (strings(entrypoint), strings(cmd));
             });
             assert_eq!(found["config"]["Entrypoint"], expected_entrypoint, "{entrypoint:?}");
@@ -247,7 +253,7 @@ mod tests {
                 "config": {"User": "b", "WorkingDir": "/b", "StopSignal": "SIGB"},
             })
         };
-        let found = merged(base(), |_| {});
+        let found = merged(&base(), |_| {});
         let config = &found["config"];
         let single = |config: &Value| {
             ["User", "WorkingDir", "StopSignal"].map(|key| config[key].as_str().unwrap().to_owned())
@@ -256,7 +262,7 @@ mod tests {
             (single(config), &found["author"]),
             (["b", "/b", "SIGB"].map(Into::into), &json!("B"))
         );
-        let found = merged(base(), |image| {
+        let found = merged(&base(), |image| {
             image.user = Some("o".into());
             image.working_dir = Some("/o".into());
             image.stop_signal = Some("SIGO".into());
@@ -274,7 +280,7 @@ mod tests {
         let base = json!({"config": {
             "ExposedPorts": {"80/tcp": {}, "1/udp": {}}, "Volumes": {"/b": {"x": 1}},
         }});
-        let found = merged(base, |image| {
+        let found = merged(&base, |image| {
             image.exposed_ports = strings(&["80/tcp", "443/tcp"]).into_iter().collect();
             image.volumes = strings(&["/o", "/b"]).into_iter().collect();
         });
@@ -288,7 +294,7 @@ mod tests {
     #[test]
     fn labels_of_ours_lie_over_the_base_s() {
         let base = json!({"config": {"Labels": {"a": "b", "both": "b"}}});
-        let found = merged(base, |image| {
+        let found = merged(&base, |image| {
             image.labels = [("both", "o"), ("z", "o")].map(|(k, v)| (k.into(), v.into())).into();
         });
         assert_eq!(found["config"]["Labels"], json!({"a": "b", "both": "o", "z": "o"}));
@@ -298,9 +304,9 @@ mod tests {
     fn a_health_check_goes_with_the_command_that_it_was_written_for() {
         let base = || json!({"config": {"Healthcheck": {"Test": ["CMD", "b"]}, "Cmd": ["b"]}});
         let is_kept = |found: &Value| found["config"].get("Healthcheck").is_some();
-        assert!(is_kept(&merged(base(), |image| image.user = Some("o".into()))));
-        assert!(!is_kept(&merged(base(), |image| image.cmd = strings(&["o"]))));
-        assert!(!is_kept(&merged(base(), |image| image.entrypoint = strings(&["o"]))));
+        assert!(is_kept(&merged(&base(), |image| image.user = Some("o".into()))));
+        assert!(!is_kept(&merged(&base(), |image| image.cmd = strings(&["o"]))));
+        assert!(!is_kept(&merged(&base(), |image| image.entrypoint = strings(&["o"]))));
     }
 
     #[test]
@@ -309,7 +315,7 @@ mod tests {
             "os.version": "10", "os.features": ["win32k"], "x": {"y": [1, null]},
             "config": {"OnBuild": ["RUN b"], "ArgsEscaped": true, "Shell": ["b"], "z": 1},
         });
-        let found = merged(base, |_| {});
+        let found = merged(&base, |_| {});
         assert_eq!(found["os.version"], "10");
         assert_eq!(found["os.features"], json!(["win32k"]));
         assert_eq!(found["x"], json!({"y": [1, null]}));
@@ -320,12 +326,12 @@ mod tests {
     #[test]
     fn the_variant_is_ours_or_the_base_s_and_the_time_is_ours() {
         let base = json!({"variant": "v8", "created": "1999-01-01T00:00:00Z"});
-        let found = merged(base.clone(), |_| {});
+        let found = merged(&base, |_| {});
         assert_eq!(
             (&found["variant"], &found["created"]),
             (&json!("v8"), &json!("2020-01-01T00:00:00Z"))
         );
-        let found = merged(base, |image| image.platform.variant = Some("v9".into()));
+        let found = merged(&base, |image| image.platform.variant = Some("v9".into()));
         assert_eq!(found["variant"], "v9");
     }
 

@@ -64,7 +64,7 @@ fn rejects_trees_that_make_no_layers() {
 }
 
 /// A layout built by hand, so that any part can lie.
-struct Forged {
+pub(super) struct Forged {
     files: Files,
     layers: Vec<Value>,
     diff_ids: Vec<String>,
@@ -129,7 +129,7 @@ fn merge(whole: &mut Value, part: &Value) {
 /// Name, type, and contents or link target.
 type Member = (&'static str, tar::EntryType, &'static str);
 
-fn tar_of(members: &[(&str, tar::EntryType, &str)]) -> Vec<u8> {
+pub(super) fn tar_of(members: &[(&str, tar::EntryType, &str)]) -> Vec<u8> {
     let mut builder = tar::Builder::new(Vec::new());
     for (name, kind, text) in members {
         let mut header = tar::Header::new_ustar();
@@ -150,25 +150,22 @@ fn tar_of(members: &[(&str, tar::EntryType, &str)]) -> Vec<u8> {
     builder.into_inner().unwrap()
 }
 
-const FILE: tar::EntryType = tar::EntryType::Regular;
-const DIRECTORY: tar::EntryType = tar::EntryType::Directory;
-const HARD_LINK: tar::EntryType = tar::EntryType::Link;
+pub(super) const FILE: tar::EntryType = tar::EntryType::Regular;
+pub(super) const DIRECTORY: tar::EntryType = tar::EntryType::Directory;
+pub(super) const HARD_LINK: tar::EntryType = tar::EntryType::Link;
 
 fn untouched(_: &mut Value, _: &mut Value, _: &mut Value) {}
 
 #[test]
 fn reads_images_of_others() {
-    let gzip = |bytes: &[u8]| {
-        use std::io::Write;
-        let mut writer = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::new(1));
-        writer.write_all(bytes).unwrap();
-        writer.finish().unwrap()
-    };
     let base = tar_of(&[("bin/", DIRECTORY, ""), ("bin/a", FILE, "1"), ("etc/x", FILE, "2")]);
     // Two members, as parallel compressors write them.
     let members = [gzip(&base[..700]), gzip(&base[700..])].concat();
     let top = tar_of(&[("bin/.wh.a", FILE, ""), ("bin/b", FILE, "3"), ("c", HARD_LINK, "etc/x")]);
-    let zstd = zstd::stream::encode_all(top.as_slice(), 1).unwrap();
+    let frame = |bytes: &[u8]| zstd::stream::encode_all(bytes, 1).unwrap();
+    // Two frames with one to be skipped in between (RFC 8878, section 3.1.2).
+    let skipped = b"\x50\x2a\x4d\x18\x02\0\0\0no".to_vec();
+    let zstd = [frame(&top[..600]), skipped, frame(&top[600..])].concat();
     let forged = Forged::new().layer("+gzip", &members, &base).layer("+zstd", &zstd, &top);
     let source = forged.source(|config, manifest, descriptor| {
         config["config"]["User"] = "".into();
@@ -410,4 +407,130 @@ fn an_archive_says_when_its_lists_disagree() {
         let rules: Vec<_> = problems.iter().map(|problem| problem.rule).collect();
         assert_eq!(rules, expected);
     }
+}
+
+#[test]
+fn layers_that_are_elsewhere_and_old_manifests_are_named() {
+    for media_type in [
+        "application/vnd.docker.image.rootfs.foreign.diff.tar.gzip",
+        "application/vnd.oci.image.layer.nondistributable.v1.tar+gzip",
+    ] {
+        let tar = tar_of(&[("a", FILE, "1")]);
+        let mut forged = Forged::new().layer("", &tar, &tar);
+        forged.layers[0]["mediaType"] = media_type.into();
+        let error = error_of(&forged.source(untouched));
+        let expected = format!(
+            "image manifest, layer 0: expected the media type of a layer, found `{media_type}`, \
+             which registries do not keep: take an image without such layers"
+        );
+        assert_eq!(error, expected);
+    }
+    let error = Manifest::parse(br#"{"schemaVersion":1}"#).unwrap_err().to_string();
+    assert!(error.contains("found 1, Docker's old form: pull the image"), "{error}");
+}
+
+#[test]
+fn rejects_documents_that_do_not_go_together() {
+    let store = MemoryStore::new();
+    let Documents { manifest_bytes, config_bytes, .. } = Made::new("a").documents(&store);
+    let error = |manifest: &[u8], config: &[u8]| {
+        Documents::parse(manifest.to_vec(), config.to_vec()).unwrap_err().to_string()
+    };
+    assert!(Documents::parse(manifest_bytes.clone(), config_bytes.clone()).is_ok());
+    let longer = [&config_bytes[..], b" "].concat();
+    let mut other = config_bytes.clone();
+    other[0] = b' ';
+    let rows = [
+        (error(&manifest_bytes, &longer), "image configuration: expected sha256:"),
+        (error(&manifest_bytes, &other), "image configuration: expected sha256:"),
+        (error(&vec![b' '; 5 << 20], &config_bytes), "expected at most 4194304 bytes"),
+        (error(&manifest_bytes, &vec![b' '; 9 << 20]), "expected at most 8388608 bytes"),
+        (error(b"{}", &config_bytes), "missing field `schemaVersion`"),
+        (error(b"", &config_bytes), "image manifest at offset 0"),
+    ];
+    for (error, expected) in rows {
+        assert!(error.contains(expected), "{error}");
+    }
+}
+
+/// What a lie changes in an image on a base: its manifest, and what an error says.
+type BaseLie = (fn(&mut Value), &'static str);
+
+const BASE_LIES: [BaseLie; 6] = [
+    (
+        |record| record["base"]["layers"] = 9.into(),
+        "annotation dev.bake.image: the base has 9 layers, found 4 in all",
+    ),
+    (|record| record["base"]["layers"] = (-1).into(), "annotation dev.bake.image"),
+    (|record| record["base"]["manifest"]["digest"] = "sha256:00".into(), "is not a digest"),
+    (|record| record["base"]["x"] = 1.into(), "unknown field `x`"),
+    (|record| record["compression"] = "lz4".into(), "annotation dev.bake.image"),
+    (|record| record["layering"] = json!({"rules": [{"name": "a", "paths": ["../x"]}]}), ".."),
+];
+
+#[test]
+fn rejects_records_of_a_base_that_lie() {
+    let store = MemoryStore::new();
+    let image = written(&on(Made::new("a").base(&store)), &tree(&store), &store);
+    let files = Files::of(&layout::artifact(&image).unwrap(), &store);
+    for (change, expected) in BASE_LIES {
+        let mut files = files.clone();
+        let mut manifest = image.images[0].manifest.clone();
+        let mut record: Value =
+            serde_json::from_str(&manifest.annotations["dev.bake.image"]).unwrap();
+        change(&mut record);
+        manifest.annotations.insert("dev.bake.image".into(), record.to_string());
+        let bytes = super::json::canonical(&manifest).unwrap();
+        let root = Descriptor::new(media_type::MANIFEST, Blob::of(&bytes));
+        files.0.insert(root.path(), bytes);
+        let index = super::json::canonical(&Index::new(vec![root], BTreeMap::new())).unwrap();
+        files.0.insert("index.json".into(), index);
+        let error = error_of(&files.source());
+        assert!(error.contains(expected), "{error}");
+        assert_ne!(Layout::verify(&files.source()).unwrap(), []);
+    }
+}
+
+#[test]
+fn a_base_that_two_places_name_differently_is_noticed() {
+    let store = MemoryStore::new();
+    let mut image = written(&on(Made::new("a").base(&store)), &tree(&store), &store);
+    let manifest = &mut image.images[0].manifest;
+    manifest.annotations.insert(BASE_DIGEST_KEY.into(), ZEROS.into());
+    let bytes = super::json::canonical(manifest).unwrap();
+    image.root = Descriptor::new(media_type::MANIFEST, Written::add(&mut image.blobs, bytes));
+    let files = Files::of(&layout::artifact(&image).unwrap(), &store);
+    let rules: Vec<_> = Layout::verify(&files.source()).unwrap();
+    assert_eq!(rules.iter().map(|problem| problem.rule).collect::<Vec<_>>(), ["oci-base-digest"]);
+}
+
+#[test]
+fn an_index_that_names_another_tree_is_noticed() {
+    let store = MemoryStore::new();
+    let image = written(&plain(), &tree(&store), &store);
+    let annotations = BTreeMap::from([(TREE_KEY.to_owned(), ZEROS.to_owned())]);
+    let index = Index::new(vec![image.root.clone()], annotations);
+    let mut lying = image;
+    let bytes = super::json::canonical(&index).unwrap();
+    lying.root = Descriptor::new(media_type::INDEX, Written::add(&mut lying.blobs, bytes));
+    let files = Files::of(&layout::artifact(&lying).unwrap(), &store);
+    let rules: Vec<_> = Layout::verify(&files.source()).unwrap();
+    assert_eq!(rules.iter().map(|problem| problem.rule).collect::<Vec<_>>(), ["oci-index-tree"]);
+}
+
+#[test]
+fn rejects_manifests_that_are_larger_than_anybody_reads() {
+    let tar = tar_of(&[("a", FILE, "1")]);
+    let many = |count: usize| {
+        let mut forged = Forged::new().layer("", &tar, &tar);
+        forged.layers = vec![forged.layers[0].clone(); count];
+        forged.diff_ids = vec![forged.diff_ids[0].clone(); count];
+        forged.source(untouched)
+    };
+    assert!(error_of(&many(1001)).contains("expected at most 1000 layers, found 1001"));
+    let store = MemoryStore::new();
+    let long = [("x.y".to_owned(), "z".repeat(5 << 20))];
+    let image = Image { annotations: long.into(), ..plain() };
+    let error = cx(&store, 1, |cx| write(&image, &tree(&store), cx)).unwrap_err().to_string();
+    assert!(error.contains("at most 4194304 for the bytes of an image manifest"), "{error}");
 }

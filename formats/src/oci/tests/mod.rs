@@ -6,8 +6,12 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 
+mod bases;
+mod docker;
 mod hostile;
 mod laws;
+mod layers;
+mod rebases;
 
 use super::*;
 use crate::blob::{Blob, BlobStore, MemoryStore};
@@ -126,4 +130,92 @@ fn pack<F: Format<Model = Image>>(image: &Image) -> Files {
 
 fn written(image: &Image, tree: &FileTree, store: &MemoryStore) -> Written {
     cx(store, 1, |cx| super::write(image, tree, cx)).unwrap()
+}
+
+/// A base image by hand: what its configuration says, and its layers as tar archives.
+#[derive(Debug, Clone)]
+struct Made {
+    config: Value,
+    layers: Vec<Vec<u8>>,
+    is_docker: bool,
+}
+
+impl Made {
+    /// Two layers, a history, and a configuration with something under every key.
+    fn new(seed: &str) -> Self {
+        let layers = vec![
+            hostile::tar_of(&[("base", hostile::FILE, seed), ("tmp/", hostile::DIRECTORY, "")]),
+            hostile::tar_of(&[("etc/base.conf", hostile::FILE, seed)]),
+        ];
+        let config = json!({
+            "architecture": "amd64", "os": "linux", "created": "2001-01-01T00:00:00Z",
+            "author": format!("author of {seed}"), "os.version": seed,
+            "config": {
+                "Env": [format!("PATH=/{seed}/bin:/bin"), format!("SEED={seed}"), "B=base"],
+                "Cmd": [seed], "User": "base", "WorkingDir": "/base", "Shell": [seed],
+                "Labels": {"seed": seed, "maintainer": "base"}, "ExposedPorts": {"1/tcp": {}},
+                "Healthcheck": {"Test": ["NONE"]}, "OnBuild": ["RUN x"],
+            },
+            "history": [
+                {"created_by": "ADD rootfs"}, {"created_by": "ENV", "empty_layer": true},
+                {"created_by": "RUN apt-get", "author": "x"},
+                {"created_by": format!("CMD {seed}"), "empty_layer": true},
+            ],
+        });
+        Self { config, layers, is_docker: false }
+    }
+
+    fn documents(&self, store: &MemoryStore) -> Documents {
+        let layer_type = if self.is_docker {
+            format!("{}.gzip", media_type::DOCKER_LAYER)
+        } else {
+            format!("{}+gzip", media_type::LAYER)
+        };
+        let (mut layers, mut diff_ids) = (Vec::new(), Vec::new());
+        for (number, tar) in self.layers.iter().enumerate() {
+            let blob = store.put(&gzip(tar)).unwrap();
+            let mut layer = Descriptor::new(layer_type.clone(), blob);
+            layer.annotations.insert("base.layer".into(), number.to_string());
+            layer.other.insert("x-other".into(), json!([number]));
+            layers.push(layer);
+            diff_ids.push(Digest::of(tar));
+        }
+        let mut config = self.config.clone();
+        config["rootfs"] = json!({"type": "layers", "diff_ids": diff_ids});
+        let config = config.to_string().into_bytes();
+        let (manifest_type, config_type) = if self.is_docker {
+            (media_type::DOCKER_MANIFEST, media_type::DOCKER_CONFIG)
+        } else {
+            (media_type::MANIFEST, media_type::CONFIG)
+        };
+        let described = Descriptor::new(config_type, Blob::of(&config));
+        let mut manifest = Manifest::new(described, layers, descriptor::StringMap::new());
+        manifest.media_type = Some(manifest_type.into());
+        manifest.annotations.insert("of.base".into(), "not inherited".into());
+        Documents::parse(super::json::canonical(&manifest).unwrap(), config).unwrap()
+    }
+
+    fn base(&self, store: &MemoryStore) -> Base {
+        let documents = self.documents(store);
+        let name = Some("docker.io/library/debian:12-slim".to_owned());
+        Base::new(name, documents.descriptor(), Arc::new(documents))
+    }
+}
+
+fn gzip(bytes: &[u8]) -> Vec<u8> {
+    use std::io::Write;
+    let mut writer = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::new(1));
+    writer.write_all(bytes).unwrap();
+    writer.finish().unwrap()
+}
+
+/// A full model on a base.
+fn on(base: Base) -> Image {
+    let full = full();
+    Image {
+        platform: Platform::new("linux", "amd64"),
+        env: ["B=2", "PATH=/own/bin:$PATH"].map(str::to_owned).into(),
+        base: Some(base),
+        ..full
+    }
 }
