@@ -143,7 +143,7 @@ fn is_secret(name: &str) -> bool {
     let name = name.to_ascii_uppercase();
     let words = format!("_{name}_");
     let has = |word: &&str| words.contains(&format!("_{word}_"));
-    SECRETS.iter().any(|word| has(word)) && !ABOUT.iter().any(|end| name.ends_with(end))
+    SECRETS.iter().any(has) && !ABOUT.iter().any(|end| name.ends_with(end))
 }
 
 fn layer_without_files(cx: &Subject<'_>, report: &mut Report<'_>) {
