@@ -21,6 +21,9 @@ use super::trust::{Roots, Trust};
 
 /// How long a connection may take.
 const CONNECT: Duration = Duration::from_secs(10);
+/// How long a handshake of TLS may take on this machine, if it may be that nobody speaks it: some
+/// servers wait for the end of what they take for a line.
+const HANDSHAKE: Duration = Duration::from_secs(2);
 /// How long nothing may come or go.
 const STALL: Duration = Duration::from_secs(60);
 /// How many bytes a registry may check in a second before it answers: a commit of a blob hashes it,
@@ -64,6 +67,9 @@ pub(super) struct Exchange<'a> {
     pub(super) trust: &'a Trust,
     /// Where the registry is that named the URL; `None` if it is the registry's own.
     pub(super) named_by: Option<Reach>,
+    /// Whether it is open that somebody speaks TLS there: one who does, and is on this machine,
+    /// answers at once.
+    pub(super) undecided: bool,
 }
 
 impl Http {
@@ -101,11 +107,12 @@ impl Http {
             }
             _ => None,
         };
+        let times = Times { patience, connect: exchange.undecided.then_some(HANDSHAKE) };
         let mut sending = Sending::new(exchange.body);
         early::begin();
         let outcome = match len {
-            Some(_) => run(&agent, request.body(SendBody::from_reader(&mut sending)), patience),
-            None => run(&agent, request.body(()), patience),
+            Some(_) => run(&agent, request.body(SendBody::from_reader(&mut sending)), times),
+            None => run(&agent, request.body(()), times),
         };
         if let Some(fault) = sending.fault {
             return Err(Broken::local(format!("cannot read what is to be sent: {fault}")));
@@ -187,17 +194,33 @@ fn header(name: &str, value: &str) -> Result<HeaderValue, ureq::Error> {
     Ok(header)
 }
 
-/// Sends a request. `patience` is how long nothing may come, if that differs from the agent's.
+/// What differs from the times of the agent.
+#[derive(Clone, Copy)]
+struct Times {
+    /// How long nothing may come.
+    patience: Option<Duration>,
+    /// How long a connection may take.
+    connect: Option<Duration>,
+}
+
+/// Sends a request.
 fn run(
     agent: &Agent,
     request: Result<ureq::http::Request<impl AsSendBody>, ureq::http::Error>,
-    patience: Option<Duration>,
+    times: Times,
 ) -> Result<ureq::http::Response<ureq::Body>, ureq::Error> {
     let request = request?;
-    if patience.is_none() {
+    if times.patience.is_none() && times.connect.is_none() {
         return agent.run(request);
     }
-    agent.run(agent.configure_request(request).timeout_per_read(patience).build())
+    let mut changed = agent.configure_request(request);
+    if times.patience.is_some() {
+        changed = changed.timeout_per_read(times.patience);
+    }
+    if times.connect.is_some() {
+        changed = changed.timeout_connect(times.connect);
+    }
+    agent.run(changed.build())
 }
 
 /// Opens a call's body: its length and its bytes from their beginning.

@@ -199,7 +199,8 @@ impl Session<'_, '_> {
             });
             let named_by = self.named_by(url).filter(|_| !allowed);
             let (headers, trust) = (&headers, &trust);
-            let exchange = Exchange { method, url, headers, body, trust, named_by };
+            let undecided = false;
+            let exchange = Exchange { method, url, headers, body, trust, named_by, undecided };
             self.client.exchange(self.call.registry, exchange).map_err(|mut broken| {
                 if !own {
                     let host = url.host_str().unwrap_or_default();

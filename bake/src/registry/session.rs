@@ -111,8 +111,9 @@ impl Session<'_, '_> {
     fn is_without_tls(&self, broken: &Broken) -> bool {
         match broken.kind {
             Kind::NotTls => true,
-            // Some close the connection without a word. But so does one that is overloaded.
-            Kind::Reset => {
+            // Some close the connection without a word, or wait for more. But so does one that is
+            // overloaded.
+            Kind::Reset | Kind::Timeout => {
                 let probe = Exchange {
                     method: Method::Get,
                     url: self.endpoint.without_tls(),
@@ -120,6 +121,7 @@ impl Session<'_, '_> {
                     body: None,
                     trust: &self.endpoint.trust,
                     named_by: None,
+                    undecided: false,
                 };
                 // Who speaks TLS and nothing else answers 400, or not at all.
                 let answer = self.client.exchange(self.call.registry, probe);
@@ -211,6 +213,7 @@ impl Session<'_, '_> {
                 body,
                 trust: &trust,
                 named_by: self.named_by(url),
+                undecided: own && url.scheme() == "https" && self.endpoint.is_undecided(),
             },
         )?;
         if own {
