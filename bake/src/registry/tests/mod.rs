@@ -6,6 +6,7 @@ mod exchange;
 mod mirrors;
 mod persistence;
 mod redirects;
+mod scenarios;
 mod server;
 mod traces;
 
