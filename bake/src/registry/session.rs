@@ -13,7 +13,7 @@ use super::client::Client;
 use super::endpoint::Endpoint;
 use super::error::{Fault, RegistryError};
 use super::http::{self, Exchange};
-use super::login::{Proof, is_insufficient};
+use super::login::{Proof, Refusal, is_insufficient};
 use super::trust::Trust;
 
 /// How many redirects are followed.
@@ -62,20 +62,23 @@ impl Session<'_, '_> {
         self.endpoint.challenged(&challenge);
         self.endpoint.greeted();
         drop(first_of_all);
-        self.forget();
+        self.forget(&first);
         if streamed && self.call.patience == Patience::Caller {
             return Ok(answer);
         }
         drain(answer);
         let second = self.prove(Some(&challenge))?;
         if second.header.is_none() {
-            return Err(self.refused(&second, None));
+            return Err(self.refused(&second, Refusal::Login));
         }
         let answer = self.begin(&second)?;
         if answer.status == 401 && self.endpoint.is_own(&answer.url) {
-            self.forget();
-            let headers = answer.headers.all("www-authenticate");
-            return Err(self.refused(&second, Challenge::choose(headers).as_ref()));
+            self.forget(&second);
+            let refusal = match challenge {
+                Challenge::Basic => Refusal::Login,
+                Challenge::Bearer(_) => Refusal::Scope,
+            };
+            return Err(self.refused(&second, refusal));
         }
         self.allowed(answer, &second)
     }
@@ -85,8 +88,8 @@ impl Session<'_, '_> {
         if answer.status == 403 && self.endpoint.is_own(&answer.url) {
             let challenge = Challenge::choose(answer.headers.all("www-authenticate"));
             if is_insufficient(challenge.as_ref()) {
-                self.forget();
-                return Err(self.refused(proof, challenge.as_ref()));
+                self.forget(proof);
+                return Err(self.refused(proof, Refusal::Scope));
             }
         }
         Ok(answer)

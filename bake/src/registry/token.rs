@@ -77,12 +77,24 @@ impl Tokens {
 
     /// Forgets the tokens of a registry that are for all of some scopes.
     pub(super) fn forget(&self, registry: &str, scopes: &[String]) {
-        let slots = self.slots.lock().unwrap_or_else(PoisonError::into_inner);
-        let matching = slots.iter().filter(|(key, _)| {
+        self.forget_if(|key, _| {
             key.registry == registry && scopes.iter().all(|scope| key.scopes.contains(scope))
         });
-        for (_, slot) in matching {
-            *slot.lock().unwrap_or_else(PoisonError::into_inner) = None;
+    }
+
+    /// Forgets a token that a registry refused, and none that another thread got meanwhile.
+    pub(super) fn refused(&self, registry: &str, secret: &Secret) {
+        self.forget_if(|key, token| key.registry == registry && token.secret == *secret);
+    }
+
+    fn forget_if(&self, matches: impl Fn(&TokenKey, &Token) -> bool) {
+        let slots = self.slots.lock().unwrap_or_else(PoisonError::into_inner);
+        for (key, slot) in slots.iter() {
+            // One that is locked is just being replaced.
+            let Ok(mut token) = slot.try_lock() else { continue };
+            if token.as_ref().is_some_and(|token| matches(key, token)) {
+                *token = None;
+            }
         }
     }
 }
@@ -261,6 +273,10 @@ mod tests {
         tokens.forget("r", &["repository:a:pull".into()]);
         assert_eq!(get(82, &key(&["repository:b:pull"])), "3");
         assert_eq!(get(82, &pull), "4");
+        tokens.refused("r", &Secret::new("2".into()));
+        assert_eq!(get(82, &pull), "4");
+        tokens.refused("r", &Secret::new("4".into()));
+        assert_eq!(get(82, &pull), "5");
     }
 
     #[test]
