@@ -8,6 +8,7 @@ use base64::engine::general_purpose::STANDARD;
 
 use crate::http::{Head, Reply, parameters};
 use crate::kind::{Kind, Target};
+use crate::trace::Hosts;
 
 /// How clients say who they are.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -41,7 +42,8 @@ pub struct TokenService {
     pub identities: BTreeSet<String>,
     /// What those without credentials may do.
     pub anonymous: Right,
-    /// The realm of challenges, if it is not the registry's own.
+    /// The realm of challenges, if it is not the registry's own; `{other}` in it is the URL of the
+    /// other host, which gives the same tokens.
     pub realm: Option<String>,
     /// Challenges that stand before that of the service, each in a header of its own.
     pub challenges: Vec<String>,
@@ -161,7 +163,7 @@ pub(crate) fn refuse(
     tokens: &Tokens,
     head: &Head,
     target: &Target,
-    realm: &str,
+    hosts: &Hosts,
 ) -> Option<Reply> {
     let kind = target.kind(&head.method, &head.query);
     let needed = needed(kind);
@@ -176,7 +178,9 @@ pub(crate) fn refuse(
             for challenge in &service.challenges {
                 reply.headers.add("WWW-Authenticate", challenge.clone());
             }
-            let realm = service.realm.as_deref().unwrap_or(realm);
+            let own = format!("{}/token", hosts.registry);
+            let realm = service.realm.as_ref().map(|realm| realm.replace("{other}", &hosts.other));
+            let realm = realm.unwrap_or(own);
             let mut challenge = format!("Bearer realm=\"{realm}\",service=\"test\"");
             if let Some(repository) = target.repository() {
                 let actions = if needed == Right::Push { "pull,push" } else { "pull" };

@@ -10,10 +10,10 @@ use bake_formats::digest::Digest;
 use crate::auth::{self, Auth, Right, Tokens};
 use crate::http::{Connection, Head, Manner, Reply};
 use crate::kind::{Kind, Target};
-use crate::registry::{self, Hosts, Outcome, Request};
+use crate::registry::{self, Outcome, Request};
 use crate::rule::{Action, Answer, RetryAfter, Rule};
 use crate::state::State;
-use crate::trace::{Exchange, Host};
+use crate::trace::{Exchange, Host, Hosts};
 
 /// What a body is thrown away by.
 const DISCARD: u64 = 1 << 20;
@@ -117,7 +117,7 @@ impl Turn<'_> {
             return self.refuse(connection, &reply, &actions);
         }
         let mut body = Vec::new();
-        if let Err(error) = self.whole_body(connection, &mut body) {
+        if let Err(error) = whole_body(connection, &mut body) {
             self.lost(&body);
             return Err(error);
         }
@@ -127,13 +127,6 @@ impl Turn<'_> {
         let (received, discarded) = if kept { (received, 0) } else { (0, received) };
         let account = Account { received, discarded, upload, stored };
         self.send(connection, &reply, &actions, account, Next::Request)
-    }
-
-    fn whole_body(&self, connection: &mut Connection, body: &mut Vec<u8>) -> io::Result<()> {
-        if connection.body(MAX_BODY, body)? {
-            return Ok(());
-        }
-        Err(io::Error::new(io::ErrorKind::InvalidData, "the body is longer than 4 GiB"))
     }
 
     fn outcome(&self, body: Vec<u8>, actions: &[Action]) -> Outcome {
@@ -181,9 +174,8 @@ impl Turn<'_> {
         if told.is_some() || self.host == Host::Other {
             return told;
         }
-        let realm = format!("{}/token", self.shared.hosts.registry);
         let tokens = lock(&self.shared.tokens);
-        auth::refuse(&self.shared.auth, &tokens, self.head, &self.target, &realm)
+        auth::refuse(&self.shared.auth, &tokens, self.head, &self.target, &self.shared.hosts)
     }
 
     /// Answers without having use for the body, which is thrown away unless the client waits with it.
@@ -287,6 +279,14 @@ impl Turn<'_> {
     }
 }
 
+/// Reads all of a body.
+fn whole_body(connection: &mut Connection, body: &mut Vec<u8>) -> io::Result<()> {
+    if connection.body(MAX_BODY, body)? {
+        return Ok(());
+    }
+    Err(io::Error::new(io::ErrorKind::InvalidData, "the body is longer than 4 GiB"))
+}
+
 /// Whether bytes that came before a cut count.
 #[derive(Debug, Clone, Copy)]
 enum Kept {
@@ -336,6 +336,9 @@ fn change(reply: &mut Reply, manner: &mut Manner, action: &Action) {
     let length = reply.part.len() as u64;
     match action {
         Action::Status(status) if reply.status < 300 => reply.status = *status,
+        Action::InsteadOf(status, answer) if reply.status == *status => {
+            *reply = self::reply(answer);
+        }
         Action::Header(name, value) => reply.headers.set(name, value.clone()),
         Action::NoHeader(name) => reply.headers.remove(name),
         Action::WrongDigest if reply.status < 300 => {

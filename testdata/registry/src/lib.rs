@@ -12,17 +12,23 @@
 mod auth;
 mod conversation;
 mod http;
+mod image;
 mod kind;
+mod profile;
 mod registry;
 mod rule;
+mod scenario;
 mod server;
 mod state;
 mod trace;
 
 pub use auth::{Auth, Right, Scopes, TokenService};
 pub use http::Headers;
+pub use image::Image;
 pub use kind::Kind;
+pub use profile::Profile;
 pub use rule::{Action, Answer, Match, Place, RetryAfter, Rule, Times};
+pub use scenario::{Before, Direction, Expected, Scenario, Stage, Verdict, scenarios};
 pub use server::{Builder, TestRegistry};
 pub use state::{Manifest, Repository, State, Upload};
 pub use trace::{Exchange, Host, Property, Trace, Violation};

@@ -126,12 +126,16 @@ pub enum Action {
     IgnoreMount,
     /// Mounts without `from`, from whichever repository has the blob.
     MountAnonymously,
+    /// Refuses mounts without `from`, 400.
+    MountNeedsFrom,
     /// Takes a whole blob in a `POST` for the start of an upload.
     IgnoreWhole,
     /// Refuses `PATCH` with `Content-Range`, 416.
     RefuseChunks,
     /// Refuses the body of a `PATCH` above so many bytes, 416.
     PatchLimit(u64),
+    /// Refuses the body of a `PATCH` with `Content-Range` above so many bytes, 416.
+    ChunkLimit(u64),
     /// Refuses any body above so many bytes, 413, without reading it.
     BodyLimit(u64),
     /// Wants chunks of at least so many bytes (`OCI-Chunk-Min-Length`), and refuses smaller ones
@@ -163,6 +167,8 @@ pub enum Action {
     SchemaOne,
 
     // What becomes of the answer.
+    /// Another answer in place of one with a status.
+    InsteadOf(u16, Answer),
     /// Where `Location` leads to.
     Location(Place),
     /// Another status, if the registry answered well.

@@ -16,10 +16,9 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use crate::auth::{Auth, Tokens};
 use crate::conversation::{Shared, hold, lock};
 use crate::http::{Connection, Duplex};
-use crate::registry::Hosts;
 use crate::rule::{Action, Match, Rule};
 use crate::state::{Manifest, State};
-use crate::trace::{Host, Trace};
+use crate::trace::{Host, Hosts, Trace};
 
 /// How long a connection may be idle.
 const IDLE: Duration = Duration::from_secs(120);

@@ -17,6 +17,13 @@ pub enum Host {
     Other,
 }
 
+/// The two hosts, as the beginnings of URLs.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Hosts {
+    pub(crate) registry: String,
+    pub(crate) other: String,
+}
+
 /// One request and what became of it.
 #[derive(Debug, Clone)]
 pub struct Exchange {

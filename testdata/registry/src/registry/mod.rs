@@ -11,14 +11,7 @@ use crate::http::{Head, Reply};
 use crate::kind::{Kind, Target};
 use crate::rule::Action;
 use crate::state::State;
-use crate::trace::Host;
-
-/// The two hosts, as the beginnings of URLs.
-#[derive(Debug, Clone, Default)]
-pub(crate) struct Hosts {
-    pub(crate) registry: String,
-    pub(crate) other: String,
-}
+use crate::trace::{Host, Hosts};
 
 /// A request that is allowed, with its body.
 pub(crate) struct Request<'a> {

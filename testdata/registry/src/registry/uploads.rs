@@ -11,18 +11,24 @@ use crate::rule::{Action, Place};
 use crate::state::{State, Upload};
 
 /// Answers `POST`.
-pub(super) fn start(state: &mut State, request: Request<'_>, name: &str) -> Outcome {
+pub(super) fn start(state: &mut State, mut request: Request<'_>, name: &str) -> Outcome {
+    let body = std::mem::take(&mut request.body);
     if !is_name(name) {
         return Reply::error(400, "NAME_INVALID", "the name of the repository is none").into();
     }
     match request.kind {
+        Kind::Mount
+            if request.has(&Action::MountNeedsFrom) && request.head.parameter("from").is_none() =>
+        {
+            return Reply::error(400, "UNSUPPORTED", "a mount is to say from where").into();
+        }
         Kind::Mount if !request.has(&Action::IgnoreMount) => {
             if let Some(reply) = mount(state, &request, name) {
                 return reply.into();
             }
         }
         Kind::UploadWhole if !request.has(&Action::IgnoreWhole) => {
-            return commit(state, &request, name, request.body.clone()).into_outcome();
+            return commit(state, &request, name, body).into_outcome();
         }
         _ => {}
     }
