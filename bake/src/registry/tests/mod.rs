@@ -7,6 +7,7 @@ mod mirrors;
 mod persistence;
 mod redirects;
 mod scripted;
+mod scenarios;
 mod server;
 mod traces;
 

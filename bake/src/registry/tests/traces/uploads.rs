@@ -669,6 +669,26 @@ fn a_source_that_fails_is_told_from_a_connection_that_breaks() {
 }
 
 #[test]
+fn what_is_copied_keeps_the_advice_of_its_source() {
+    let blob = Blob::of(BYTES);
+    let refused = vec![("GET acme/app/blobs/D", status(429))];
+    let there = Script::new(&[("D", blob.digest)], refused);
+    let source = there.source();
+    let rows = vec![
+        (POST, session()),
+        ("PUT https://r.test/up/1?s=a&digest=D +10", status(201)),
+        ("DELETE https://r.test/up/1?s=a", status(204)),
+    ];
+    let here = Script::new(&[("D", blob.digest)], rows);
+    let error = here.repository().upload(blob, &source.remote(blob), None, &Unwatched).unwrap_err();
+    let reason = "cannot read blob D of r.test/acme/app: the registry answers 429: no explanation";
+    assert_eq!(error.fault, Fault::Local(reason.replace('D', &blob.digest.to_string())));
+    assert!(error.hint.unwrap().contains("rate limit"));
+    here.finish();
+    there.finish();
+}
+
+#[test]
 fn a_session_of_a_declined_mount_goes_on() {
     let store = MemoryStore::new();
     let blob = store.put(BYTES).unwrap();
