@@ -19,6 +19,12 @@ pub struct RegistryError {
 }
 
 impl RegistryError {
+    /// Returns the error that a reader of a blob failed with, if it is one of a registry: its
+    /// [`Fault`] and its hint would be lost otherwise.
+    pub fn within(error: &std::io::Error) -> Option<&Self> {
+        error.get_ref()?.downcast_ref()
+    }
+
     /// Makes the error of a call, with what the wire knows: whoever made the call knows better what
     /// it was for, and may say so in `action` and `subject`.
     pub(super) fn of_call(call: &Call<'_>, fault: Fault, hint: Option<String>) -> Self {

@@ -153,14 +153,13 @@ fn an_answer_that_comes_while_sending_is_read_through_tls() {
 fn nothing_leads_from_tls_to_what_is_without() {
     let plain = Server::new(|_| super::server::reply(200, &[], ""));
     let location = plain.url("/blob");
-    let server = server("server", &Clients::Any, move |seen, _| match seen.target.as_str() {
-        "/v2/a/blobs/x" => {
-            format!("HTTP/1.1 307 No\r\nLocation: {location}\r\nContent-Length: 0\r\n\r\n")
-        }
-        _ => {
-            let challenge = format!("Bearer realm=\"{location}\"");
-            format!("HTTP/1.1 401 No\r\nWWW-Authenticate: {challenge}\r\nContent-Length: 0\r\n\r\n")
-        }
+    let server = server("server", &Clients::Any, move |seen, _| {
+        let (status, header) = if seen.target == "/v2/a/blobs/x" {
+            (307, format!("Location: {location}"))
+        } else {
+            (401, format!("WWW-Authenticate: Bearer realm=\"{location}\""))
+        };
+        format!("HTTP/1.1 {status} No\r\n{header}\r\nContent-Length: 0\r\n\r\n")
     });
     let name = server.name();
     let client = with_settings(&server, |settings| settings.ca = Some(file("ca.pem")));
@@ -173,4 +172,45 @@ fn nothing_leads_from_tls_to_what_is_without() {
     let error = client.call(call).unwrap_err();
     assert!(error.to_string().contains("which is without"), "{error}");
     assert_eq!(plain.lines().len(), 0);
+}
+
+/// A proxy that connects whoever asks to one server.
+fn proxy(target: std::net::SocketAddr) -> Server {
+    Server::raw(move |stream, log| {
+        let mut reader = BufReader::new(stream.try_clone().unwrap());
+        log.lock().unwrap().push(head(&mut reader).unwrap());
+        let mut there = TcpStream::connect(target).unwrap();
+        let (mut back, mut here) = (there.try_clone().unwrap(), stream);
+        here.write_all(b"HTTP/1.1 200 Connected\r\n\r\n").unwrap();
+        std::thread::spawn(move || std::io::copy(&mut back, &mut here));
+        std::io::copy(&mut reader, &mut there).ok();
+    })
+}
+
+#[test]
+fn a_proxy_leads_out_and_not_to_this_machine() {
+    let server = server("other", &Clients::Any, ok);
+    let proxy = proxy(server.address);
+    let client = |address: &str| {
+        let (client, _) = client_with("", |options| {
+            options.proxy = Some(ureq::Proxy::new(address).unwrap());
+            options.retries.attempts = 1;
+            let other = options.settings.of_mut("other.example").unwrap();
+            other.ca = Some(file("ca.pem"));
+        });
+        client
+    };
+    // Only the proxy knows what that name means.
+    let answer = client(&proxy.url("/")).call(get("other.example", "a/tags/list", &pull("a")));
+    assert_eq!(text(answer.unwrap()), "ok");
+    assert_eq!(proxy.lines(), ["CONNECT other.example:443"]);
+    let local = Server::new(|_| super::server::reply(200, &[], ""));
+    let answer = client(&proxy.url("/")).call(get(&local.name(), "a/tags/list", &pull("a")));
+    assert_eq!(answer.unwrap().status, 200);
+    assert_eq!(proxy.lines().len(), 1);
+    let refusing = Server::new(|_| super::server::reply(403, &[], ""));
+    let answer = client(&refusing.url("/")).call(get("other.example", "a/tags/list", &pull("a")));
+    let error = answer.unwrap_err();
+    assert!(error.to_string().contains("the proxy refuses to connect"), "{error}");
+    assert!(error.hint.unwrap().contains("HTTPS_PROXY"));
 }

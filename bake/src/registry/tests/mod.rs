@@ -6,7 +6,9 @@ mod exchange;
 mod mirrors;
 mod persistence;
 mod redirects;
+mod scenarios;
 mod server;
+mod traces;
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;

@@ -101,6 +101,8 @@ impl Server {
                 std::thread::spawn(move || {
                     let mut stream = stream.unwrap();
                     stream.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+                    // What is held back when the connection ends is lost.
+                    stream.set_nodelay(true).unwrap();
                     let mut first = [0];
                     match (stream.peek(&mut first), to_tls) {
                         // A handshake of TLS, which this server does not speak.

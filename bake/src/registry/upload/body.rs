@@ -7,7 +7,17 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use bake_formats::blob::{Blob, BlobSource};
 
+use crate::registry::error::RegistryError;
 use crate::registry::progress::Progress;
+
+/// Why a source failed.
+#[derive(Debug, Clone)]
+pub(super) struct Broken {
+    /// What happened, in words.
+    pub(super) reason: String,
+    /// What to do about it, if the source is another registry.
+    pub(super) hint: Option<String>,
+}
 
 /// A stretch of a blob, to be sent in one request.
 pub(super) struct Stretch<'s> {
@@ -18,7 +28,7 @@ pub(super) struct Stretch<'s> {
     /// How many bytes the wire took since it last began.
     taken: AtomicU64,
     /// Why the source failed, which the wire cannot tell from a broken connection.
-    fault: Mutex<Option<String>>,
+    fault: Mutex<Option<Broken>>,
 }
 
 impl<'s> Stretch<'s> {
@@ -41,7 +51,7 @@ impl<'s> Stretch<'s> {
     }
 
     /// Returns why the source failed, if it did.
-    pub(super) fn fault(&self) -> Option<String> {
+    pub(super) fn fault(&self) -> Option<Broken> {
         self.fault.lock().unwrap_or_else(std::sync::PoisonError::into_inner).clone()
     }
 
@@ -58,7 +68,10 @@ impl<'s> Stretch<'s> {
 
     fn failed(&self, error: io::Error) -> io::Error {
         let mut fault = self.fault.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        fault.get_or_insert_with(|| error.to_string());
+        fault.get_or_insert_with(|| Broken {
+            reason: error.to_string(),
+            hint: RegistryError::within(&error).and_then(|error| error.hint.clone()),
+        });
         error
     }
 }

@@ -27,7 +27,7 @@ use super::progress::Progress;
 use super::repository::Repository;
 use super::stated;
 
-use body::Stretch;
+use body::{Broken, Stretch};
 use form::Form;
 use recover::Trouble;
 pub use session::UploadSession;
@@ -235,8 +235,8 @@ impl<'u> Upload<'u> {
         let answer = self.repository.call(&self.action, method, target, headers, body, patience);
         self.sent = self.sent.max(self.held + stretch.taken());
         self.tries.shown = self.held + stretch.taken();
-        if let Some(reason) = stretch.fault() {
-            return Err(self.action.fault(Fault::Local(reason)));
+        if let Some(Broken { reason, hint }) = stretch.fault() {
+            return Err(RegistryError { hint, ..self.action.fault(Fault::Local(reason)) });
         }
         match answer {
             Ok(answer) => Ok(Ok(answer)),

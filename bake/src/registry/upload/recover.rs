@@ -35,8 +35,10 @@ pub(super) struct Trouble {
 enum Kind {
     /// The connection broke.
     Lost,
-    /// The registry wants to be asked later.
+    /// The registry is in trouble, and may have done what was asked or not.
     Busy,
+    /// The registry wants to be asked later, and did nothing.
+    Limited,
     /// The token ended.
     Unauthorized,
     /// The body was too long.
@@ -90,6 +92,7 @@ impl Kind {
     fn of(refusal: &Refusal) -> Self {
         let has = |code: &str| refusal.has(code);
         match refusal.status {
+            429 => Self::Limited,
             status if is_passing(status) => Self::Busy,
             401 => Self::Unauthorized,
             413 => Self::TooLong,
@@ -112,7 +115,7 @@ impl Upload<'_> {
             return Err(trouble.error);
         }
         match trouble.kind {
-            Kind::Lost | Kind::Busy => self.try_later(trouble),
+            Kind::Lost | Kind::Busy | Kind::Limited => self.try_later(trouble),
             Kind::Unauthorized => {
                 self.renew(trouble.error)?;
                 Ok(false)
@@ -154,7 +157,7 @@ impl Upload<'_> {
         if !self.repository.pause(self.tries.attempt, retry_after) {
             return Err(error);
         }
-        if self.is_there()? {
+        if kind != Kind::Limited && self.is_there()? {
             return Ok(true);
         }
         if kind == Kind::Lost

@@ -115,7 +115,7 @@ fn an_error_can_be_told_by_its_kind() {
     let script = Script::new(&[("D", Digest::of(BYTES))], vec![(GET, denied())]);
     let repository = script.source();
     let error = repository.blob(Blob::of(BYTES)).read(&mut [0; 4]).unwrap_err();
-    let error = error.get_ref().unwrap().downcast_ref::<RegistryError>().unwrap();
+    let error = RegistryError::within(&error).unwrap();
     assert!(matches!(error.fault, Fault::Credentials(_)));
 }
 

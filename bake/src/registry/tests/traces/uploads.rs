@@ -446,7 +446,7 @@ fn a_body_that_is_too_long_is_cut() {
         (store, blob)
     };
     let (store, blob) = blob_of(300_000);
-    let second = store.put(&[8; 80_000]).unwrap();
+    let second = store.put(&vec![8; 80_000]).unwrap();
     let names = [("D", blob.digest), ("E", second.digest)];
     let script = Script::new(
         &names,
@@ -666,6 +666,26 @@ fn a_source_that_fails_is_told_from_a_connection_that_breaks() {
     let broken = Faulty { bytes: b"", error: Some("the disk is gone") };
     let (_, result) = upload_from(&broken, blob, Lengths::default(), rows());
     assert!(result.is_err_and(|error| error.ends_with("the disk is gone")));
+}
+
+#[test]
+fn what_is_copied_keeps_the_advice_of_its_source() {
+    let blob = Blob::of(BYTES);
+    let refused = vec![("GET acme/app/blobs/D", status(429))];
+    let there = Script::new(&[("D", blob.digest)], refused);
+    let source = there.source();
+    let rows = vec![
+        (POST, session()),
+        ("PUT https://r.test/up/1?s=a&digest=D +10", status(201)),
+        ("DELETE https://r.test/up/1?s=a", status(204)),
+    ];
+    let here = Script::new(&[("D", blob.digest)], rows);
+    let error = here.repository().upload(blob, &source.remote(blob), None, &Unwatched).unwrap_err();
+    let reason = "cannot read blob D of r.test/acme/app: the registry answers 429: no explanation";
+    assert_eq!(error.fault, Fault::Local(reason.replace('D', &blob.digest.to_string())));
+    assert!(error.hint.unwrap().contains("rate limit"));
+    here.finish();
+    there.finish();
 }
 
 #[test]
