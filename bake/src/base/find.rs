@@ -224,7 +224,7 @@ fn descriptor(locked: &LockedManifest) -> Descriptor {
 }
 
 /// Returns a platform in the words of image configurations.
-pub(super) fn in_oci(platform: Platform) -> oci::Platform {
+pub fn in_oci(platform: Platform) -> oci::Platform {
     oci::Platform {
         os: platform.os().to_owned(),
         architecture: platform.architecture().to_owned(),
