@@ -1,6 +1,7 @@
 //! Where one registry, or one mirror, is reached, and what is known of it so far.
 
-use std::sync::{Mutex, OnceLock, PoisonError};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 
 use url::Url;
 
@@ -32,6 +33,9 @@ pub(super) struct Endpoint {
     pub(super) allow_realm: Vec<String>,
     pub(super) limit: Limit,
     challenge: Mutex<Option<Challenge>>,
+    /// Held by the first call until it has an answer.
+    greeting: Mutex<()>,
+    greeted: AtomicBool,
     reach: OnceLock<Reach>,
 }
 
@@ -80,6 +84,8 @@ impl Endpoint {
             allow_realm: settings.allow_realm,
             limit: Limit::new(parallel.or(settings.parallel).unwrap_or(PARALLEL)),
             challenge: Mutex::default(),
+            greeting: Mutex::default(),
+            greeted: AtomicBool::new(false),
             reach: OnceLock::new(),
         })
     }
@@ -143,6 +149,21 @@ impl Endpoint {
     /// Notes what it asks for.
     pub(super) fn challenged(&self, challenge: &Challenge) {
         *self.challenge.lock().unwrap_or_else(PoisonError::into_inner) = Some(challenge.clone());
+    }
+
+    /// Waits while another call is the first, so that one alone finds out what is asked for first;
+    /// `None` once that is known. Whoever holds the guard must not wait for other calls.
+    pub(super) fn greet(&self) -> Option<MutexGuard<'_, ()>> {
+        if self.greeted.load(Ordering::Acquire) {
+            return None;
+        }
+        let guard = self.greeting.lock().unwrap_or_else(PoisonError::into_inner);
+        (!self.greeted.load(Ordering::Acquire)).then_some(guard)
+    }
+
+    /// Notes that a call was answered.
+    pub(super) fn greeted(&self) {
+        self.greeted.store(true, Ordering::Release);
     }
 
     /// Returns where it is, which decides where it may send us.

@@ -22,6 +22,17 @@ pub(super) struct Proof {
     user: Option<String>,
 }
 
+/// What a registry refuses.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Refusal {
+    /// Name and password.
+    Login,
+    /// What is asked for, of whoever logged in.
+    Scope,
+    /// One of both, and it does not say which.
+    Either,
+}
+
 impl Session<'_, '_> {
     /// Returns what proves who we are: for the challenge, or else for what was asked last.
     pub(super) fn prove(&self, challenge: Option<&Challenge>) -> Result<Proof, Failed> {
@@ -66,8 +77,11 @@ impl Session<'_, '_> {
     }
 
     /// Forgets the token that was refused.
-    pub(super) fn forget(&self) {
-        self.client.tokens().forget(&self.endpoint.name, &self.scopes());
+    pub(super) fn forget(&self, proof: &Proof) {
+        let header = proof.header.as_ref().map_or("", |header| header.reveal());
+        if let Some(token) = header.strip_prefix("Bearer ") {
+            self.client.tokens().refused(&self.endpoint.name, &Secret::new(token.to_owned()));
+        }
     }
 
     /// Returns a token, from those that are kept or from the token service.
@@ -206,9 +220,10 @@ impl Session<'_, '_> {
         match answer.status {
             200..=299 => token::Granted::read(answer.body)
                 .map_err(|reason| self.fault(Fault::Protocol(reason), None)),
-            400 | 401 | 403 => {
+            status @ (400 | 401 | 403) => {
                 let user = credential.map(|credential| credential.user().to_owned());
-                Err(self.refused(&Proof { header: None, user }, None))
+                let refusal = if status == 401 { Refusal::Login } else { Refusal::Either };
+                Err(self.refused(&Proof { header: None, user }, refusal))
             }
             status if super::retry::is_passing(status) => {
                 let reason = format!("its token service {host} answers {status}");
@@ -229,37 +244,46 @@ impl Session<'_, '_> {
     }
 
     /// Says that a login is missing, wrong, or allows less than is asked for.
-    pub(super) fn refused(&self, proof: &Proof, challenge: Option<&Challenge>) -> Failed {
+    pub(super) fn refused(&self, proof: &Proof, refusal: Refusal) -> Failed {
         let name = &self.endpoint.name;
+        let scopes = self.endpoint.scopes(self.call.scopes);
+        let pushing = scopes.iter().find(|scope| scope.push);
+        let repository = pushing.or(scopes.first()).map(|scope| scope.repository.as_str());
+        let verb = if pushing.is_some() { "push to" } else { "pull from" };
         let login = format!(
             "log in with `docker login {name}`, `podman login {name}` or `skopeo login {name}`, \
             or name the file with --authfile"
         );
-        let scopes = self.endpoint.scopes(self.call.scopes);
-        let repository = scopes.first().map(|scope| scope.repository.as_str());
-        let pushing = scopes.iter().find(|scope| scope.push);
-        let (reason, hint) = match (&proof.user, repository) {
-            (None, _) => {
-                let known = aliases(name).join("`, `");
-                let known = if known.is_empty() { known } else { format!("` or `{known}") };
-                (format!("it wants a login, and there is none for `{name}{known}`"), login)
+        let (reason, hint) = match (&proof.user, repository, refusal) {
+            (None, Some(repository), _) if pushing.is_none() => {
+                let hint = format!(
+                    "is `{repository}` right? Registries say so of what is not there, too; if it \
+                    is, {login}"
+                );
+                (self.no_login(), hint)
             }
-            (Some(user), Some(repository)) => {
-                let verb = if pushing.is_some() { "push to" } else { "pull from" };
-                let repository = pushing.map_or(repository, |scope| &scope.repository);
-                let reason = format!("logged in as {user}, who may not {verb} `{repository}`");
-                if is_insufficient(challenge) {
-                    let hint = "ask the owner of the repository for the right, or log in as \
-                        somebody else"
-                        .to_owned();
-                    (reason, hint)
-                } else {
-                    (format!("{reason}, or the login is wrong or has expired"), login)
-                }
+            (None, ..) => (self.no_login(), login),
+            (Some(user), Some(repository), Refusal::Scope) => {
+                let hint = "ask the owner of the repository for the right, or log in as somebody \
+                    else";
+                (format!("logged in as {user}, who may not {verb} `{repository}`"), hint.into())
             }
-            (Some(user), None) => (format!("it refuses the login of {user}"), login),
+            (Some(user), Some(repository), Refusal::Either) => {
+                let reason = format!(
+                    "logged in as {user}, who may not {verb} `{repository}`, or the login is \
+                    wrong or has expired"
+                );
+                (reason, login)
+            }
+            (Some(user), ..) => (format!("it refuses the login of {user}"), login),
         };
         self.fault(Fault::Credentials(reason), Some(hint))
+    }
+
+    fn no_login(&self) -> String {
+        let names = [self.endpoint.name.as_str()];
+        let names: Vec<_> = names.iter().chain(aliases(&self.endpoint.name)).copied().collect();
+        format!("it wants a login, and there is none for `{}`", names.join("` or `"))
     }
 }
 

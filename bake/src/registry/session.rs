@@ -13,7 +13,7 @@ use super::client::Client;
 use super::endpoint::Endpoint;
 use super::error::{Fault, RegistryError};
 use super::http::{self, Exchange};
-use super::login::{Proof, is_insufficient};
+use super::login::{Proof, Refusal, is_insufficient};
 use super::trust::Trust;
 
 /// How many redirects are followed.
@@ -46,9 +46,13 @@ pub(super) struct Session<'a, 'c> {
 impl Session<'_, '_> {
     /// Makes the attempt.
     pub(super) fn run(&self) -> Result<Answer, Failed> {
+        let streamed = matches!(self.call.body, Body::Stream { len, .. } if len > 0);
+        // To open a stream may take a call of its own.
+        let first_of_all = if streamed { None } else { self.endpoint.greet() };
         let first = self.prove(None)?;
         let answer = self.begin(&first)?;
         if answer.status != 401 || !self.endpoint.is_own(&answer.url) {
+            self.endpoint.greeted();
             return self.allowed(answer, &first);
         }
         let headers = answer.headers.all("www-authenticate");
@@ -56,21 +60,25 @@ impl Session<'_, '_> {
             return Err(self.unnegotiable());
         };
         self.endpoint.challenged(&challenge);
-        self.forget();
-        let streamed = matches!(self.call.body, Body::Stream { len, .. } if len > 0);
+        self.endpoint.greeted();
+        drop(first_of_all);
+        self.forget(&first);
         if streamed && self.call.patience == Patience::Caller {
             return Ok(answer);
         }
         drain(answer);
         let second = self.prove(Some(&challenge))?;
         if second.header.is_none() {
-            return Err(self.refused(&second, None));
+            return Err(self.refused(&second, Refusal::Login));
         }
         let answer = self.begin(&second)?;
         if answer.status == 401 && self.endpoint.is_own(&answer.url) {
-            self.forget();
-            let headers = answer.headers.all("www-authenticate");
-            return Err(self.refused(&second, Challenge::choose(headers).as_ref()));
+            self.forget(&second);
+            let refusal = match challenge {
+                Challenge::Basic => Refusal::Login,
+                Challenge::Bearer(_) => Refusal::Scope,
+            };
+            return Err(self.refused(&second, refusal));
         }
         self.allowed(answer, &second)
     }
@@ -80,8 +88,8 @@ impl Session<'_, '_> {
         if answer.status == 403 && self.endpoint.is_own(&answer.url) {
             let challenge = Challenge::choose(answer.headers.all("www-authenticate"));
             if is_insufficient(challenge.as_ref()) {
-                self.forget();
-                return Err(self.refused(proof, challenge.as_ref()));
+                self.forget(proof);
+                return Err(self.refused(proof, Refusal::Scope));
             }
         }
         Ok(answer)

@@ -48,19 +48,20 @@ pub struct RegistrySettings {
 
 /// Why settings cannot be used.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{}: {reason}", place(file, *line))]
+#[error("{}{reason}", place(file, *line))]
 #[must_use]
 pub struct SettingsError {
     /// The file.
     pub file: PathBuf,
-    /// The line, from 1.
+    /// The line, from 1; `None` if the file cannot be read.
     pub line: Option<usize>,
     /// What is wrong.
     pub reason: String,
 }
 
+/// Returns what stands before the reason. That of a file that cannot be read names it itself.
 fn place(file: &Path, line: Option<usize>) -> String {
-    line.map_or_else(|| file.display().to_string(), |line| format!("{}:{line}", file.display()))
+    line.map_or_else(String::new, |line| format!("{}:{line}: ", file.display()))
 }
 
 /// The most requests at once that can be asked for.
@@ -85,18 +86,18 @@ impl Settings {
 
     /// Parses the text of the file at `path`, whose folder relative paths start from.
     pub fn parse(text: &str, path: &Path) -> Result<Self, SettingsError> {
-        let fail = |at: Option<usize>, reason: String| {
-            let line = at.map(|at| text.bytes().take(at).filter(|byte| *byte == b'\n').count() + 1);
-            SettingsError { file: path.into(), line, reason }
+        let fail = |at: usize, reason: String| {
+            let line = text.bytes().take(at).filter(|byte| *byte == b'\n').count() + 1;
+            SettingsError { file: path.into(), line: Some(line), reason }
         };
         let file: File = toml::from_str(text).map_err(|error| {
-            fail(error.span().map(|span| span.start), error.message().to_owned())
+            fail(error.span().map_or(0, |span| span.start), error.message().to_owned())
         })?;
         let mut registries = BTreeMap::new();
         for (name, mut settings) in file.registry {
             let at = name.span().start;
             let name = name.into_inner();
-            settings.check(&name).map_err(|reason| fail(Some(at), reason))?;
+            settings.check(&name).map_err(|reason| fail(at, reason))?;
             settings.anchor(path.parent().unwrap_or(Path::new("")));
             registries.insert(name, settings);
         }

@@ -77,12 +77,24 @@ impl Tokens {
 
     /// Forgets the tokens of a registry that are for all of some scopes.
     pub(super) fn forget(&self, registry: &str, scopes: &[String]) {
-        let slots = self.slots.lock().unwrap_or_else(PoisonError::into_inner);
-        let matching = slots.iter().filter(|(key, _)| {
+        self.forget_if(|key, _| {
             key.registry == registry && scopes.iter().all(|scope| key.scopes.contains(scope))
         });
-        for (_, slot) in matching {
-            *slot.lock().unwrap_or_else(PoisonError::into_inner) = None;
+    }
+
+    /// Forgets a token that a registry refused, and none that another thread got meanwhile.
+    pub(super) fn refused(&self, registry: &str, secret: &Secret) {
+        self.forget_if(|key, token| key.registry == registry && token.secret == *secret);
+    }
+
+    fn forget_if(&self, matches: impl Fn(&TokenKey, &Token) -> bool) {
+        let slots = self.slots.lock().unwrap_or_else(PoisonError::into_inner);
+        for (key, slot) in slots.iter() {
+            // One that is locked is just being replaced.
+            let Ok(mut token) = slot.try_lock() else { continue };
+            if token.as_ref().is_some_and(|token| matches(key, token)) {
+                *token = None;
+            }
         }
     }
 }
@@ -98,7 +110,8 @@ pub(super) struct Granted {
 struct Reply {
     token: Option<Secret>,
     access_token: Option<Secret>,
-    expires_in: Option<f64>,
+    /// A number, which some services write as a text.
+    expires_in: Option<serde_json::Value>,
 }
 
 impl Granted {
@@ -119,10 +132,13 @@ impl Granted {
         if !token.reveal().bytes().all(|byte| byte.is_ascii_graphic()) {
             return Err("the token service's token has characters that no token has".to_owned());
         }
-        let life = match reply.expires_in {
-            None => LIFE,
-            Some(seconds) => Duration::try_from_secs_f64(seconds).unwrap_or(LIFE).min(LONGEST),
+        let seconds = match reply.expires_in {
+            Some(serde_json::Value::Number(number)) => number.as_f64(),
+            Some(serde_json::Value::String(text)) => text.parse().ok(),
+            _ => None,
         };
+        let life = seconds.and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
+        let life = life.unwrap_or(LIFE).min(LONGEST);
         Ok(Self { secret: token, life })
     }
 }
@@ -209,6 +225,8 @@ mod tests {
         assert_eq!(read(r#"{"access_token":"a","expires_in":300}"#), Ok(("a".into(), 300)));
         assert_eq!(read(r#"{"token":"","access_token":"a"}"#), Ok(("a".into(), 60)));
         assert_eq!(read(r#"{"token":"t","access_token":"a","scope":"x"}"#), Ok(("t".into(), 60)));
+        assert_eq!(read(r#"{"token":"t","expires_in":"300"}"#), Ok(("t".into(), 300)));
+        assert_eq!(read(r#"{"token":"t","expires_in":null}"#), Ok(("t".into(), 60)));
         assert_eq!(read(r#"{"token":"t","expires_in":-5}"#), Ok(("t".into(), 60)));
         assert_eq!(read(r#"{"token":"t","expires_in":1e300}"#), Ok(("t".into(), 60)));
         assert_eq!(read(r#"{"token":"t","expires_in":1e9}"#), Ok(("t".into(), 86400)));
@@ -255,6 +273,10 @@ mod tests {
         tokens.forget("r", &["repository:a:pull".into()]);
         assert_eq!(get(82, &key(&["repository:b:pull"])), "3");
         assert_eq!(get(82, &pull), "4");
+        tokens.refused("r", &Secret::new("2".into()));
+        assert_eq!(get(82, &pull), "4");
+        tokens.refused("r", &Secret::new("4".into()));
+        assert_eq!(get(82, &pull), "5");
     }
 
     #[test]

@@ -61,7 +61,10 @@ impl AuthFile {
                     Err(error) if optional && error.kind() == io::ErrorKind::NotFound => {
                         return Ok(Self::default());
                     }
-                    Err(error) => return Err(CredentialError { place, reason: error.to_string() }),
+                    Err(error) => {
+                        let place = "cannot read logins".to_owned();
+                        return Err(CredentialError { place, reason: error.to_string() });
+                    }
                 }
             }
         };
@@ -113,7 +116,8 @@ fn read(path: &Path) -> io::Result<Zeroizing<String>> {
     let mut text = Zeroizing::new(String::new());
     fs_err::File::open(path)?.take(LIMIT + 1).read_to_string(&mut text)?;
     if text.len() as u64 > LIMIT {
-        return Err(io::Error::other(format!("more than {LIMIT} bytes")));
+        let reason = format!("`{}` has more than {LIMIT} bytes", path.display());
+        return Err(io::Error::other(reason));
     }
     Ok(text)
 }

@@ -72,21 +72,18 @@ fn each_set_of_scopes_has_its_token_and_pushing_comes_first() {
 }
 
 #[test]
-fn threads_share_one_token() {
-    let server = registry(|_, n| token(n), |_, token| token == "t1");
-    let (name, scopes) = (server.name(), pull("a"));
-    let (client, _) = client("");
-    client.call(get(&name, "a/tags/list", &scopes)).unwrap();
-    client.renew(&name, &scopes);
+fn threads_share_one_challenge_and_one_token() {
     let server = registry(|_, n| token(n), |_, token| token == "t1");
     let name = server.name();
-    client.call(get(&name, "b/tags/list", &pull("b"))).unwrap();
+    let (client, _) = client("");
     std::thread::scope(|scope| {
         for _ in 0..6 {
             scope.spawn(|| client.call(get(&name, "b/tags/list", &pull("b"))).unwrap());
         }
     });
-    assert_eq!(server.lines().iter().filter(|line| line.contains("/token")).count(), 1);
+    let lines = server.lines();
+    assert_eq!(lines.iter().filter(|line| line.contains("/token")).count(), 1);
+    assert_eq!(lines.len(), 8, "one challenge, one token, six answers: {lines:?}");
 }
 
 #[test]
@@ -147,14 +144,12 @@ fn name_and_password_do_where_there_are_no_tokens() {
     assert_eq!(server.lines().len(), 3);
     let (wrong, _) = client(&login(&name, "me", "hunter3"));
     let error = wrong.call(get(&name, "a/tags/list", &pull("a"))).unwrap_err();
-    assert!(
-        error.to_string().contains("logged in as me, who may not pull from `a`, or"),
-        "{error}"
-    );
+    assert!(error.to_string().ends_with("it refuses the login of me"), "{error}");
     let (without, _) = client("");
     let error = without.call(get(&name, "a/tags/list", &pull("a"))).unwrap_err();
     assert!(error.to_string().contains(&format!("there is none for `{name}`")), "{error}");
     assert!(error.hint.as_ref().unwrap().contains("docker login"), "{error:?}");
+    assert!(error.hint.as_ref().unwrap().starts_with("is `a` right?"), "{error:?}");
     assert!(!format!("{error:?}").contains("hunter"));
 }
 
@@ -257,4 +252,18 @@ fn a_token_service_that_is_busy_is_asked_again() {
     let answer = client.call(get(&server.name(), "a/tags/list", &pull("a"))).unwrap();
     assert_eq!(answer.status, 200);
     assert!(clock.now() >= Duration::from_secs(18));
+}
+
+#[test]
+fn a_token_service_says_who_is_refused() {
+    for (status, reason) in [
+        (401, "it refuses the login of me"),
+        (403, "logged in as me, who may not push to `a`, or the login is wrong or has expired"),
+    ] {
+        let server = registry(move |_, _| reply(status, &[], "{}"), |_, _| true);
+        let (name, scopes) = (server.name(), push("a"));
+        let (client, _) = client(&login(&name, "me", "p"));
+        let error = client.call(get(&name, "a/tags/list", &scopes)).unwrap_err();
+        assert_eq!(error.fault, Fault::Credentials(reason.into()));
+    }
 }

@@ -1,6 +1,7 @@
 //! The wire against servers that answer as they are told.
 
 mod authentication;
+mod encryption;
 mod exchange;
 mod mirrors;
 mod persistence;

@@ -2,7 +2,7 @@
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -47,6 +47,7 @@ type Handler = dyn Fn(&Seen) -> Reply + Send + Sync;
 pub(super) struct Server {
     pub(super) address: SocketAddr,
     seen: Arc<Mutex<Vec<Seen>>>,
+    connections: Arc<AtomicUsize>,
     stop: Arc<AtomicBool>,
     thread: Option<JoinHandle<()>>,
 }
@@ -62,18 +63,25 @@ impl Server {
         handler: impl Fn(&Seen) -> Reply + Send + Sync + 'static,
     ) -> Self {
         let handler: Arc<Handler> = Arc::new(handler);
-        Self::make(b"", move |stream, seen| converse(stream, &*handler, seen))
+        Self::make(Some(b""), move |stream, seen| converse(stream, &*handler, seen))
+    }
+
+    /// Makes a server that speaks TLS, or whatever the closure speaks.
+    pub(super) fn tls(
+        connection: impl Fn(TcpStream, &Mutex<Vec<Seen>>) + Send + Sync + 'static,
+    ) -> Self {
+        Self::make(None, connection)
     }
 
     /// Makes a server that does what it likes with every connection.
     pub(super) fn raw(
         connection: impl Fn(TcpStream, &Mutex<Vec<Seen>>) + Send + Sync + 'static,
     ) -> Self {
-        Self::make(b"HTTP/1.1 400 Bad Request\r\n\r\n", connection)
+        Self::make(Some(b"HTTP/1.1 400 Bad Request\r\n\r\n"), connection)
     }
 
     fn make(
-        to_tls: &'static [u8],
+        to_tls: Option<&'static [u8]>,
         connection: impl Fn(TcpStream, &Mutex<Vec<Seen>>) + Send + Sync + 'static,
     ) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
@@ -81,31 +89,40 @@ impl Server {
         let (seen, stop) = (Arc::new(Mutex::default()), Arc::new(AtomicBool::new(false)));
         let (their_seen, their_stop) = (Arc::clone(&seen), Arc::clone(&stop));
         let connection = Arc::new(connection);
+        let connections = Arc::new(AtomicUsize::new(0));
+        let their_connections = Arc::clone(&connections);
         let thread = std::thread::spawn(move || {
             for stream in listener.incoming() {
                 if their_stop.load(Ordering::Relaxed) {
                     return;
                 }
                 let (connection, seen) = (connection.clone(), Arc::clone(&their_seen));
+                let connections = Arc::clone(&their_connections);
                 std::thread::spawn(move || {
                     let mut stream = stream.unwrap();
                     stream.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+                    // What is held back when the connection ends is lost.
+                    stream.set_nodelay(true).unwrap();
                     let mut first = [0];
-                    match stream.peek(&mut first) {
+                    match (stream.peek(&mut first), to_tls) {
                         // A handshake of TLS, which this server does not speak.
-                        Ok(1) if first[0] == 0x16 => {
+                        (Ok(1), Some(to_tls)) if first[0] == 0x16 => {
                             // What is not read turns the end of the connection into a reset.
-                            stream.read(&mut [0; 4096]).ok();
-                            stream.write_all(to_tls).ok();
+                            if stream.read(&mut [0; 4096]).is_ok_and(|read| read > 0) {
+                                stream.write_all(to_tls).ok();
+                            }
                             stream.shutdown(Shutdown::Both).ok();
                         }
-                        Ok(1) => connection(stream, &seen),
+                        (Ok(1), _) => {
+                            connections.fetch_add(1, Ordering::Relaxed);
+                            connection(stream, &seen);
+                        }
                         _ => {}
                     }
                 });
             }
         });
-        Self { address, seen, stop, thread: Some(thread) }
+        Self { address, seen, connections, stop, thread: Some(thread) }
     }
 
     /// Returns the server's name as a registry.
@@ -119,6 +136,11 @@ impl Server {
 
     pub(super) fn seen(&self) -> Vec<Seen> {
         self.seen.lock().unwrap().clone()
+    }
+
+    /// Returns how many connections were made and used.
+    pub(super) fn connections(&self) -> usize {
+        self.connections.load(Ordering::Relaxed)
     }
 
     pub(super) fn lines(&self) -> Vec<String> {
