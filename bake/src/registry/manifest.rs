@@ -1,8 +1,6 @@
 //! Manifests and indexes: looking, reading, writing (distribution-spec, "Pulling manifests",
 //! "Pushing Manifests").
 
-use std::io::Read;
-
 use bake_formats::blob::Blob;
 use bake_formats::digest::Digest;
 use bake_formats::oci::Descriptor;
@@ -10,16 +8,13 @@ use bake_formats::oci::descriptor::media_type;
 
 use super::action::Action;
 use super::call::{Answer, Body, Headers, Method, Patience, Target};
+use super::document::{Document, expect_digest};
 use super::error::{Fault, RegistryError};
 use super::refusal::Refusal;
 use super::repository::{Access, Repository};
-use super::shape::{self, Shape};
+use super::shape;
 use super::stated;
 use super::which::Which;
-
-/// The longest manifest that is read; registries take none longer (distribution-spec, "Pushing
-/// Manifests": at least 4 MiB).
-pub const MAX_MANIFEST: u64 = 4 << 20;
 
 /// What may be answered. Without Docker's types, old registries convert what they have to schema 1.
 const ACCEPT: [&str; 4] = [
@@ -31,15 +26,6 @@ const ACCEPT: [&str; 4] = [
 
 /// How often a manifest is sent again to a registry that does not know its blobs yet.
 const MAX_SETTLING: u32 = 4;
-
-/// A manifest or an index as a registry has it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Document {
-    /// Its media type, digest and size.
-    pub descriptor: Descriptor,
-    /// Its bytes, which have that digest.
-    pub bytes: Vec<u8>,
-}
 
 /// What became of a manifest that was sent.
 #[derive(Debug)]
@@ -132,7 +118,7 @@ impl Repository<'_> {
             _ => return Err(action.refused(answer, "manifest")),
         }
         let etag = answer.headers.get("ETag").map(str::to_owned);
-        let document = receive(&action, which, answer)?;
+        let document = Document::receive(&action, which, answer)?;
         Ok(Some(Tagged { document, etag }))
     }
 
@@ -225,74 +211,6 @@ pub(super) struct Changed;
 /// Returns the headers that say what may be answered.
 fn accept() -> Headers {
     Headers::default().with("Accept", ACCEPT.join(", "))
-}
-
-/// Fails if a manifest that is asked for by digest has another.
-fn expect_digest(
-    action: &Action,
-    which: Which<'_>,
-    found: Digest,
-    whose: &str,
-) -> Result<(), RegistryError> {
-    match which {
-        Which::Digest(expected) if expected != found => {
-            Err(action.mismatch(format!("expected {expected}, but {whose} {found}")))
-        }
-        Which::Digest(_) | Which::Tag(_) => Ok(()),
-    }
-}
-
-/// Reads a manifest's bytes and checks everything that can be checked of them.
-fn receive(action: &Action, which: Which<'_>, answer: Answer) -> Result<Document, RegistryError> {
-    let stated_digest = stated::digest(&answer);
-    let content_type = answer.headers.get("Content-Type").map(str::to_owned);
-    let bytes = receive_whole(action, answer, MAX_MANIFEST)?;
-    let blob = Blob::of(&bytes);
-    expect_digest(action, which, blob.digest, "the bytes received have")?;
-    if let Some(stated) = stated_digest.filter(|stated| *stated != blob.digest) {
-        return Err(action.mismatch(format!(
-            "expected {stated} as the header `Docker-Content-Digest` says, but the bytes received \
-             have {}",
-            blob.digest
-        )));
-    }
-    let judged = Shape::parse(&bytes).and_then(|shape| shape.judge(content_type.as_deref()));
-    let media_type = judged.map_err(|reason| {
-        let hint = "if it is old, push the image again with a current tool";
-        let is_old = reason.contains("schema 1");
-        let error = action.protocol(reason);
-        if is_old { RegistryError { hint: Some(hint.to_owned()), ..error } } else { error }
-    })?;
-    Ok(Document { descriptor: Descriptor::new(media_type, blob), bytes })
-}
-
-/// Reads a body of at most `limit` bytes.
-pub(super) fn receive_whole(
-    action: &Action,
-    answer: Answer,
-    limit: u64,
-) -> Result<Vec<u8>, RegistryError> {
-    let expected = stated::length(&answer);
-    let too_long = |found: &str| {
-        action.fault(Fault::Protocol(format!("expected at most {limit} bytes, found {found}")))
-    };
-    if let Some(length) = expected.filter(|length| *length > limit) {
-        return Err(too_long(&length.to_string()));
-    }
-    let mut bytes = Vec::new();
-    let read = answer.body.take(limit + 1).read_to_end(&mut bytes);
-    read.map_err(|error| {
-        action.fault(Fault::Unreachable(format!("the answer broke off: {error}")))
-    })?;
-    let found = bytes.len() as u64;
-    if found > limit {
-        return Err(too_long("more"));
-    }
-    if let Some(expected) = expected.filter(|expected| *expected != found) {
-        let reason = format!("the answer ended after {found} of {expected} bytes");
-        return Err(action.fault(Fault::Unreachable(reason)));
-    }
-    Ok(bytes)
 }
 
 /// Returns whether a registry refuses a manifest because of what it does not have.

@@ -74,6 +74,8 @@ mod download;
 
 mod shape;
 
+mod document;
+
 mod manifest;
 
 mod page;
@@ -91,9 +93,10 @@ pub use call::{Answer, Body, Call, Headers, Lengths, Method, Patience, Scope, Ta
 pub use client::{Client, Options};
 pub use clock::{Clock, SystemClock};
 pub use credentials::{Credential, CredentialError, Keychain, Source};
+pub use document::{Document, MAX_MANIFEST};
 pub use download::{Download, RemoteBlob};
 pub use error::{Fault, RegistryError};
-pub use manifest::{Document, MAX_MANIFEST, Put};
+pub use manifest::Put;
 pub use mount::Mounted;
 pub use observer::{Counts, Event, Observer, Unobserved, shown};
 pub use progress::{Progress, Unwatched};
@@ -107,5 +110,3 @@ pub use which::Which;
 
 #[cfg(test)]
 mod tests;
-#[cfg(test)]
-mod traces;

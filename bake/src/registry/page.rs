@@ -6,8 +6,8 @@ use url::Url;
 
 use super::action::Action;
 use super::call::{Answer, Headers, Method, Target};
+use super::document;
 use super::error::RegistryError;
-use super::manifest;
 use super::repository::Repository;
 
 /// The longest page that is read.
@@ -49,7 +49,7 @@ impl<'r> Pages<'r> {
             None => None,
         };
         let headers = answer.headers.clone();
-        let bytes = manifest::receive_whole(self.action, answer, MAX_PAGE)?;
+        let bytes = document::receive_whole(self.action, answer, MAX_PAGE)?;
         Ok(Page { headers, bytes })
     }
 

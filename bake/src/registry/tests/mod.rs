@@ -7,6 +7,7 @@ mod mirrors;
 mod persistence;
 mod redirects;
 mod server;
+mod traces;
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;

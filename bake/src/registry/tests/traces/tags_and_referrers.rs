@@ -1,5 +1,7 @@
 //! Lists: tags, referrers, and the tag that stands in for them.
 
+use std::slice::from_ref;
+
 use bake_formats::blob::Blob;
 use bake_formats::digest::Digest;
 use bake_formats::oci::Descriptor;
@@ -116,7 +118,7 @@ fn the_registry_lists_referrers() {
     // Filtered here, because the registry does not say that it did.
     let reply = indexed(&[a.clone(), c.clone()]);
     let found = referrers(Some("x/sig+json"), vec![(some, reply)]).unwrap();
-    assert_eq!(found.manifests, [c.clone()]);
+    assert_eq!(found.manifests, from_ref(&c));
     // Filtered there, by what this list does not show; on the second page it was not.
     let rows = vec![
         (
@@ -199,14 +201,14 @@ fn the_tag_is_kept_for_a_registry_that_does_not() {
         let entry = shown(&bytes, artifact_type);
         let put = format!("PUT acme/app/manifests/M +{}", bytes.len());
         // The first one makes the index.
-        let first = index(&[entry.clone()]);
+        let first = index(from_ref(&entry));
         let put_first = format!("PUT acme/app/manifests/sha256-S +{}", first.len());
         let rows = vec![(put.as_str(), status(201)), (get, status(404)), (&put_first, status(201))];
         let (result, sent) = attach(&bytes, rows);
         assert_eq!(result.unwrap(), ListedBy::Tag);
         assert_eq!(sent, [bytes.clone(), first.clone()].concat());
         // Listed already: nothing to write.
-        let rows = vec![(put.as_str(), status(201)), (get, indexed(&[entry.clone()]))];
+        let rows = vec![(put.as_str(), status(201)), (get, indexed(from_ref(&entry)))];
         assert_eq!(attach(&bytes, rows).0.unwrap(), ListedBy::Tag);
         // Beside others, once, in an order that does not depend on who came first.
         let stale = Descriptor::new(media_type::MANIFEST, Blob::of(&bytes));
@@ -230,7 +232,7 @@ fn writers_that_meet_try_again() {
     let put = format!("PUT acme/app/manifests/M +{}", bytes.len());
     let get = "GET acme/app/manifests/sha256-S";
     let merged = |others: &[Descriptor]| {
-        let mut all = [others, &[entry.clone()]].concat();
+        let mut all = [others, from_ref(&entry)].concat();
         all.sort_by_key(|descriptor| descriptor.digest);
         let len = index(&all).len();
         move |etag: &str| format!("PUT acme/app/manifests/sha256-S if-match=\"{etag}\" +{len}")

@@ -446,7 +446,7 @@ fn a_body_that_is_too_long_is_cut() {
         (store, blob)
     };
     let (store, blob) = blob_of(300_000);
-    let second = store.put(&[8; 80_000]).unwrap();
+    let second = store.put(&vec![8; 80_000]).unwrap();
     let names = [("D", blob.digest), ("E", second.digest)];
     let script = Script::new(
         &names,

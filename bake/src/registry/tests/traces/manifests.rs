@@ -133,7 +133,7 @@ fn a_look_is_one_request_if_the_registry_says_enough() {
         vec![(HEAD, full())],
         vec![(HEAD, typed(OCI, "").with("Content-Length", "9")), (GET, typed(OCI, &body))],
         vec![(HEAD, status(200)), (GET, typed(OCI, &body))],
-        vec![(HEAD, full().with("x", "y")).0].iter().map(|head| (*head, status(404))).collect(),
+        vec![(HEAD, status(404))],
         vec![(HEAD, status(403))],
     ];
     let expected = [true, true, true, false, false];
