@@ -1,4 +1,4 @@
-//! Thousands of damaged recipes: each is refused with a message or resolved, and none makes it panic.
+//! Thousands of damaged recipes and lock files: each is refused with a message or read, and none makes it panic.
 
 #[expect(unreachable_pub, reason = "the fuzz targets use it too")]
 #[path = "../fuzz/src/entries.rs"]
@@ -46,6 +46,51 @@ fn damaged_recipes_are_refused_in_words() -> Outcome<()> {
         let mut random = Random(tried as u64);
         let input = mutate(&seeds[random.below(seeds.len())], &seeds, &mut random);
         let outcome = catch_unwind(AssertUnwindSafe(|| entries::recipe(&input)));
+        assert!(outcome.is_ok(), "mutation {tried} panics:\n{}", String::from_utf8_lossy(&input));
+        tried += 1;
+    }
+    Ok(())
+}
+
+/// A lock file with everything that one may have.
+const LOCK: &str = r#"version = 1
+
+[[base]]
+name = "docker.io/library/debian:12-slim"
+digest = "sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
+
+[[base.manifest]]
+platform = "linux/amd64"
+digest = "sha256:fedcba9876543210fedcba9876543210fedcba9876543210fedcba9876543210"
+size = 529
+media-type = "application/vnd.oci.image.manifest.v1+json"
+
+[[base]]
+name = "oci:images/base"
+digest = "sha256:0000000000000000000000000000000000000000000000000000000000000000"
+
+[[layer]]
+name = "runtime"
+paths = ["/usr/lib/jvm"]
+
+[[layer]]
+name = "dependencies"
+paths = [
+    "/opt/catalog/lib/a.jar",
+    "/opt/catalog/lib/b.jar",
+]
+"#;
+
+#[test]
+fn damaged_lock_files_are_refused_in_words() -> Outcome<()> {
+    bake_recipes::lock::parse("bake.lock", LOCK)?;
+    let seeds = [LOCK.as_bytes().to_vec(), bake_recipes::Lock::default().to_string().into_bytes()];
+    let started = Instant::now();
+    let mut tried = 0;
+    while tried < LEAST || started.elapsed() < TIME {
+        let mut random = Random(tried as u64);
+        let input = mutate(&seeds[random.below(seeds.len())], &seeds, &mut random);
+        let outcome = catch_unwind(AssertUnwindSafe(|| entries::lock(&input)));
         assert!(outcome.is_ok(), "mutation {tried} panics:\n{}", String::from_utf8_lossy(&input));
         tried += 1;
     }

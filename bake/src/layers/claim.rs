@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use bake_formats::tree::{FileTree, Mark, Node, TreePath};
+use bake_formats::tree::{Entry, FileTree, Mark, Node, TreePath};
 
 use super::kind::{Kind, Own, holds_packages, loose, name, root};
 
@@ -12,27 +12,32 @@ pub(super) struct Claims {
     paths: BTreeMap<TreePath, Kind>,
 }
 
-/// Returns what the rules say about the trees of all platforms together.
+/// Returns what the rules say about the trees of all platforms together, in whatever order they
+/// come.
 pub(super) fn claims(trees: &[&FileTree], own: Own<'_>) -> Claims {
     let mut claims = Claims::default();
-    for tree in trees {
-        // What one platform has, others may have, too, in the same place.
-        let mut roots: BTreeMap<TreePath, Kind> = BTreeMap::new();
-        roots.extend(tree.iter().filter_map(|(path, entry)| root(tree, path, entry)));
-        let exceptions = own_packages(tree, own);
-        for (path, kind) in roots {
-            claims.root(tree, &path, kind, &exceptions);
-        }
-        for (path, entry) in tree.iter() {
-            let shipped = entry.mark != Mark::Ghost && !entry.is_directory();
-            if shipped
-                && claims.of(path).is_none()
-                && let Some(kind) = loose(tree, path, entry, own)
-            {
-                claims.paths.insert(path.clone(), kind);
-            }
-        }
+    let exceptions: BTreeSet<TreePath> =
+        trees.iter().flat_map(|tree| own_packages(tree, own)).collect();
+    let of_tree = |tree: &&FileTree| {
+        let roots = tree.iter().filter_map(|(path, entry)| root(tree, path, entry));
+        roots.collect::<Vec<_>>()
+    };
+    let roots: BTreeMap<TreePath, Kind> = trees.iter().flat_map(of_tree).collect();
+    for (path, kind) in roots {
+        claims.root(trees, &path, kind, &exceptions);
     }
+    let mut all_loose = BTreeMap::new();
+    for tree in trees {
+        let free = claims.around(tree).filter(|(_, entry, kind)| {
+            kind.is_none() && entry.mark != Mark::Ghost && !entry.is_directory()
+        });
+        all_loose.extend(
+            free.filter_map(|(path, entry, _)| {
+                Some((path.clone(), loose(tree, path, entry, own)?))
+            }),
+        );
+    }
+    claims.paths.extend(all_loose);
     claims
 }
 
@@ -42,10 +47,11 @@ fn own_packages(tree: &FileTree, own: Own<'_>) -> BTreeSet<TreePath> {
         let Some(above) = path.parent() else { return false };
         let is_scope = |path: &TreePath| name(path).is_some_and(|name| name.starts_with('@'));
         let scoped = is_scope(&above) && above.parent().is_some_and(|p| holds_packages(&p));
-        let is_named = name(path).is_some_and(|name| own.is_package(name));
-        is_named && (holds_packages(&above) || scoped)
+        holds_packages(&above) || scoped
     };
-    tree.iter().map(|(path, _)| path).filter(|path| is_own(path)).cloned().collect()
+    // The name is looked at first: of many thousand paths few have it.
+    let named = |path: &&TreePath| name(path).is_some_and(|name| own.is_package(name));
+    tree.iter().map(|(path, _)| path).filter(named).filter(|path| is_own(path)).cloned().collect()
 }
 
 impl Claims {
@@ -66,10 +72,28 @@ impl Claims {
         None
     }
 
+    /// Returns all entries of a tree with the kinds of the nearest claims around them.
+    ///
+    /// In a tree's order all that is below a directory follows it, so the claims that are open at
+    /// an entry are a stack.
+    fn around<'a>(
+        &'a self,
+        tree: &'a FileTree,
+    ) -> impl Iterator<Item = (&'a TreePath, &'a Entry, Option<Kind>)> + 'a {
+        let mut open: Vec<(&TreePath, Kind)> = Vec::new();
+        tree.iter().map(move |(path, entry)| {
+            while open.last().is_some_and(|(claim, _)| !path.is_below(claim)) {
+                open.pop();
+            }
+            open.extend(self.paths.get(path).map(|kind| (path, *kind)));
+            (path, entry, open.last().map(|(_, kind)| *kind))
+        })
+    }
+
     /// Claims a directory, or what is in it if part of it is the application's.
     fn root(
         &mut self,
-        tree: &FileTree,
+        trees: &[&FileTree],
         path: &TreePath,
         kind: Kind,
         exceptions: &BTreeSet<TreePath>,
@@ -83,9 +107,11 @@ impl Claims {
             self.paths.insert(path.clone(), kind);
             return;
         }
+        let all = trees.iter().flat_map(|tree| tree.iter().map(|(child, _)| child));
         let is_child = |child: &&TreePath| child.parent().as_ref() == Some(path);
-        for child in tree.iter().map(|(child, _)| child).filter(is_child) {
-            self.root(tree, child, kind, exceptions);
+        let children: BTreeSet<&TreePath> = all.filter(is_child).collect();
+        for child in children {
+            self.root(trees, child, kind, exceptions);
         }
     }
 
@@ -94,8 +120,9 @@ impl Claims {
     pub(super) fn pay(&self, tree: &FileTree) -> bool {
         let mut below: u64 = 0;
         let mut has_application = false;
-        for (path, entry) in tree.iter().filter(|(_, entry)| entry.mark != Mark::Ghost) {
-            match (&entry.node, self.of(path)) {
+        for (_, entry, kind) in self.around(tree).filter(|(_, entry, _)| entry.mark != Mark::Ghost)
+        {
+            match (&entry.node, kind) {
                 (Node::File(content), Some(_)) => below = below.saturating_add(content.size),
                 (Node::Directory, _) | (_, Some(_)) => {}
                 (_, None) => has_application = true,

@@ -52,6 +52,10 @@ impl Own<'_> {
     /// Returns whether a directory entry among packages is the application's: `catalog`, or
     /// `catalog-1.4.0.dist-info`.
     pub(super) fn is_package(self, name: &str) -> bool {
+        let first = |text: &str| text.bytes().next().map(|byte| byte.to_ascii_lowercase());
+        if first(self.name) != first(name) {
+            return false;
+        }
         let plain = |text: &str| text.to_ascii_lowercase().replace(['-', '.'], "_");
         let (own, name) = (plain(self.name), plain(name));
         let rest = name.strip_prefix(&own);
@@ -80,19 +84,25 @@ pub(super) fn holds_packages(path: &TreePath) -> bool {
 
 /// Returns the directory that is as a whole of one kind because an entry is where it is.
 pub(super) fn root(tree: &FileTree, path: &TreePath, entry: &Entry) -> Option<(TreePath, Kind)> {
-    let above = path.parent()?;
-    let there = |below: &str| above.join(below).is_ok_and(|path| tree.get(&path).is_some());
+    let is_root = |kind: Kind| Some((path.clone(), kind));
     let found = match (name(path)?, entry.is_directory()) {
         // Every JDK and every image that jlink makes has this file.
-        ("release", false) if there("bin/java") || there("lib/modules") => (above, Kind::Runtime),
+        ("release", false) => {
+            let above = path.parent()?;
+            let there = |below| above.join(below).is_ok_and(|path| tree.get(&path).is_some());
+            (there("bin/java") || there("lib/modules")).then_some((above, Kind::Runtime))
+        }
         // Python's own modules; packages below them are found by their directory.
-        ("os.py", false) if name(&above)?.starts_with("python3") => (above, Kind::Runtime),
-        ("bundle", true) if name(&above)? == "vendor" => (path.clone(), Kind::Dependencies),
-        ("gems", true) if is_ruby(&above) => (path.clone(), Kind::Dependencies),
-        (found, true) if PACKAGES.contains(&found) => (path.clone(), Kind::Dependencies),
-        _ => return None,
+        ("os.py", false) => {
+            let above = path.parent()?;
+            name(&above)?.starts_with("python3").then_some((above, Kind::Runtime))
+        }
+        ("bundle", true) if name(&path.parent()?)? == "vendor" => is_root(Kind::Dependencies),
+        ("gems", true) if is_ruby(&path.parent()?) => is_root(Kind::Dependencies),
+        (found, true) if PACKAGES.contains(&found) => is_root(Kind::Dependencies),
+        _ => None,
     };
-    (!found.0.is_root()).then_some(found)
+    found.filter(|(path, _)| !path.is_root())
 }
 
 /// Returns whether a directory is `ruby`, or of one version below it: `ruby/3.3.0`.
@@ -104,37 +114,42 @@ fn is_ruby(path: &TreePath) -> bool {
 /// Returns the kind of a file or a link that lies in no directory of one kind.
 pub(super) fn loose(tree: &FileTree, path: &TreePath, entry: &Entry, own: Own<'_>) -> Option<Kind> {
     let file = name(path)?;
-    let directory = path.parent()?;
-    let is_file = matches!(entry.node, Node::File(_) | Node::HardLink(_));
-    let beside = name(&directory).unwrap_or_default();
     if let Some(stem) = file.strip_suffix(".jar") {
-        let is_others = JARS.contains(&beside) && !own.is_jar(stem);
+        let is_others = JARS.contains(&name(&path.parent()?)?) && !own.is_jar(stem);
         let snapshot =
             if stem.ends_with("-SNAPSHOT") { Kind::Snapshots } else { Kind::Dependencies };
         return is_others.then_some(snapshot);
     }
-    let runs = beside == "bin"
-        && (is_file && INTERPRETERS.contains(&file)
-            || file.starts_with("python") && is_environment(tree, &directory));
-    (runs || is_library(file, &directory)).then_some(Kind::Runtime)
+    let is_runtime = if is_shared(file) {
+        is_of_system(&path.parent()?)
+    } else if INTERPRETERS.contains(&file) {
+        let is_program = matches!(entry.node, Node::File(_) | Node::HardLink(_));
+        is_program && name(&path.parent()?)? == "bin"
+    } else {
+        file.starts_with("python") && is_environment(tree, &path.parent()?)
+    };
+    is_runtime.then_some(Kind::Runtime)
 }
 
-/// Returns whether a directory `bin` is that of a Python environment (PEP 405).
+/// Returns whether a directory is the `bin` of a Python environment (PEP 405).
 fn is_environment(tree: &FileTree, bin: &TreePath) -> bool {
     let marker = bin.parent().and_then(|above| above.join("pyvenv.cfg").ok());
-    marker.is_some_and(|marker| tree.get(&marker).is_some())
+    name(bin) == Some("bin") && marker.is_some_and(|marker| tree.get(&marker).is_some())
 }
 
-/// Returns whether a name is that of a shared library where the system's are: directly in one of
-/// the directories, or in that of an architecture, e.g. `x86_64-linux-gnu`.
-fn is_library(file: &str, directory: &TreePath) -> bool {
-    let is_shared = file.starts_with("lib") && (file.ends_with(".so") || file.contains(".so."))
-        || file.starts_with("ld-linux");
+/// Returns whether a name is that of a shared library: `libssl.so` or `libssl.so.3`.
+fn is_shared(file: &str) -> bool {
+    file.starts_with("lib") && file.split('.').any(|part| part == "so")
+        || file.starts_with("ld-linux")
+}
+
+/// Returns whether the system's shared libraries lie directly in a directory, or would in the one
+/// around it if there were one architecture only, e.g. in `/usr/lib/x86_64-linux-gnu`.
+fn is_of_system(directory: &TreePath) -> bool {
     let is_system =
         |path: &TreePath| path.relative_str().is_some_and(|path| LIBRARIES.contains(&path));
     let is_triplet = name(directory).is_some_and(|name| name.contains("-linux-"));
-    let in_triplet = || is_triplet && directory.parent().is_some_and(|above| is_system(&above));
-    is_shared && (is_system(directory) || in_triplet())
+    is_system(directory) || is_triplet && directory.parent().is_some_and(|above| is_system(&above))
 }
 
 /// Returns the last name of a path, if all of the path is UTF-8.

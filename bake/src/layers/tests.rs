@@ -36,7 +36,10 @@ fn split(names: &[&str]) -> Vec<(String, Vec<String>)> {
     texts(&assign(&[&tree(8 * MIB, names)], OWN, &[], 100))
 }
 
-fn expected(layers: &[(&str, &[&str])]) -> Vec<(String, Vec<String>)> {
+/// Names of layers and their paths.
+type Rules<'a> = &'a [(&'a str, &'a [&'a str])];
+
+fn expected(layers: Rules<'_>) -> Vec<(String, Vec<String>)> {
     let texts = |paths: &[&str]| paths.iter().map(|path| (*path).to_owned()).collect();
     layers.iter().map(|(name, paths)| ((*name).to_owned(), texts(paths))).collect()
 }
@@ -184,6 +187,13 @@ fn platforms_share_one_assignment() {
     let libraries = ["/usr/lib/aarch64-linux-gnu/liba.so.1", "/usr/lib/x86_64-linux-gnu/liba.so.1"];
     assert_eq!(texts(&both), expected(&[("runtime", &libraries)]));
     assert_eq!(assign(&[&two, &one], OWN, &[], 100), both);
+    // What one platform's application has among packages is the application's on all.
+    let one = tree(8 * MIB, &["/a/node_modules/x/i.js", "/usr/bin/catalog"]);
+    let two = tree(8 * MIB, &["/a/node_modules/y/i.js", "/a/node_modules/catalog/i.js"]);
+    let both = assign(&[&one, &two], OWN, &[], 100);
+    let packages = ["/a/node_modules/x", "/a/node_modules/y"];
+    assert_eq!(texts(&both), expected(&[("dependencies", &packages)]));
+    assert_eq!(assign(&[&two, &one], OWN, &[], 100), both);
 }
 
 /// Resolves an `[oci]` table in a recipe.
@@ -201,7 +211,7 @@ fn recipe(table: &str) -> Recipe {
 #[test]
 fn the_recipe_has_the_last_word() {
     let tree = tree(8 * MIB, &["/opt/a/lib/a.jar", "/opt/b/lib/b.jar", "/usr/bin/catalog"]);
-    let cases: [(&str, &[(&str, &[&str])]); 4] = [
+    let cases: [(&str, Rules<'_>); 4] = [
         ("", &[("dependencies", &["/opt/a/lib/a.jar", "/opt/b/lib/b.jar"])]),
         ("layers = \"one\"", &[]),
         (
@@ -318,6 +328,13 @@ proptest! {
                 prop_assert_eq!(found, &layer, "{}", path);
             }
         }
+    }
+
+    #[test]
+    fn the_order_of_platforms_does_not_matter(one in names(), two in names()) {
+        let (one, two) = (tree_of(&one), tree_of(&two));
+        let found = assign(&[&one, &two], OWN, &[], 100);
+        prop_assert_eq!(assign(&[&two, &one], OWN, &[], 100), found);
     }
 
     #[test]

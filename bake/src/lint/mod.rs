@@ -8,6 +8,7 @@ mod contents;
 mod elf;
 mod files;
 mod finding;
+mod images;
 mod links;
 mod metadata;
 mod names;
@@ -36,7 +37,7 @@ pub fn is_license(word: &str) -> bool {
 
 /// Returns all rules in the order of their topics.
 pub fn rules() -> impl Iterator<Item = &'static Rule> {
-    let topics: [&'static [Rule]; 8] = [
+    let topics: [&'static [Rule]; 9] = [
         metadata::RULES,
         relations::RULES,
         files::RULES,
@@ -45,6 +46,7 @@ pub fn rules() -> impl Iterator<Item = &'static Rule> {
         contents::RULES,
         services::RULES,
         scripts::RULES,
+        images::RULES,
     ];
     topics.into_iter().flatten()
 }

@@ -35,6 +35,11 @@ impl<'a> Places<'a> {
         }
     }
 
+    /// Returns whether a key is there.
+    pub(super) fn has(&self, path: &str) -> bool {
+        self.spans.contains_key(path)
+    }
+
     /// Returns the place of the first of these keys that is there.
     pub(super) fn first(&self, paths: &[&str]) -> Option<Place> {
         let there = paths.iter().find(|path| self.spans.contains_key(**path));

@@ -39,6 +39,7 @@ pub struct Subject<'a> {
     /// Whether a file of the recipe creates users or groups.
     pub(super) creates_accounts: bool,
     trees: Vec<&'a FileTree>,
+    image: Option<&'a FileTree>,
 }
 
 /// A file, directory or link of the packages.
@@ -89,7 +90,8 @@ impl<'a> Subject<'a> {
             |file: &File<'_>| file.is_below("/usr/lib/sysusers.d") && file.place.is_some();
         let creates_accounts = files.iter().any(creates);
         let places = Places::of(written);
-        Self { recipe, places, folder, files, creates_accounts, trees: different }
+        let image = trees.get(&Output::Oci).map(Arc::as_ref);
+        Self { recipe, places, folder, files, creates_accounts, trees: different, image }
     }
 
     /// Returns where the contents are of all that a scan found and a recipe generates.
@@ -129,6 +131,11 @@ impl<'a> Subject<'a> {
     pub(super) fn places_path(&self, path: &str) -> bool {
         let Ok(path) = TreePath::parse(path) else { return false };
         self.trees.iter().any(|tree| tree.get(&path).is_some())
+    }
+
+    /// Returns whether the image has something at a path.
+    pub(super) fn image_has(&self, path: &TreePath) -> bool {
+        self.image.is_some_and(|tree| tree.get(path).is_some())
     }
 
     /// Returns whether a directory has anything in it.

@@ -254,6 +254,22 @@ const CASES: &[(&str, usize, &str)] = &[
         7,
         "[deb.scripts]\npostinst = \"#!/bin/sh\\nset -e\\nif [[ -e /x ]]; then id; fi\\n\"\n",
     ),
+    ("base-latest", 7, "[oci]\nbase = \"debian\"\n"),
+    (
+        "file-behind-link-of-base",
+        9,
+        "[oci]\nbase = \"debian:12\"\n[[files]]\nfrom = \"sh\"\nto = \"/bin/tool\"\n",
+    ),
+    ("image-runs-as-root", 6, "[oci]\ncmd = [\"/usr/bin/tool\"]\n"),
+    ("image-runs-as-root", 8, "[oci]\ncmd = [\"/x\"]\nuser = \"0:0\"\nbase = \"debian:12\"\n"),
+    ("secret-in-image", 7, "[oci]\nenv = [\"A=1\", \"DB_PASSWORD=x\"]\n"),
+    ("secret-in-image", 7, "[oci]\nenv = { append = [\"X=ghp_0123456789\"] }\n"),
+    (
+        "secret-in-image",
+        8,
+        "[service]\ncommand = [\"/x\"]\nenvironment = { API_KEY = \"x\" }\n[oci]\n",
+    ),
+    ("layer-without-files", 9, "[oci]\n[[oci.layers]]\nname = \"a\"\npaths = [\"/gone\"]\n"),
     ("no-license", 1, "name = \"tool\"\nversion = \"1\"\nsummary = \"X\"\n[oci]\n"),
     ("no-maintainer", 4, "name = \"tool\"\nversion = \"1\"\nsummary = \"X\"\n[rpm]\n"),
     (
@@ -347,6 +363,31 @@ fn a_good_recipe_has_no_finding() {
          [deb]\nsection = \"utils\"\n[rpm]\ngroup = \"Applications/System\"\n"
     );
     assert_eq!(found(&folder, &text), Ok(Vec::new()));
+}
+
+#[test]
+fn a_good_image_has_no_finding_of_its_own() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = fs_err::canonicalize(folder.path()).unwrap();
+    files(&folder);
+    let tables = [
+        "[oci]\nbase = \"debian:12\"\ncmd = [\"/usr/bin/tool\"]\n",
+        "[oci]\nbase = \"debian@sha256:0000000000000000000000000000000000000000000000000000000000000000\"\n",
+        "[oci]\nbase = \"oci:images/debian\"\n",
+        "[oci]\ncmd = [\"/usr/bin/tool\"]\nuser = \"65532\"\n",
+        "[oci]\nenv = [\"DB_PASSWORD_FILE=/run/x\", \"TOKEN=\", \"TOKENIZERS=4\", \"SECRET_NAME=x\"]\n",
+        "[oci]\nlayers = [{ name = \"a\", paths = [\"/usr/bin\"] }]\n",
+        // On scratch nothing is behind a link.
+        "[oci]\n[[files]]\nfrom = \"sh\"\nto = \"/bin/sh\"\n",
+        // The deb has it, the image has not.
+        "[deb]\n[oci]\nbase = \"debian:12\"\n[[files]]\nfrom = \"sh\"\nto = \"/bin/sh\"\nformats = [\"deb\"]\n",
+    ];
+    for table in tables {
+        let text = format!("{table}[[files]]\nfrom = \"sh\"\nto = \"/usr/bin/tool\"\n");
+        let mut found = found(&folder, &text).unwrap();
+        found.retain(|(id, _)| images::RULES.iter().any(|rule| rule.id == *id));
+        assert_eq!(found, [], "{table}");
+    }
 }
 
 #[test]

@@ -8,9 +8,10 @@ use std::io::{self, Read};
 use std::sync::Arc;
 
 use bake_formats::archive::{ar, cpio, tar};
+use bake_formats::blob::MemoryStore;
 use bake_formats::digest::Digest;
-use bake_formats::encode::{Codec, decoder};
-use bake_formats::format::Format;
+use bake_formats::encode::{Codec, Encoder, NoCache, decoder};
+use bake_formats::format::{Epoch, Format, ReadError, WriteCx};
 use bake_formats::input::{Folder, ReadAt, Source};
 use bake_formats::rope::Rope;
 use bake_formats::tree::{TreeId, TreePath, capabilities, escape};
@@ -26,7 +27,7 @@ pub struct Target {
 }
 
 /// All readers.
-pub const TARGETS: [Target; 20] = [
+pub const TARGETS: [Target; 22] = [
     Target { name: "ar", read: ar },
     Target { name: "tar", read: tar },
     Target { name: "cpio", read: cpio },
@@ -42,6 +43,8 @@ pub const TARGETS: [Target; 20] = [
     Target { name: "rpm_dependency", read: rpm_dependency },
     Target { name: "oci_archive", read: oci_archive },
     Target { name: "oci_layout", read: oci_layout },
+    Target { name: "oci_record", read: oci_record },
+    Target { name: "oci_artifact", read: oci_artifact },
     Target { name: "ext4", read: ext4 },
     Target { name: "qcow2", read: qcow2 },
     Target { name: "elf", read: elf },
@@ -232,6 +235,70 @@ pub fn oci_layout(data: &[u8]) {
         let source = Source::Folder(Arc::new(Documents { document: document.clone(), index }));
         image(&source);
         oci::Layout::verify(&source).map_or_else(drop, drop);
+    }
+}
+
+/// Reads an image on a base whose record of the model is the input, and puts it onto that base.
+pub fn oci_record(data: &[u8]) {
+    let Ok(documents) = image_with_record(&String::from_utf8_lossy(data)) else { return };
+    let store = MemoryStore::new();
+    let encoder = Encoder::new(&store, &NoCache, 1);
+    let cx = WriteCx { blobs: &store, encoder: &encoder, epoch: Epoch(0) };
+    let descriptor = documents.descriptor();
+    let (name, version) = (String::new(), String::new());
+    let image = oci::ListedImage { descriptor: descriptor.clone(), name, version };
+    let old_base = Some(&documents);
+    let base = oci::Base::new(None, descriptor, Arc::new(documents.clone()));
+    for databases in [None, Some(oci::Databases::default())] {
+        let base = oci::Base { databases, ..base.clone() };
+        let own_layers = oci::rebase::OwnLayers::Referred;
+        let request = oci::Rebase {
+            image: &image,
+            documents: &documents,
+            old_base,
+            base: &base,
+            own_layers,
+            forced: None,
+        };
+        oci::rebase(&request, &cx).map_or_else(drop, drop);
+    }
+}
+
+/// Returns the documents of an image of one layer with this record.
+fn image_with_record(record: &str) -> Result<oci::Documents, ReadError> {
+    let config = format!(
+        r#"{{"architecture":"amd64","created":"1970-01-01T00:00:00Z","history":[{{}}],"os":"linux","rootfs":{{"diff_ids":["{}"],"type":"layers"}}}}"#,
+        Digest::of(b"")
+    );
+    let manifest = serde_json::json!({
+        "schemaVersion": 2,
+        "config": {
+            "mediaType": oci::media_type::CONFIG, "digest": Digest::of(config.as_bytes()),
+            "size": config.len(),
+        },
+        "layers": [{
+            "mediaType": oci::media_type::LAYER, "digest": Digest::of(b""), "size": 0,
+            "annotations": {"dev.bake.layer": "payload"},
+        }],
+        "annotations": {"dev.bake.image": record},
+    });
+    oci::Documents::parse(manifest.to_string().into_bytes(), config.into_bytes())
+}
+
+/// Parses a manifest of an artifact and an index of artifacts; what is read can be written, and
+/// read again.
+pub fn oci_artifact(data: &[u8]) {
+    if let Ok(artifact) = oci::Artifact::parse(data)
+        && let Ok(written) = artifact.manifest()
+    {
+        let again = oci::Artifact::parse(&written.bytes).map(|again| again.files);
+        assert_eq!(again.ok(), Some(artifact.files));
+    }
+    if let Ok(Some(index)) = oci::ArtifactIndex::parse(data)
+        && let Ok(written) = index.index()
+    {
+        let again = oci::ArtifactIndex::parse(&written.bytes).ok().flatten();
+        assert_eq!(again.map(|again| again.manifests), Some(index.manifests));
     }
 }
 

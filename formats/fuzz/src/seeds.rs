@@ -30,8 +30,10 @@ pub fn seeds(target: &str) -> Outcome<Vec<Vec<u8>>> {
         "rpm_seal" => signed_rpms()?,
         "rpm_header" => rpms()?.into_iter().map(|bytes| bytes[96..].to_vec()).collect(),
         "rpm_dependency" => DEPENDENCIES.map(Vec::from).to_vec(),
-        "oci_archive" => vec![image_archive()?],
+        "oci_archive" => vec![image_archive()?, saved_image()?],
         "oci_layout" => image_documents()?,
+        "oci_record" => image_records()?,
+        "oci_artifact" => artifacts()?,
         "ext4" => vec![entries::blocks(&disk::<vm::Raw>()?)],
         "qcow2" => vec![disk::<vm::Qcow2>()?],
         "elf" => programs(),
@@ -278,6 +280,75 @@ fn image_documents() -> Outcome<Vec<Vec<u8>>> {
         }
     }
     Ok(documents)
+}
+
+/// An archive as `docker save` wrote it: a list, a configuration, and a layer behind a link.
+fn saved_image() -> Outcome<Vec<u8>> {
+    let layer = tar_archive(tar::Dialect::Gnu)?;
+    let config = format!(
+        r#"{{"architecture":"amd64","os":"linux","rootfs":{{"diff_ids":["{}"],"type":"layers"}}}}"#,
+        Blob::of(&layer).digest
+    );
+    let list = br#"[{"Config":"c.json","RepoTags":["app:1.0"],"Layers":["b/layer.tar"]}]"#;
+    let store = MemoryStore::new();
+    let mut builder = TreeBuilder::new();
+    for (name, bytes) in
+        [("a/layer.tar", &layer[..]), ("c.json", config.as_bytes()), ("manifest.json", &list[..])]
+    {
+        store.put(bytes)?;
+        builder.insert(TreePath::parse(name)?, Entry::file(Content::of(bytes), Mode::PLAIN))?;
+    }
+    builder.insert(TreePath::parse("b/layer.tar")?, Entry::symlink("../a/layer.tar"))?;
+    let options = tar::TarOptions {
+        format: "docker-archive",
+        dialect: tar::Dialect::Gnu,
+        prefix: "",
+        epoch: EPOCH,
+        symlinks: tar::SymlinkOrder::InTree,
+        root: tar::Root::Omitted,
+    };
+    Ok(tar::write(&builder.finish()?, options)?.to_vec(&store)?)
+}
+
+/// What images keep of their models, from scratch and on a base.
+fn image_records() -> Outcome<Vec<Vec<u8>>> {
+    let mut records = Vec::new();
+    for document in image_documents()? {
+        let document: serde_json::Value = serde_json::from_slice(&document)?;
+        if let Some(record) = document["annotations"]["dev.bake.image"].as_str() {
+            records.push(record.as_bytes().to_vec());
+        }
+    }
+    let base = format!(
+        r#"{{"accounts":{{"groups":[],"users":[]}},"adds_path":false,"base":{{"accounts":{{"groups":[{{"id":7,"name":"app"}}],"users":[]}},"layers":0,"manifest":{{"digest":"{}","mediaType":"application/vnd.oci.image.manifest.v1+json","size":1}}}},"compression":"none","layering":{{"rules":[{{"name":"lib","paths":["/usr/lib"]}}]}},"name":"app","own":{{"env":["PATH=/x:$PATH"],"platform":{{"architecture":"amd64","os":"linux"}},"user":"app"}},"state":[],"version":"1.0"}}"#,
+        Blob::of(b"").digest
+    );
+    records.push(base.into_bytes());
+    Ok(records)
+}
+
+/// A manifest of a file with a subject, and an index of it.
+fn artifacts() -> Outcome<Vec<Vec<u8>>> {
+    let subject = oci::Descriptor::new(oci::media_type::INDEX, Blob::of(b"image"));
+    let artifact = oci::Artifact {
+        artifact_type: "application/vnd.example.thing".into(),
+        files: vec![oci::ArtifactFile {
+            title: "a.deb".into(),
+            media_type: "application/vnd.example.thing".into(),
+            blob: Blob::of(b"a"),
+            annotations: [("a.b".to_owned(), "c".to_owned())].into(),
+        }],
+        subject: Some(subject.clone()),
+        annotations: [("x.y".to_owned(), "z".to_owned())].into(),
+    };
+    let manifest = artifact.manifest()?;
+    let index = oci::ArtifactIndex {
+        artifact_type: "application/vnd.example.release".into(),
+        manifests: vec![manifest.descriptor],
+        subject: Some(subject),
+        annotations: artifact.annotations,
+    };
+    Ok(vec![manifest.bytes, index.index()?.bytes])
 }
 
 fn disk<F: Format<Model = vm::Disk>>() -> Outcome<Vec<u8>> {

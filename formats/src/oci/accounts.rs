@@ -5,7 +5,7 @@
 //! tree or a state directory, and root. A file that the tree brings itself is left alone.
 //!
 //! On a base nothing is made unless that was asked for, and then it is added to what the base has:
-//! see [`super::databases`].
+//! see `databases`.
 
 use std::collections::BTreeMap;
 

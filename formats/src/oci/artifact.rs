@@ -148,7 +148,10 @@ impl Artifact {
         check_annotations(&self.annotations)?;
         for file in &self.files {
             check_annotations(&file.annotations)?;
-            fail_if("mediaType", fault_in_media_type(&file.media_type), &file.media_type)?;
+            let is_empty = file.media_type == EMPTY_TYPE;
+            let fault = is_empty.then_some("expected another type than that of nothing");
+            let fault = fault_in_media_type(&file.media_type).or(fault);
+            fail_if("mediaType", fault, &file.media_type)?;
             let fault = file.annotations.contains_key(TITLE_KEY).then_some("it is the title");
             fail_if("annotations", fault, TITLE_KEY)?;
         }

@@ -99,11 +99,8 @@ pub(super) fn assemble(
     let mut blobs = BTreeMap::new();
     let below = Below::of(image, &mut blobs)?;
     check_count(overlay.layers.len(), below.layers.len())?;
-    let base_record = image.base.as_ref().map(|base| BaseRecord {
-        manifest: Descriptor::new(
-            base.manifest.media_type.clone(),
-            Blob { digest: base.manifest.digest, size: base.manifest.size },
-        ),
+    let base_record = below.manifest.map(|manifest| BaseRecord {
+        manifest,
         layers: below.layers.len(),
         accounts: overlay.accounts.clone(),
     });
@@ -143,6 +140,8 @@ pub(super) fn assemble(
 
 /// What an image's own layers lie on.
 struct Below {
+    /// The base's manifest: media type, digest and size, as it says itself, whoever listed it.
+    manifest: Option<Descriptor>,
     layers: Vec<Descriptor>,
     config: Config,
 }
@@ -151,7 +150,8 @@ impl Below {
     /// Returns the model's base, with its layers' ropes if they are asked for, or nothing.
     fn of(image: &Image, blobs: &mut BTreeMap<Digest, Rope>) -> Result<Self, WriteError> {
         let Some(base) = &image.base else {
-            return Ok(Self { layers: Vec::new(), config: base::scratch(&image.platform) });
+            let config = base::scratch(&image.platform);
+            return Ok(Self { manifest: None, layers: Vec::new(), config });
         };
         let documents = base.checked(&image.platform)?;
         let layers = base::layers(documents);
@@ -162,7 +162,8 @@ impl Below {
             };
             blobs.extend(layers.iter().map(rope));
         }
-        Ok(Self { layers, config: documents.config.clone() })
+        let manifest = Descriptor { platform: None, ..documents.descriptor() };
+        Ok(Self { manifest: Some(manifest), layers, config: documents.config.clone() })
     }
 }
 

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::model::{fail_if, field_error};
 use crate::format::WriteError;
-use crate::tree::{Entry, FileTree, Node, TreeError, TreePath};
+use crate::tree::{Entry, FileTree, Node, TreeBuilder, TreeError, TreePath};
 
 /// The name of the layer that holds whatever no rule names.
 pub const REST: &str = "application";
@@ -76,15 +76,15 @@ impl Layering {
         if self.rules.is_empty() {
             return Ok(vec![Part { name: None, tree }]);
         }
-        let layers = self.assign(&tree);
+        let mut paths = vec![Vec::new(); self.rules.len() + 1];
+        for (path, number) in self.assign(&tree) {
+            paths[number].push(path);
+        }
         let names = self.rules.iter().map(|rule| rule.name.as_str()).chain([REST]);
         let mut parts = Vec::new();
-        for (number, name) in names.enumerate() {
-            let part = part(&tree, &layers, number)?;
-            let part = Part { name: Some(name.to_owned()), tree: part };
-            if !part.is_empty() {
-                parts.push(part);
-            }
+        for (name, paths) in names.zip(paths).filter(|(_, paths)| !paths.is_empty()) {
+            let tree = part(&tree, &paths)?;
+            parts.push(Part { name: Some(name.to_owned()), tree });
         }
         Ok(parts)
     }
@@ -128,24 +128,28 @@ impl Layering {
     }
 }
 
-/// Returns the entries of one layer with the named directories above them.
-fn part(
-    tree: &FileTree,
-    layers: &BTreeMap<&TreePath, usize>,
-    number: usize,
-) -> Result<FileTree, TreeError> {
-    let mut above = BTreeSet::new();
-    for (path, _) in layers.iter().filter(|(_, layer)| **layer == number) {
+/// Returns the entries at these paths with the named directories above them.
+fn part(tree: &FileTree, paths: &[&TreePath]) -> Result<FileTree, TreeError> {
+    let (mut builder, mut above) = (TreeBuilder::new(), BTreeSet::new());
+    for path in paths {
+        if let Some(entry) = tree.get(path) {
+            builder.insert((*path).clone(), entry.clone())?;
+        }
         let mut at = path.parent();
         while let Some(path) = at {
-            let parent = path.parent();
+            at = path.parent();
             if !above.insert(path) {
                 break;
             }
-            at = parent;
         }
     }
-    tree.filter(|path, _| layers.get(path) == Some(&number) || above.contains(path))
+    for path in above {
+        match tree.get(&path) {
+            Some(entry) if !entry.implied => builder.insert(path, entry.clone())?,
+            Some(_) | None => {}
+        }
+    }
+    builder.finish()
 }
 
 /// Returns an error if an image would have more layers than container engines stack.

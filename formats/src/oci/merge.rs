@@ -3,6 +3,8 @@
 //! The table is in `docs/formats/oci.md`. An image from scratch is merged with an empty
 //! configuration, so there is one way for all.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use super::config::{Config, Execution, History, Keys, RootFs};
 use super::descriptor::{OtherFields, StringMap};
 use super::model::DEFAULT_PATH;
@@ -59,20 +61,24 @@ fn over(own: Option<&str>, base: &str) -> String {
 fn env(base: &[String], own: &[String]) -> Vec<String> {
     let path = base.iter().rev().find(|variable| name(variable) == "PATH");
     let path = path.and_then(|variable| variable.split_once('=')).map_or(DEFAULT_PATH, |(_, v)| v);
-    let mut merged = base.to_vec();
+    let ours: BTreeMap<&str, &String> = own.iter().map(|text| (name(text), text)).collect();
+    let text = |key: &str, variable: &str| match key {
+        "PATH" => with_path(variable, path),
+        _ => variable.to_owned(),
+    };
+    let (mut merged, mut done) = (Vec::new(), BTreeSet::new());
+    for variable in base {
+        let key = name(variable);
+        match ours.get(key) {
+            None => merged.push(variable.clone()),
+            Some(own) if done.insert(key) => merged.push(text(key, own)),
+            Some(_) => {}
+        }
+    }
     for variable in own {
         let key = name(variable);
-        let variable = if key == "PATH" { with_path(variable, path) } else { variable.clone() };
-        match merged.iter().position(|there| name(there) == key) {
-            Some(at) => {
-                let mut position = 0;
-                merged.retain(|there| {
-                    position += 1;
-                    position <= at + 1 || name(there) != key
-                });
-                merged[at] = variable;
-            }
-            None => merged.push(variable),
+        if let Some(own) = ours.get(key).filter(|_| done.insert(key)) {
+            merged.push(text(key, own));
         }
     }
     if !merged.iter().any(|variable| name(variable) == "PATH") {

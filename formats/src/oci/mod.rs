@@ -7,8 +7,10 @@
 //!               image manifest ── annotations: dev.bake.tree, dev.bake.image
 //!                 ├─► image configuration: platform, user, environment, command,
 //!                 │                        one DiffID and one history entry for each layer
-//!                 ├─► layer 0   tar, tar+gzip or tar+zstd   dev.bake.layer=payload
-//!                 └─► layer 1   (if the tree needs it)      dev.bake.layer=support
+//!                 ├─► layers of the base, as the base lists them; often elsewhere
+//!                 ├─► layers of the tree    tar, tar+gzip or tar+zstd   dev.bake.layer=payload
+//!                 ├─► (if the tree needs it)                            dev.bake.layer=support
+//!                 └─► (merged with the base's, if asked for)            dev.bake.layer=accounts
 //! ```
 //!
 //! Every arrow is a descriptor: media type, digest, size (descriptor.md). Everything that an arrow
@@ -21,10 +23,14 @@
 //!   blobs/sha256/DIGEST ...
 //! ```
 //!
-//! The payload layer is the tree and nothing else (layer.md): PAX tar, names without a prefix,
+//! The payload layers are the tree and nothing else (layer.md): PAX tar, names without a prefix,
 //! ghosts left out. What a package gets from its system and an image does not (account databases,
-//! state directories) is a layer of its own, so that the payload can be read back and its
-//! [`crate::tree::TreeId`] recomputed. `dev.bake.image` keeps what only the model says.
+//! state directories, certificates) is a layer of its own, so that the payload can be read back and
+//! its [`crate::tree::TreeId`] recomputed. `dev.bake.image` keeps what only the model says.
+//!
+//! What an image has of its own does not depend on its base, accounts apart. Writing on a base and
+//! putting a finished image onto another base ([`rebase()`]) end in one function, so a rebase gives
+//! the bytes of a fresh write.
 //!
 //! JSON documents are canonical: see [`json`].
 
@@ -56,6 +62,7 @@ mod reference;
 mod support;
 #[cfg(test)]
 mod tests;
+mod unpack;
 mod verify;
 pub mod whiteout;
 pub mod write;
@@ -74,15 +81,16 @@ pub use layout::Layout;
 pub use manifest::Manifest;
 pub use model::{DEFAULT_PATH, Image, OWN_PREFIX, StateDirectory};
 pub use platform::{Platform, select};
-pub use read::{Limits, PlatformImage, read_all, read_one};
+pub use read::{PlatformImage, read_all, read_one};
 pub use reader::LayoutReader;
 pub use rebase::{Rebase, RebaseError, Rebased, rebase};
 pub use reference::{Reference, ReferenceError};
 pub use support::SupportFile;
+pub use unpack::Limits;
 pub use write::{TREE_KEY, write};
 pub use written::{Written, WrittenImage};
 
 /// The format's name.
 const NAME: &str = "oci";
 /// Raised whenever equal input would give different bytes.
-const REVISION: u32 = 1;
+const REVISION: u32 = 2;

@@ -1,7 +1,6 @@
 //! Reading images: this crate's own back into what they were written from, others as a tree.
 
 use std::collections::BTreeSet;
-use std::io::{self, Read};
 
 use super::accounts::{group_path, passwd_path};
 use super::archive::CONTAINERD_NAME_KEY;
@@ -17,28 +16,12 @@ use super::platform::{Platform, select};
 use super::reader::LayoutReader;
 use super::record::{RECORD_KEY, Record};
 use super::support::SupportFile;
+use super::unpack::{Limits, diff_id_of, entries, in_layer};
 use super::whiteout;
-use crate::archive::tar::TarReader;
-use crate::digest::{Digest, Hasher};
-use crate::encode::{Codec, Compression, decoder};
+use crate::encode::Compression;
 use crate::format::{ReadError, Unpacked};
 use crate::input::Source;
 use crate::tree::{Entry, FileTree, Node, TreePath};
-
-/// What an image may ask a reader for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Limits {
-    /// The most bytes that one layer may have after decompression.
-    pub layer: u64,
-    /// The most bytes that names, link targets and extended attributes of one layer may have.
-    pub names: u64,
-}
-
-impl Default for Limits {
-    fn default() -> Self {
-        Self { layer: 256 << 30, names: 1 << 30 }
-    }
-}
 
 /// One image of an index.
 #[derive(Debug, Clone, PartialEq)]
@@ -138,6 +121,18 @@ impl Documents {
         Ok(image)
     }
 
+    /// Returns the numbers of the layers that a layout may lack and does: the base's.
+    pub(super) fn referred(&self, layout: &LayoutReader) -> Result<BTreeSet<usize>, ReadError> {
+        let below = self.built_on()?.map_or(0, |base| base.layers);
+        let mut referred = BTreeSet::new();
+        for (number, layer) in self.manifest.layers.iter().take(below).enumerate() {
+            if layout.is_absent(layer)? {
+                referred.insert(number);
+            }
+        }
+        Ok(referred)
+    }
+
     /// Returns how the topmost layer is compressed, at the level that is used when none is given.
     fn compression(&self) -> Compression {
         match self.manifest.layers.last().and_then(Descriptor::kind) {
@@ -227,108 +222,4 @@ fn support(entries: Vec<(TreePath, Entry)>) -> impl Iterator<Item = (TreePath, S
             _ => None,
         },
     )
-}
-
-impl Documents {
-    /// Returns the numbers of the layers that a layout may lack and does: the base's.
-    pub(super) fn referred(&self, layout: &LayoutReader) -> Result<BTreeSet<usize>, ReadError> {
-        let below = self.built_on()?.map_or(0, |base| base.layers);
-        let mut referred = BTreeSet::new();
-        for (number, layer) in self.manifest.layers.iter().take(below).enumerate() {
-            if layout.is_absent(layer)? {
-                referred.insert(number);
-            }
-        }
-        Ok(referred)
-    }
-}
-
-/// Says in an error which layer it is about.
-pub(super) fn in_layer(number: usize, error: ReadError) -> ReadError {
-    let name = |what: String| format!("layer {number}: {what}");
-    match error {
-        ReadError::Malformed { what, offset, expected, found } => {
-            ReadError::Malformed { what: name(what), offset, expected, found }
-        }
-        ReadError::Invalid { what, reason } => ReadError::Invalid { what: name(what), reason },
-        ReadError::Io(error) => ReadError::invalid(format!("layer {number}"), error.to_string()),
-        ReadError::Tree(error) => ReadError::invalid(format!("layer {number}"), error.to_string()),
-    }
-}
-
-/// Returns what a layer lists, in the order of the archive, and its DiffID.
-pub(super) fn entries(
-    layout: &LayoutReader,
-    layer: &Descriptor,
-    limits: Limits,
-) -> Result<(Vec<(TreePath, Entry)>, Digest), ReadError> {
-    let mut raw = raw(layout, layer, limits)?;
-    let mut reader = TarReader::new(&mut raw, "tar archive");
-    let (mut entries, mut names) = (Vec::new(), 0_u64);
-    while let Some((path, entry)) = reader.next_entry()? {
-        names = names.saturating_add(weight(&path, &entry));
-        if names > limits.names {
-            let what = "names and attributes";
-            let (limit, at) = (format!("at most {} bytes", limits.names), reader.position());
-            return Err(ReadError::malformed(what, at, limit, "more"));
-        }
-        entries.push((path, entry));
-    }
-    Ok((entries, raw.hasher.digest()))
-}
-
-/// Returns about how many bytes an entry takes beyond a fixed size.
-fn weight(path: &TreePath, entry: &Entry) -> u64 {
-    let node = match &entry.node {
-        Node::Symlink(target) => target.len(),
-        Node::HardLink(target) => target.relative().len(),
-        Node::Directory | Node::File(_) | Node::Device { .. } | Node::Fifo => 0,
-    };
-    let xattrs: usize = entry.xattrs.iter().map(|(name, value)| name.len() + value.len()).sum();
-    (path.relative().len() + node + xattrs) as u64
-}
-
-/// Returns the digest of a layer before compression.
-pub(super) fn diff_id_of(
-    layout: &LayoutReader,
-    layer: &Descriptor,
-    limits: Limits,
-) -> Result<Digest, ReadError> {
-    let mut raw = raw(layout, layer, limits)?;
-    io::copy(&mut raw, &mut io::sink())?;
-    Ok(raw.hasher.digest())
-}
-
-/// Opens a layer's tar archive.
-fn raw(
-    layout: &LayoutReader,
-    layer: &Descriptor,
-    limits: Limits,
-) -> Result<Raw<Box<dyn Read>>, ReadError> {
-    let codec = match layer.kind() {
-        Some(Kind::Layer(codec)) => codec,
-        Some(Kind::Index | Kind::Manifest | Kind::Config) | None => Codec::None,
-    };
-    let input = decoder(codec, layout.blob(layer)?)?;
-    Ok(Raw { input, hasher: Hasher::new(), limit: limits.layer })
-}
-
-/// Hashes what passes, up to a limit.
-struct Raw<R> {
-    input: R,
-    hasher: Hasher,
-    limit: u64,
-}
-
-impl<R: Read> Read for Raw<R> {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let count = self.input.read(buffer)?;
-        let bytes = buffer.get(..count).unwrap_or_default();
-        self.hasher.update(bytes);
-        if self.hasher.len() > self.limit {
-            let message = format!("it decompresses to more than {} bytes", self.limit);
-            return Err(io::Error::new(io::ErrorKind::FileTooLarge, message));
-        }
-        Ok(count)
-    }
 }

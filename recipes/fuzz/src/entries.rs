@@ -1,8 +1,8 @@
-//! What the recipe's reader is fed with. An error is fine, a panic is a fault.
+//! What the readers of the recipe and of its lock file are fed with. An error is fine, a panic is a fault.
 
 use std::path::Path;
 
-use bake_recipes::{Look, Platform, ResolveCx, load, resolve};
+use bake_recipes::{Look, Platform, ResolveCx, load, lock, resolve};
 
 /// Reads a recipe, resolves it, and prints what is wrong with it.
 pub fn recipe(data: &[u8]) {
@@ -15,5 +15,14 @@ pub fn recipe(data: &[u8]) {
         .and_then(|written| resolve(&written, ResolveCx { platform, env: &env, base }));
     if let Err(errors) = outcome {
         assert!(!errors.render(Look::Plain).is_empty(), "a fault is told");
+    }
+}
+
+/// Reads a lock file; what is printed of it is read again as the same.
+pub fn lock(data: &[u8]) {
+    let Ok(text) = std::str::from_utf8(data) else { return };
+    match lock::parse("bake.lock", text) {
+        Ok(lock) => assert_eq!(lock::parse("bake.lock", &lock.to_string()), Ok(lock)),
+        Err(errors) => assert!(!errors.render(Look::Plain).is_empty(), "a fault is told"),
     }
 }

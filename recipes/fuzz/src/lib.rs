@@ -1,3 +1,3 @@
-//! Fuzzing of the recipe's reader: see `docs/fuzzing.md`.
+//! Fuzzing of the readers of the recipe and of its lock file: see `docs/fuzzing.md`.
 
 pub mod entries;

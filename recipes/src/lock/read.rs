@@ -136,7 +136,7 @@ impl Reader<'_> {
         }
         let mut known = Known::default();
         for layer in keys.layer {
-            let layer = self.layer(layer, &mut known);
+            let layer = self.layer(&layer, &mut known);
             lock.layers.push(layer);
         }
         RecipeErrors::check(self.errors, Some(lock))
@@ -147,7 +147,7 @@ impl Reader<'_> {
         let digest = self.parsed(&keys.digest);
         let mut manifests = BTreeMap::new();
         for manifest in keys.manifest {
-            self.manifest(manifest, &mut manifests);
+            self.manifest(&manifest, &mut manifests);
         }
         if let (Some(name), Some(digest)) = (name, digest)
             && bases.insert(name, LockedBase { digest, manifests }).is_some()
@@ -157,7 +157,7 @@ impl Reader<'_> {
         }
     }
 
-    fn manifest(&mut self, keys: ManifestKeys, all: &mut BTreeMap<Platform, LockedManifest>) {
+    fn manifest(&mut self, keys: &ManifestKeys, all: &mut BTreeMap<Platform, LockedManifest>) {
         let platform = self.parsed::<Platform>(&keys.platform);
         let digest = self.parsed(&keys.digest);
         let media_type = self.text(&keys.media_type, "media type");
@@ -174,7 +174,7 @@ impl Reader<'_> {
         }
     }
 
-    fn layer(&mut self, keys: LayerKeys, known: &mut Known) -> LockedLayer {
+    fn layer(&mut self, keys: &LayerKeys, known: &mut Known) -> LockedLayer {
         let name = keys.name.value.clone();
         if name == REST || !is_layer_name(&name) {
             let found = name.escape_debug();

@@ -81,9 +81,10 @@ impl Repository {
             .ok_or("the recipe is not in a git repository")?;
         let own = if own.is_dir() { own } else { leads_to(&own)? };
         let common = own.join("commondir");
-        let common = match common.is_file() {
-            true => own.join(read(&common, MAX_SMALL)?.trim_end_matches(['\n', '\r'])),
-            false => own.clone(),
+        let common = if common.is_file() {
+            own.join(read(&common, MAX_SMALL)?.trim_end_matches(['\n', '\r']))
+        } else {
+            own.clone()
         };
         Ok(Self { own, common })
     }

@@ -21,7 +21,7 @@ impl Resolver<'_> {
                 None
             }
             TextOr::Table(VcsSource { from }) => {
-                let address = self.from_git(from, git::origin)?;
+                let address = self.said_by_git(from, git::origin)?;
                 if is_address(&address) && !address.contains(char::is_control) {
                     return Some(address);
                 }
@@ -37,7 +37,7 @@ impl Resolver<'_> {
         match &at.value {
             TextOr::Text(text) => self.revision_text(at, text),
             TextOr::Table(RevisionSource { from: Some(from), env: None }) => {
-                self.from_git(from, git::head)
+                self.said_by_git(from, git::head)
             }
             TextOr::Table(RevisionSource { from: None, env: Some(env) }) => {
                 let text = self.build_variable(env, "$(git rev-parse HEAD)", "revision")?;
@@ -63,7 +63,7 @@ impl Resolver<'_> {
     }
 
     /// Returns what is read from the repository that the recipe is in.
-    fn from_git(
+    fn said_by_git(
         &self,
         at: &At<String>,
         read: fn(&std::path::Path) -> Result<String, String>,

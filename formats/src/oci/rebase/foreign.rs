@@ -99,19 +99,16 @@ impl Difference {
 
     /// Returns the variables that the old base has not, or not so.
     fn env(&mut self) -> Vec<String> {
-        let value = |env: &[String], name: &str| {
-            let found = env.iter().rev().find(|variable| merge::name(variable) == name);
-            found.and_then(|variable| variable.split_once('=')).map(|(_, value)| value.to_owned())
-        };
-        let old_path = value(&self.old.env, "PATH").filter(|path| !path.is_empty());
-        let mut env = Vec::new();
+        let (new, old) = (values(&self.new.env), values(&self.old.env));
+        let old_path = old.get("PATH").copied().flatten().filter(|path| !path.is_empty());
+        let (mut env, mut seen) = (Vec::new(), BTreeSet::new());
         for variable in &self.new.env {
             let name = merge::name(variable);
-            let text = value(&self.new.env, name);
-            if text == value(&self.old.env, name) {
+            let Some(text) = new.get(name).copied().filter(|_| seen.insert(name)) else { continue };
+            if old.get(name) == Some(&text) {
                 continue;
             }
-            match (name, text, &old_path) {
+            match (name, text, old_path) {
                 ("PATH", Some(text), Some(old)) if text.contains(old) => {
                     let extended = text.replacen(old, "${PATH}", 1);
                     self.guesses.push(format!(
@@ -119,7 +116,8 @@ impl Difference {
                     ));
                     env.push(format!("PATH={extended}"));
                 }
-                _ => env.push(variable.clone()),
+                (_, Some(text), _) => env.push(format!("{name}={text}")),
+                (_, None, _) => env.push(variable.clone()),
             }
         }
         env
@@ -127,12 +125,8 @@ impl Difference {
 
     /// Notes what the image took away from its base, which a merge cannot say.
     fn note_removed(&mut self) {
-        let names = |env: &[String]| -> Vec<String> {
-            let names: BTreeSet<_> = env.iter().map(|variable| merge::name(variable)).collect();
-            names.into_iter().map(str::to_owned).collect()
-        };
-        let keys = |what: &str, old: Vec<String>, new: Vec<String>| {
-            let gone: Vec<_> = old.into_iter().filter(|key| !new.contains(key)).collect();
+        let keys = |what: &str, old: BTreeSet<&str>, new: BTreeSet<&str>| {
+            let gone: Vec<_> = old.difference(&new).copied().collect();
             (!gone.is_empty()).then(|| {
                 format!(
                     "the image takes {what} of its base away ({}): the new base's count",
@@ -151,8 +145,22 @@ impl Difference {
     }
 }
 
-fn list<V>(map: &BTreeMap<String, V>) -> Vec<String> {
-    map.keys().cloned().collect()
+fn list<V>(map: &BTreeMap<String, V>) -> BTreeSet<&str> {
+    map.keys().map(String::as_str).collect()
+}
+
+fn names(env: &[String]) -> BTreeSet<&str> {
+    env.iter().map(|variable| merge::name(variable)).collect()
+}
+
+/// Returns variables by name; of several with one name the last counts. What has no `=` has no
+/// value.
+fn values(env: &[String]) -> BTreeMap<&str, Option<&str>> {
+    let pair = |variable| match str::split_once(variable, '=') {
+        Some((name, value)) => (name, Some(value)),
+        None => (variable, None),
+    };
+    env.iter().map(|variable| pair(variable.as_str())).collect()
 }
 
 /// Returns a value that is not the base's; an empty one takes the base's away.

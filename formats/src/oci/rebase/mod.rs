@@ -2,7 +2,7 @@
 //!
 //! The image's own layers do not depend on the base, so they stay as they are. The configuration is
 //! merged anew, and accounts are merged anew if that was asked for. The bytes are those that
-//! [`super::write`] gives on the new base with the same tree, time and model.
+//! [`super::write()`] gives on the new base with the same tree, time and model.
 
 mod foreign;
 

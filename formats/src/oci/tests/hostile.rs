@@ -162,7 +162,10 @@ fn reads_images_of_others() {
     // Two members, as parallel compressors write them.
     let members = [gzip(&base[..700]), gzip(&base[700..])].concat();
     let top = tar_of(&[("bin/.wh.a", FILE, ""), ("bin/b", FILE, "3"), ("c", HARD_LINK, "etc/x")]);
-    let zstd = zstd::stream::encode_all(top.as_slice(), 1).unwrap();
+    let frame = |bytes: &[u8]| zstd::stream::encode_all(bytes, 1).unwrap();
+    // Two frames with one to be skipped in between (RFC 8878, section 3.1.2).
+    let skipped = b"\x50\x2a\x4d\x18\x02\0\0\0no".to_vec();
+    let zstd = [frame(&top[..600]), skipped, frame(&top[600..])].concat();
     let forged = Forged::new().layer("+gzip", &members, &base).layer("+zstd", &zstd, &top);
     let source = forged.source(|config, manifest, descriptor| {
         config["config"]["User"] = "".into();
@@ -499,4 +502,35 @@ fn a_base_that_two_places_name_differently_is_noticed() {
     let files = Files::of(&layout::artifact(&image).unwrap(), &store);
     let rules: Vec<_> = Layout::verify(&files.source()).unwrap();
     assert_eq!(rules.iter().map(|problem| problem.rule).collect::<Vec<_>>(), ["oci-base-digest"]);
+}
+
+#[test]
+fn an_index_that_names_another_tree_is_noticed() {
+    let store = MemoryStore::new();
+    let image = written(&plain(), &tree(&store), &store);
+    let annotations = BTreeMap::from([(TREE_KEY.to_owned(), ZEROS.to_owned())]);
+    let index = Index::new(vec![image.root.clone()], annotations);
+    let mut lying = image;
+    let bytes = super::json::canonical(&index).unwrap();
+    lying.root = Descriptor::new(media_type::INDEX, Written::add(&mut lying.blobs, bytes));
+    let files = Files::of(&layout::artifact(&lying).unwrap(), &store);
+    let rules: Vec<_> = Layout::verify(&files.source()).unwrap();
+    assert_eq!(rules.iter().map(|problem| problem.rule).collect::<Vec<_>>(), ["oci-index-tree"]);
+}
+
+#[test]
+fn rejects_manifests_that_are_larger_than_anybody_reads() {
+    let tar = tar_of(&[("a", FILE, "1")]);
+    let many = |count: usize| {
+        let mut forged = Forged::new().layer("", &tar, &tar);
+        forged.layers = vec![forged.layers[0].clone(); count];
+        forged.diff_ids = vec![forged.diff_ids[0].clone(); count];
+        forged.source(untouched)
+    };
+    assert!(error_of(&many(1001)).contains("expected at most 1000 layers, found 1001"));
+    let store = MemoryStore::new();
+    let long = [("x.y".to_owned(), "z".repeat(5 << 20))];
+    let image = Image { annotations: long.into(), ..plain() };
+    let error = cx(&store, 1, |cx| write(&image, &tree(&store), cx)).unwrap_err().to_string();
+    assert!(error.contains("at most 4194304 for the bytes of an image manifest"), "{error}");
 }

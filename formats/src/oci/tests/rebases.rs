@@ -342,3 +342,17 @@ fn what_an_image_of_others_takes_away_is_said() {
     assert!(guesses[1].contains("variables of its base away (B, PATH, SEED)"));
     assert!(guesses[2].contains("labels of its base away (maintainer, seed)"));
 }
+
+#[test]
+fn a_configuration_of_a_hundred_thousand_variables_takes_no_time() {
+    let store = MemoryStore::new();
+    let env = |what: &str| (0..100_000).map(|n| format!("V{n}={what}")).collect::<Vec<_>>();
+    let mut base = Made::new("a");
+    base.config["config"]["Env"] = json!(env("old"));
+    let (image, old) = foreign(&base, &json!({"config": {"Env": env("new")}}), &store);
+    let new = Made::new("b").base(&store);
+    let Rebased { written, guesses } = rebased(&image, Some(&old), &new, &store).unwrap();
+    assert_eq!(guesses, [""; 0]);
+    let env = documents(&written, &store).config.config.unwrap().env;
+    assert_eq!(env.len(), 100_003, "three of the new base");
+}

@@ -1,5 +1,7 @@
 //! Verifying: every rule that a layout or one of its images breaks.
 
+mod layers;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::archive::{DOCKER_MANIFEST, DockerImage, MAX_DOCKER_MANIFEST};
@@ -8,16 +10,14 @@ use super::descriptor::{Descriptor, Kind, StringMap, fault_in_key};
 use super::documents::{BASE_DIGEST_KEY, Documents};
 use super::find::{ListedImage, MAX_DEPTH, MAX_MANIFESTS};
 use super::index::Index;
-use super::layer::Role;
 use super::layout::REF_NAME_KEY;
 use super::manifest::Manifest;
-use super::read::{Limits, diff_id_of, entries, in_layer};
 use super::reader::{BlobFault, LayoutReader};
-use super::{json, reference, whiteout};
+use super::write::TREE_KEY;
+use super::{json, reference};
 use crate::digest::Digest;
 use crate::format::{Problem, ReadError};
 use crate::input::Source;
-use crate::tree::{Entry, FileTree, TreePath};
 
 /// Lists every rule that a layout breaks.
 pub(super) fn verify(source: &Source) -> Result<Vec<Problem>, ReadError> {
@@ -28,6 +28,7 @@ pub(super) fn verify(source: &Source) -> Result<Vec<Problem>, ReadError> {
         images: BTreeMap::new(),
         reached: BTreeSet::new(),
         seen: BTreeSet::new(),
+        trees: BTreeMap::new(),
     };
     if let Err(error) = layout.check_version() {
         check.report("oci-layout-version", "oci-layout", "a layout of version 1.0.0", error);
@@ -47,6 +48,7 @@ pub(super) fn verify(source: &Source) -> Result<Vec<Problem>, ReadError> {
     Ok(check.problems)
 }
 
+/// What was found so far.
 struct Check<'a> {
     layout: &'a LayoutReader,
     problems: Vec<Problem>,
@@ -55,6 +57,8 @@ struct Check<'a> {
     reached: BTreeSet<Digest>,
     /// The manifests and indexes that were visited, with the sizes they are listed by.
     seen: BTreeSet<(Digest, u64)>,
+    /// The tree that each manifest says it has.
+    trees: BTreeMap<Digest, Option<String>>,
 }
 
 impl Check<'_> {
@@ -147,12 +151,27 @@ impl Check<'_> {
         for descriptor in &index.manifests {
             self.descriptor("image index", descriptor, depth + 1);
         }
+        self.index_tree(place, &index);
         Ok(())
+    }
+
+    /// Compares the tree that an index says its images have with what they say.
+    fn index_tree(&mut self, place: &str, index: &Index) {
+        let Some(expected) = index.annotations.get(TREE_KEY) else { return };
+        for descriptor in &index.manifests {
+            let Some(found) = self.trees.get(&descriptor.digest) else { continue };
+            if found.as_ref() != Some(expected) {
+                let found = found.clone().unwrap_or_else(|| "nothing".into());
+                let found = format!("{found} in {}", descriptor.digest);
+                self.report("oci-index-tree", place, expected.clone(), found);
+            }
+        }
     }
 
     fn manifest(&mut self, place: &str, descriptor: &Descriptor) -> Result<(), ReadError> {
         let manifest = Manifest::parse(&self.layout.document::<Manifest>(descriptor)?)?;
         self.annotations(place, &manifest.annotations);
+        self.trees.insert(descriptor.digest, manifest.annotations.get(TREE_KEY).cloned());
         let mut is_whole = self.blob("image configuration", &manifest.config)?;
         let documents =
             if is_whole { Some(Documents::read(self.layout, descriptor)?) } else { None };
@@ -205,84 +224,6 @@ impl Check<'_> {
         }
     }
 
-    fn layers(
-        &mut self,
-        documents: &Documents,
-        referred: &BTreeSet<usize>,
-    ) -> Result<(), ReadError> {
-        let mut payload = FileTree::default();
-        // The payload with everything on top of it.
-        let mut whole = None;
-        let roles = documents.roles()?;
-        for (number, ((layer, diff_id), role)) in documents.layers().zip(roles).enumerate() {
-            if referred.contains(&number) {
-                continue;
-            }
-            let is_payload = role == Some(Role::Payload);
-            let needs_entries = is_payload || whole.is_some();
-            let result = self.layer(number, layer, diff_id, needs_entries).and_then(|entries| {
-                if is_payload {
-                    payload = whiteout::apply(&payload, entries.clone())?;
-                }
-                if needs_entries {
-                    let below = whole.take().unwrap_or_default();
-                    whole = Some(whiteout::apply(&below, entries)?);
-                }
-                Ok(())
-            });
-            if let Err(error) = result {
-                let place = format!("layer {number}");
-                let error = in_layer(number, error);
-                self.report("oci-layer", &place, "a layer that can be read", error);
-                return Ok(());
-            }
-        }
-        if let Some(declared) = documents.declared()?
-            && declared != payload.id()
-        {
-            self.report("oci-tree", "payload", declared.to_string(), payload.id());
-        }
-        self.hidden(&payload, &whole.unwrap_or_default());
-        Ok(())
-    }
-
-    /// Checks one layer's DiffID and returns its entries, if they are needed.
-    fn layer(
-        &mut self,
-        number: usize,
-        layer: &Descriptor,
-        diff_id: &Digest,
-        needs_entries: bool,
-    ) -> Result<Vec<(TreePath, Entry)>, ReadError> {
-        let limits = Limits::default();
-        let (entries, found) = if needs_entries {
-            entries(self.layout, layer, limits)?
-        } else {
-            (Vec::new(), diff_id_of(self.layout, layer, limits)?)
-        };
-        if found != *diff_id {
-            let place = format!("layer {number}");
-            self.report("oci-diff-id", &place, diff_id.to_string(), found);
-        }
-        Ok(entries)
-    }
-
-    /// Reports what a container would not see of the payload as it is.
-    fn hidden(&mut self, payload: &FileTree, whole: &FileTree) {
-        for line in payload.manifest_lines() {
-            let path = line.path();
-            let found = match (payload.get(path), whole.get(path)) {
-                (_, None) => "nothing",
-                (Some(below), Some(above)) if is_same(payload, whole, path, below, above) => {
-                    continue;
-                }
-                _ => "another entry",
-            };
-            let expected = "no layer above the payload to hide it";
-            self.report("oci-payload-hidden", &path.to_string(), expected, found);
-        }
-    }
-
     /// Reports blobs that nothing leads to, where the files can be listed.
     fn unreferenced(&mut self) {
         let reached: BTreeSet<_> = self.reached.iter().map(super::descriptor::blob_path).collect();
@@ -323,20 +264,4 @@ impl Check<'_> {
         }
         Ok(())
     }
-}
-
-/// Returns whether two trees have the same entry at a path, whichever name of a file comes first.
-fn is_same(
-    payload: &FileTree,
-    whole: &FileTree,
-    path: &TreePath,
-    below: &Entry,
-    above: &Entry,
-) -> bool {
-    let same_node = match payload.content(path) {
-        Some(content) => whole.content(path) == Some(content),
-        None => below.node == above.node,
-    };
-    let same_owners = below.owner.name == above.owner.name && below.group.name == above.group.name;
-    same_node && same_owners && below.mode == above.mode && below.xattrs == above.xattrs
 }
