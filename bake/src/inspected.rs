@@ -5,6 +5,8 @@ use bake_formats::tree::{FileTree, TreeId};
 /// What an artifact holds.
 #[derive(Debug)]
 pub struct Inspected {
+    /// What it runs on, in the words of OCI, as far as the artifact says so.
+    pub platform: Option<String>,
     /// What the format stores besides the tree.
     pub metadata: serde_json::Value,
     /// The tree.

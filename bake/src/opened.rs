@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use bake_formats::format::Problem;
 use bake_formats::input::{ReadAt, Source};
+use bake_recipes::Platform;
 
 use crate::error::Error;
 use crate::inspected::Inspected;
@@ -43,10 +44,28 @@ impl Opened {
             .map_err(|source| Error::Read { path: self.path.clone(), source })
     }
 
-    /// Reads the artifact.
-    pub fn inspect(&self) -> Result<Inspected, Error> {
+    /// Reads the artifact, of an image for several platforms the one for this platform.
+    pub fn inspect(&self, platform: Option<Platform>) -> Result<Inspected, Error> {
+        let failed = |source| Error::Read { path: self.path.clone(), source };
+        if platform.is_none() {
+            let several = self.kind.several(&self.source).map_err(failed)?;
+            if !several.is_empty() {
+                return Err(Error::Input {
+                    what: format!("`{}`", self.path.display()),
+                    reason: format!(
+                        "it holds images for {}; choose one with `--platform`",
+                        several.join(", ")
+                    ),
+                });
+            }
+        }
+        self.kind.read(&self.source, platform).map_err(failed)
+    }
+
+    /// Reads the artifact, of an image for several platforms every one.
+    pub fn inspect_all(&self) -> Result<Vec<Inspected>, Error> {
         self.kind
-            .read(&self.source)
+            .read_all(&self.source)
             .map_err(|source| Error::Read { path: self.path.clone(), source })
     }
 

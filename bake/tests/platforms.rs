@@ -165,3 +165,43 @@ fn platforms_are_named_once_and_in_the_words_of_oci() {
     let output = project.succeeds(&["check", "--json"]);
     assert!(output.contains("\"files\":0"), "{output}");
 }
+
+#[test]
+fn readers_take_one_image_or_all() {
+    let project = Project::new(RULES);
+    project.succeeds(&["build"]);
+    let image = "dist/hello-1.0.0.oci";
+    for path in [image, "dist/hello-1.0.0.oci.tar"] {
+        let output = project.bake(&["inspect", path]);
+        let error = String::from_utf8(output.stderr).unwrap();
+        let expected = "holds images for linux/amd64, linux/arm64; choose one with `--platform`";
+        assert!(output.status.code() == Some(1) && error.contains(expected), "{error}");
+        let chosen = ["inspect", "--tree", "--platform", "linux/arm64", path];
+        let tree = project.succeeds(&chosen);
+        assert_eq!(tree, project.succeeds(&["inspect", "--tree", "dist/hello_1.0.0-1_arm64.deb"]));
+    }
+    let arm = ["diff", "dist/hello_1.0.0-1_arm64.deb", image, "--platform", "linux/arm64"];
+    assert_eq!(project.succeeds(&arm), "");
+    let none = project.bake(&["inspect", "--platform", "linux/s390x", image]);
+    let error = String::from_utf8(none.stderr).unwrap();
+    assert!(error.contains("found linux/amd64, linux/arm64"), "{error}");
+
+    let all = [
+        "verify",
+        image,
+        "dist/hello-1.0.0.oci.tar",
+        "dist/hello_1.0.0-1_amd64.deb",
+        "dist/hello_1.0.0-1_arm64.deb",
+        "dist/hello-1.0.0-arm64.qcow2",
+    ];
+    let text = project.succeeds(&all);
+    assert!(text.contains("all 5 artifacts hold the trees of their 2 platforms:"), "{text}");
+    assert_eq!(text.matches("ok ").count(), 7, "{text}");
+    let rules = RULES.replace("arm64 only", "arm64, and changed");
+    fs_err::write(project.folder.path().join("bake.toml"), format!("{HEAD}{rules}")).unwrap();
+    project.succeeds(&["build", "--only", "deb"]);
+    let output = project.bake(&all);
+    assert_eq!(output.status.code(), Some(1));
+    let text = String::from_utf8(output.stdout).unwrap();
+    assert!(text.contains("5 artifacts hold 3 different trees"), "{text}");
+}

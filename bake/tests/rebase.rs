@@ -14,6 +14,7 @@ use bake_formats::oci::{
     Base, Documents, Image, Layout, LayoutReader, Platform, Written, layout, write,
 };
 use bake_formats::tree::{Content, Entry, FileTree, Mode, TreeBuilder, TreePath};
+use bake_test_registry::TestRegistry;
 
 struct Project {
     folder: tempfile::TempDir,
@@ -218,4 +219,71 @@ fn images_without_a_base_say_what_to_do() {
     let output = project.rebase(&["app.oci", "--onto", "./new"]);
     assert_eq!(output.status.code(), Some(1));
     assert!(err(&output).contains("the image is built on nothing"), "{}", err(&output));
+}
+
+/// Puts a layout into a registry, as a push would.
+fn put(project: &Project, registry: &TestRegistry, layout: &str, repository: &str, tag: &str) {
+    let documents = documents(&project.path(layout));
+    for blob in documents.manifest.layers.iter().chain([&documents.manifest.config]) {
+        let bytes = fs_err::read(project.path(layout).join(blob.path())).unwrap();
+        registry.put_blob(repository, &bytes);
+    }
+    let media_type = documents.descriptor().media_type;
+    registry.put_manifest(repository, Some(tag), &media_type, &documents.manifest_bytes);
+}
+
+#[test]
+fn an_image_of_a_registry_is_rebased_there_and_its_layers_are_read_once() {
+    let project = Project::new();
+    let registry = TestRegistry::start();
+    let host = registry.address();
+    let named = |name: &str, files: &[(&str, u32, &[u8])], tag: &str| {
+        let mut base = project.base(name, files);
+        base.name = Some(format!("{host}/library/base:{tag}"));
+        put(&project, &registry, name, "library/base", tag);
+        base
+    };
+    let old = named("old", &[PERL], "1");
+    let new = named("new", &[PERL, ("etc/fixed", 0o644, b"1")], "2");
+    let newest = named("newest", &[PERL, ("etc/fixed", 0o644, b"2")], "3");
+    project.app("app.oci", Some(old));
+    put(&project, &registry, "app.oci", "acme/app", "1.0");
+    let fresh = project.app("fresh.oci", Some(new));
+    let later = project.app("later.oci", Some(newest));
+
+    let (app, bases) = (format!("{host}/acme/app:1.0"), format!("{host}/library/base"));
+    let rebase = |tag: &str, more: &[&str]| {
+        registry.forget();
+        let onto = format!("{bases}:{tag}");
+        let arguments = [&app, "--onto", &onto, "--to", &app, "--plain-http", &host];
+        let output = project.rebase(&[&arguments[..], more].concat());
+        assert_eq!(output.status.code(), Some(0), "{}", err(&output));
+        output
+    };
+    let before = registry.state().repositories["acme/app"].tags["1.0"];
+    let output = rebase("2", &["--dry-run"]);
+    assert!(err(&output).contains("nothing was sent"), "{}", err(&output));
+    assert_eq!(registry.state().repositories["acme/app"].tags["1.0"], before);
+
+    let output = rebase("2", &["--tag", "stable"]);
+    let tags = &registry.state().repositories["acme/app"].tags;
+    assert_eq!((tags["1.0"], tags["stable"]), (fresh.root.digest, fresh.root.digest));
+    assert!(out(&output).contains("mounted 1"), "{}", out(&output));
+    let is_layer = |digest: &str| {
+        let layers = [&fresh, &later].into_iter().flat_map(|one| &one.images[0].manifest.layers);
+        layers.into_iter().any(|layer| layer.digest.to_string() == digest)
+    };
+    let layers_read = || {
+        let exchanges = registry.trace().exchanges;
+        let gets = exchanges.iter().filter(|one| one.method == "GET");
+        gets.filter(|one| is_layer(one.path.rsplit('/').next().unwrap())).count()
+    };
+    // All layers were read for the report before.
+    assert_eq!(layers_read(), 0);
+
+    // Only the layer of a base that was never seen is read.
+    rebase("3", &[]);
+    assert_eq!(layers_read(), 1);
+    assert_eq!(registry.state().repositories["acme/app"].tags["1.0"], later.root.digest);
+    assert!(registry.trace().open.is_empty());
 }

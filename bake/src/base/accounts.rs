@@ -185,8 +185,11 @@ mod tests {
 
     use super::*;
 
+    /// The members of a layer: paths with their text.
+    type Members<'a> = &'a [(&'a str, Option<&'a str>)];
+
     /// Returns a layer's bytes; a member is a path with its text, or with nothing if a directory.
-    fn layer(members: &[(&str, Option<&str>)]) -> Vec<u8> {
+    fn layer(members: Members<'_>) -> Vec<u8> {
         let mut writer = TarWriter::new(TarOptions {
             format: "oci",
             dialect: Dialect::Pax,
@@ -208,7 +211,7 @@ mod tests {
     }
 
     /// Returns what layers, the topmost first, say of `/etc/passwd`.
-    fn passwd(layers: &[&[(&str, Option<&str>)]]) -> Result<Option<String>, String> {
+    fn passwd(layers: &[Members<'_>]) -> Result<Option<String>, String> {
         let mut search = Search { passwd: Said::Nothing, group: Said::Nothing };
         for members in layers {
             let bytes = layer(members);
@@ -224,7 +227,7 @@ mod tests {
     #[test]
     fn the_topmost_layer_that_says_something_decides() {
         let old = ("/etc/passwd", Some("old"));
-        let rows: [(&[&[(&str, Option<&str>)]], Option<&str>); 9] = [
+        let rows: [(&[Members<'_>], Option<&str>); 9] = [
             (&[&[old]], Some("old")),
             (&[&[("/etc/other", Some("x"))], &[("/etc", None), old]], Some("old")),
             (&[&[("/etc/passwd", Some("new"))], &[old]], Some("new")),

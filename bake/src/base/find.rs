@@ -150,7 +150,7 @@ impl<'a> Bases<'a> {
             return Err(BaseError::new(name, reason)
                 .hint("run `bake lock` and commit the file that it writes"));
         }
-        self.ask(name, opened, "what it is")?;
+        self.ask(name, opened, "what the name stands for")?;
         let root = match pinned.or(locked).filter(|_| opened.is_remote()) {
             Some(digest) => opened.by_digest(&digest)?,
             None => opened.root()?,
@@ -224,7 +224,7 @@ fn descriptor(locked: &LockedManifest) -> Descriptor {
 }
 
 /// Returns a platform in the words of image configurations.
-pub(super) fn in_oci(platform: Platform) -> oci::Platform {
+pub fn in_oci(platform: Platform) -> oci::Platform {
     oci::Platform {
         os: platform.os().to_owned(),
         architecture: platform.architecture().to_owned(),

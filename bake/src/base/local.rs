@@ -63,7 +63,7 @@ impl LocalImage {
             let blob = super::documents::blob(one);
             return Ok(Document { descriptor: Descriptor::new(&one.media_type, blob), bytes });
         }
-        let mut names: Vec<_> = listed.iter().flat_map(|listed| names(listed).next()).collect();
+        let mut names: Vec<_> = listed.iter().filter_map(|listed| names(listed).next()).collect();
         names.dedup();
         if listed.is_empty() || names.len() > 1 {
             let reason = format!("expected one image, found {}", listed.len());

@@ -2,11 +2,13 @@
 
 use std::io;
 
-use bake_formats::format::{Format, Problem, ReadError};
+use bake_formats::format::{Format, Problem, ReadError, Unpacked};
 use bake_formats::input::{ReadAt, Source};
 use bake_formats::{deb, oci, rpm, vm};
+use bake_recipes::Platform;
 use bake_recipes::resolved::Output;
 
+use crate::base::in_oci;
 use crate::inspected::Inspected;
 
 /// A format of artifacts.
@@ -111,20 +113,77 @@ impl Kind {
         })
     }
 
-    /// Reads an artifact.
-    pub fn read(self, source: &Source) -> Result<Inspected, ReadError> {
+    /// Reads an artifact. Of an image for several platforms one must be chosen.
+    pub fn read(self, source: &Source, platform: Option<Platform>) -> Result<Inspected, ReadError> {
+        if let Some(platform) = platform.filter(|_| self.is_image()) {
+            return image(oci::read_one(source, &in_oci(platform), oci::Limits::default())?);
+        }
         with_format!(self, F => {
             let unpacked = F::read(source)?;
-            let metadata = serde_json::to_value(&unpacked.model)
-                .map_err(|error| ReadError::invalid("metadata", error.to_string()))?;
-            Ok(Inspected { metadata, tree: unpacked.tree, declared: unpacked.declared })
+            let metadata = to_json(&unpacked.model)?;
+            let platform = self.platform_of(&metadata);
+            let Unpacked { tree, declared, .. } = unpacked;
+            Ok(Inspected { platform, metadata, tree, declared })
         })
+    }
+
+    /// Reads an artifact, of an image for several platforms every one.
+    pub fn read_all(self, source: &Source) -> Result<Vec<Inspected>, ReadError> {
+        if !self.is_image() {
+            return Ok(vec![self.read(source, None)?]);
+        }
+        let images = oci::read_all(source, oci::Limits::default())?;
+        images.into_iter().map(image).collect()
+    }
+
+    /// Returns the platforms of the images in an artifact that has several, else nothing.
+    pub fn several(self, source: &Source) -> Result<Vec<String>, ReadError> {
+        if !self.is_image() {
+            return Ok(Vec::new());
+        }
+        let layout = oci::LayoutReader::open(source)?;
+        let images = layout.images()?;
+        if images.len() < 2 {
+            return Ok(Vec::new());
+        }
+        let platform = |image: &oci::ListedImage| match &image.descriptor.platform {
+            Some(platform) => Ok(platform.to_string()),
+            None => Ok(layout.documents(&image.descriptor)?.config.platform().to_string()),
+        };
+        images.iter().map(platform).collect()
+    }
+
+    /// Returns what a package says that it runs on; nothing of those for all platforms.
+    fn platform_of(self, metadata: &serde_json::Value) -> Option<String> {
+        let text = |key: &str| metadata[key].as_str().unwrap_or_default();
+        let mut all = Platform::all();
+        let found = match self {
+            Self::Deb => all.find(|platform| platform.deb() == text("architecture")),
+            Self::Rpm => all.find(|platform| platform.rpm() == text("arch")),
+            Self::OciLayout | Self::OciArchive => {
+                return serde_json::from_value::<oci::Platform>(metadata["platform"].clone())
+                    .ok()
+                    .map(|platform| platform.to_string());
+            }
+            Self::Raw | Self::Qcow2 => None,
+        };
+        found.map(|platform| platform.to_string())
     }
 
     /// Lists every rule of the format that an artifact breaks.
     pub fn verify(self, source: &Source) -> Result<Vec<Problem>, ReadError> {
         with_format!(self, F => F::verify(source))
     }
+}
+
+fn image(image: oci::PlatformImage) -> Result<Inspected, ReadError> {
+    let platform = Some(image.platform().to_string());
+    let Unpacked { model, tree, declared } = image.unpacked;
+    Ok(Inspected { platform, metadata: to_json(&model)?, tree, declared })
+}
+
+fn to_json(model: &impl serde::Serialize) -> Result<serde_json::Value, ReadError> {
+    serde_json::to_value(model).map_err(|error| ReadError::invalid("metadata", error.to_string()))
 }
 
 fn starts_with(file: &dyn ReadAt, offset: u64, magic: &[u8]) -> io::Result<bool> {

@@ -5,11 +5,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use bake_formats::format::Epoch;
 use bake_formats::oci::accounts::NO_LOGIN;
 use bake_formats::oci::config::rfc3339;
-use bake_formats::oci::{Accounts, Group, Image, Platform, StateDirectory, User};
+use bake_formats::oci::{Accounts, Group, Image, StateDirectory, User};
 use bake_formats::tree::{FileTree, Mark, TreePath};
 use bake_recipes::resolved::{Oci, Recipe};
 
 use super::{Given, support};
+use crate::base::in_oci;
 use crate::error::Error;
 use crate::layers;
 
@@ -20,11 +21,7 @@ pub(super) fn image(
     tree: &FileTree,
     given: &Given<'_>,
 ) -> Result<Image, Error> {
-    let platform = Platform {
-        os: recipe.platform.os().to_owned(),
-        architecture: recipe.platform.architecture().to_owned(),
-        variant: recipe.platform.variant().map(str::to_owned),
-    };
+    let platform = in_oci(recipe.platform);
     let mut image = Image::new(recipe.name.to_string(), recipe.version.oci_tag(), platform);
     image.entrypoint.clone_from(&table.entrypoint);
     image.cmd.clone_from(&table.cmd);

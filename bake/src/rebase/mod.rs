@@ -19,6 +19,7 @@ mod loaded;
 mod loader;
 mod place;
 mod programs;
+pub mod push;
 pub mod rule;
 mod seam;
 mod sides;

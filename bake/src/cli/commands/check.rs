@@ -98,7 +98,7 @@ fn check(request: &Request<'_>) -> Result<Checked, Failures> {
     let folder = plan::folder_of(request.recipe)?;
     let mut checked = Checked { recipes: Vec::new(), files: BTreeSet::new(), findings: Vec::new() };
     for recipe in recipes {
-        checked.platform(request, &written, recipe, &folder)?;
+        checked.platform(request, &written, &recipe, &folder)?;
     }
     Ok(checked)
 }
@@ -109,13 +109,13 @@ impl Checked {
         &mut self,
         request: &Request<'_>,
         written: &written::Recipe,
-        recipe: Recipe,
+        recipe: &Recipe,
         folder: &Path,
     ) -> Result<(), Failures> {
         let scan = assemble::scan(folder, &recipe.files).map_err(Error::from)?;
-        let trees = assemble::compose(&recipe, &scan, &stand_ins(&scan)).map_err(Error::from)?;
+        let trees = assemble::compose(recipe, &scan, &stand_ins(&scan)).map_err(Error::from)?;
         let threads = request.threads;
-        let asked = needs::Request { recipe: &recipe, folder, trees: &trees, threads, cache: None };
+        let asked = needs::Request { recipe, folder, trees: &trees, threads, cache: None };
         let needs::Settled { recipe, findings: needed } = needs::settle(&asked, &mut FileTree::id)?;
         let epoch = plan::epoch_of(request, &recipe);
         // The base is not looked for: this needs neither a store nor a network.
@@ -173,7 +173,7 @@ fn summarize(printer: &Printer, checked: &Checked) -> Result<(), Failure> {
             "outputs": outputs,
             "files": files,
             "versions": {
-                "deb": all(&|recipe| recipe.deb.as_ref().map(|deb| deb.version.to_string())),
+                "deb": all(&|recipe| recipe.deb.as_ref().map(|deb| deb.version.clone())),
                 "rpm": all(&|recipe| {
                     recipe.rpm.as_ref().map(|rpm| format!("{}-{}", rpm.version, rpm.release))
                 }),

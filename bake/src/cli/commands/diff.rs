@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 use crate::cli::Exit;
 use crate::cli::failure::Failure;
 use crate::cli::printer::Printer;
+use crate::cli::request::platform;
 use crate::inspected::Inspected;
 use crate::opened::Opened;
 
@@ -24,12 +25,16 @@ pub(in crate::cli) struct Diff {
     a: PathBuf,
     /// The second artifact
     b: PathBuf,
+    /// Of images for several platforms, those for this platform
+    #[arg(long, value_name = "OS/ARCH")]
+    platform: Option<String>,
 }
 
 impl Diff {
     pub(in crate::cli) fn run(&self, printer: &Printer) -> Result<Exit, Failure> {
         let (a, b) = (Opened::open(&self.a)?, Opened::open(&self.b)?);
-        let (one, other) = (a.inspect()?, b.inspect()?);
+        let wanted = self.platform.as_deref().map(|word| platform(Some(word))).transpose()?;
+        let (one, other) = (a.inspect(wanted)?, b.inspect(wanted)?);
         let mut differences = 0;
         let mut report = |sign: &str, what: &str, text: &str| -> Result<(), Failure> {
             differences += 1;

@@ -9,6 +9,7 @@ use serde_json::json;
 use crate::cli::Exit;
 use crate::cli::failure::Failure;
 use crate::cli::printer::Printer;
+use crate::cli::request::platform;
 use crate::cli::signing::now;
 use crate::opened::Opened;
 use crate::seal::{self, Checked};
@@ -27,12 +28,16 @@ pub(in crate::cli) struct Inspect {
     /// Print the tree's manifest only
     #[arg(long)]
     tree: bool,
+    /// Of an image for several platforms, the one for this platform
+    #[arg(long, value_name = "OS/ARCH")]
+    platform: Option<String>,
 }
 
 impl Inspect {
     pub(in crate::cli) fn run(&self, printer: &Printer) -> Result<Exit, Failure> {
         let opened = Opened::open(&self.artifact)?;
-        let inspected = opened.inspect()?;
+        let wanted = self.platform.as_deref().map(|word| platform(Some(word))).transpose()?;
+        let inspected = opened.inspect(wanted)?;
         let tree = &inspected.tree;
         // Without a keyring: what signatures say of themselves.
         let signatures = seal::check(&opened, &Keyring::default(), now())?;
@@ -45,6 +50,7 @@ impl Inspect {
         if printer.is_json() {
             let data = json!({
                 "format": opened.kind.name(),
+                "platform": inspected.platform,
                 "tree": tree.id(),
                 "declared": inspected.declared,
                 "metadata": inspected.metadata,
@@ -58,6 +64,9 @@ impl Inspect {
             return Ok(Exit::Done);
         }
         printer.line(format_args!("format: {}", opened.kind.name()))?;
+        if let Some(platform) = &inspected.platform {
+            printer.line(format_args!("platform: {platform}"))?;
+        }
         printer.line(format_args!("tree: {}", tree.id()))?;
         match inspected.declared {
             Some(declared) => printer.line(format_args!("declared: {declared}"))?,

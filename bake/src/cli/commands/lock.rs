@@ -35,8 +35,8 @@ pub(in crate::cli) struct LockCommand {
     #[arg(short = 'f', long = "file", value_name = "FILE", default_value = "bake.toml")]
     file: PathBuf,
     /// Look all base images up anew, or the one of this name
-    #[arg(long, value_name = "NAME", num_args = 0..=1)]
-    update: Option<Option<String>>,
+    #[arg(long, value_name = "NAME", num_args = 0..=1, default_missing_value = "")]
+    update: Option<String>,
     /// Bring the bytes of their layers into the store, too
     #[arg(long)]
     layers: bool,
@@ -86,8 +86,8 @@ impl LockCommand {
         lock.bases.retain(|name, _| wanted.contains_key(name));
         match &self.update {
             None => {}
-            Some(None) => lock.bases.clear(),
-            Some(Some(name)) => {
+            Some(name) if name.is_empty() => lock.bases.clear(),
+            Some(name) => {
                 let full = name.parse::<Reference>().map(|reference| reference.to_string());
                 let full = full.unwrap_or_else(|_| name.clone());
                 let is_meant = |known: &String| known == name || *known == full;

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use bake_formats::encode::Encoder;
 use bake_formats::format::{Epoch, WriteCx};
 use bake_formats::oci::rebase::OwnLayers;
-use bake_formats::oci::{BASE_DIGEST_KEY, BASE_NAME_KEY, Reference};
+use bake_formats::oci::{BASE_DIGEST_KEY, BASE_NAME_KEY, Reference, Written};
 use clap::{Args, ValueEnum};
 use serde_json::json;
 
@@ -17,10 +17,11 @@ use crate::cli::registry::RegistryArgs;
 use crate::cli::request::StoreArgs;
 use crate::error::Error;
 use crate::lint::Severity;
+use crate::publish::Pushed;
 use crate::rebase::deliver::{self, Blobs};
+use crate::rebase::push::{Seams, WrittenOrigin, push};
 use crate::rebase::{Compared, Comparison, Finding, Loaded, Place, Request, compare};
-use crate::registry::Wire;
-use crate::store::Store;
+use crate::registry::{Unwatched, Wire};
 use crate::survey::{LayerSource, Surveyor};
 
 /// How many findings of one rule are printed for people.
@@ -39,7 +40,8 @@ const SHOWN: usize = 20;
     Examples:\n  \
     bake rebase dist/catalog-1.4.2.oci --onto debian:12.9-slim               what would change\n  \
     bake rebase dist/catalog-1.4.2.oci --onto debian:12.9-slim -o new.oci\n  \
-    bake rebase app.oci --from debian:12.8-slim --onto debian:12.9-slim -o new.oci\n\n\
+    bake rebase app.oci --from debian:12.8-slim --onto debian:12.9-slim -o new.oci\n  \
+    bake rebase ghcr.io/acme/app:1 --onto debian:12.9-slim --to ghcr.io/acme/app:1\n\n\
     Exit status: 0 done, or nothing speaks against it; 1 refused."
 )]
 pub(in crate::cli) struct Rebase {
@@ -55,11 +57,17 @@ pub(in crate::cli) struct Rebase {
     /// report]
     #[arg(short, long, value_name = "PATH")]
     output: Option<PathBuf>,
+    /// Push the new image to this repository, under its tag
+    #[arg(long, value_name = "REF", conflicts_with = "output")]
+    to: Option<String>,
+    /// Let this tag lead to it as well; may be given several times
+    #[arg(long, value_name = "TAG", requires = "to")]
+    tag: Vec<String>,
     /// Whether the written image holds its base's layers [default: as the image does; an archive
     /// always does]
     #[arg(long, value_name = "HOW", requires = "output")]
     base_layers: Option<BaseLayers>,
-    /// Report only, write nothing
+    /// Report only, write nothing; with --to also what would be sent
     #[arg(long)]
     dry_run: bool,
     /// Write the image in spite of errors; it then says so in an annotation
@@ -105,6 +113,7 @@ impl Rebase {
         let encoder = Encoder::new(&store, &store, 1);
         // The time of an image is its own.
         let cx = WriteCx { blobs: &store, encoder: &encoder, epoch: Epoch(0) };
+        let to = self.to.as_deref().map(reference).transpose()?;
         let comparison =
             compare(&request, self.force, &Surveyor::new(&store), &cx).map_err(Error::from)?;
         report(&comparison, printer)?;
@@ -116,13 +125,35 @@ impl Rebase {
             return Ok(Exit::No);
         }
         let places = [&base_place, &image_place].into_iter().chain(old.places.iter()).collect();
-        self.write(comparison, &store, places, &cx, printer)
+        let (seams, forced) = (Seams::of(&comparison), !broken.is_empty());
+        let written = comparison.finish().map_err(Error::from)?;
+        let blobs = Blobs::new(&store, places, &written);
+        match &to {
+            Some(to) => {
+                let origin = WrittenOrigin {
+                    written: &written,
+                    blobs: &blobs,
+                    seams: &seams,
+                    base: &base_place,
+                };
+                self.push(&origin, to, &client, printer)?;
+            }
+            None => self.write(&written, &blobs, forced, &cx, printer)?,
+        }
+        if forced {
+            printer.note(
+                "the image says in an annotation what it was forced past, so a fresh bake gives \
+                 another digest",
+            );
+        }
+        Ok(Exit::Done)
     }
 
     /// Returns whether the new image is to hold its base's layers.
     fn copies_base(&self, image: &Loaded<'_>, place: &Place<'_>) -> bool {
         let is_archive = |path: &PathBuf| path.extension().is_some_and(|end| end == "tar");
         match self.base_layers {
+            _ if self.to.is_some() => false,
             Some(how) => how == BaseLayers::Copy,
             None if self.output.as_ref().is_some_and(is_archive) => true,
             None => image.images.iter().all(|image| {
@@ -133,19 +164,16 @@ impl Rebase {
 
     fn write(
         &self,
-        comparison: Comparison,
-        store: &Store,
-        places: Vec<&Place<'_>>,
+        written: &Written,
+        blobs: &Blobs<'_>,
+        forced: bool,
         cx: &WriteCx<'_>,
         printer: &Printer,
-    ) -> Result<Exit, Failure> {
-        let forced = !comparison.broken_rules().is_empty();
-        let written = comparison.finish().map_err(Error::from)?;
+    ) -> Result<(), Failure> {
         let digest = written.root.digest;
         let path = self.output.as_ref().filter(|_| !self.dry_run);
         if let Some(path) = path {
-            let blobs = Blobs::new(store, places, &written);
-            deliver::write(&written, path, &blobs, cx)?;
+            deliver::write(written, path, blobs, cx)?;
         }
         if printer.is_json() {
             let data = json!({ "digest": digest, "path": path, "forced": forced });
@@ -155,10 +183,45 @@ impl Rebase {
         } else {
             printer.note(format_args!("nothing was written; it would be {digest}"));
         }
-        if forced {
-            printer.note("the image says in an annotation what it was forced past, so a fresh bake gives another digest");
+        Ok(())
+    }
+
+    fn push(
+        &self,
+        origin: &WrittenOrigin<'_>,
+        to: &Reference,
+        client: &dyn Wire,
+        printer: &Printer,
+    ) -> Result<(), Failure> {
+        let tag = match (&to.tag, to.digest) {
+            (None, None) => Some("latest".to_owned()),
+            (tag, _) => tag.clone(),
+        };
+        let tags: Vec<String> = tag.into_iter().chain(self.tag.iter().cloned()).collect();
+        let (plan, pushed) = push(client, origin, to, &tags, !self.dry_run, &Unwatched)?;
+        let (digest, name) =
+            (origin.written.root.digest, to.with_digest(origin.written.root.digest));
+        if printer.is_json() {
+            let (requests, bytes) = (plan.requests(), plan.bytes());
+            let data = json!({
+                "digest": digest, "reference": name.to_string(), "tags": tags, "pushed": pushed,
+                "requests": requests, "bytes": bytes,
+            });
+            printer.event("rebased", &data)?;
+            return Ok(());
         }
-        Ok(Exit::Done)
+        match pushed {
+            Some(Pushed { uploaded, bytes, mounted, skipped }) => printer.line(format_args!(
+                "rebased  {name}: sent {uploaded} blobs, {bytes} bytes; mounted {mounted}, \
+                 {skipped} were there"
+            ))?,
+            None => printer.note(format_args!(
+                "nothing was sent; it would be {name}: {} requests, {} bytes",
+                plan.requests(),
+                plan.bytes()
+            )),
+        }
+        Ok(())
     }
 }
 
