@@ -283,6 +283,7 @@ fn locations_lead_where_they_are_told_to() {
         (Place::Absolute, "http://127.0.0.1:"),
         (Place::OtherHost, "http://127.0.0.2:"),
         (Place::Relative, "upload-1"),
+        (Place::ExactQuery, "/v2/a/b/blobs/uploads/upload-1?_state="),
         (Place::Query, "/v2/a/b/blobs/uploads/upload-1?_state="),
     ] {
         let registry = TestRegistry::start();
@@ -291,7 +292,7 @@ fn locations_lead_where_they_are_told_to() {
         assert!(location.starts_with(start), "{place:?}: {location}");
     }
     let registry = TestRegistry::start();
-    registry.rule(Match::any(), Action::Location(Place::Query));
+    registry.rule(Match::any(), Action::Location(Place::ExactQuery));
     let first = begin(&registry);
     let next = chunk(&registry, &first, "0-1", b"ab");
     assert_eq!(chunk(&registry, &first, "2-3", b"cd").status, 400, "that was not the newest");
@@ -520,6 +521,19 @@ fn properties_say_what_was_found() {
     assert!(violation.found.starts_with("a blob came after a manifest:   3 c3 PUT"), "{violation}");
     put(&registry, &begin(&registry), Digest::of(b"late"), b"late");
     assert_eq!(registry.trace().wasted(), 4, "that blob was there");
+}
+
+#[test]
+fn what_is_no_http_is_not_waited_for() {
+    let registry = TestRegistry::start();
+    let mut stream = TcpStream::connect(registry.address()).unwrap();
+    stream.set_read_timeout(Some(Duration::from_secs(5))).unwrap();
+    stream.write_all(b"\x16\x03\x01\x02").unwrap();
+    let mut rest = Vec::new();
+    match stream.read_to_end(&mut rest) {
+        Ok(read) => assert_eq!(read, 0),
+        Err(error) => assert_eq!(error.kind(), std::io::ErrorKind::ConnectionReset),
+    }
 }
 
 #[test]
