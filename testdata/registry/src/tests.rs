@@ -549,3 +549,24 @@ fn it_stops_when_it_is_dropped() {
     idle.read_to_end(&mut rest).unwrap();
     assert!(TcpStream::connect(&address).is_err());
 }
+
+#[test]
+fn scenarios_have_names_of_their_own_and_tell_clients_apart() {
+    let scenarios = crate::scenarios();
+    let names: std::collections::BTreeSet<&str> =
+        scenarios.iter().map(|scenario| scenario.name.as_str()).collect();
+    assert_eq!(names.len(), scenarios.len());
+    let played = |name: &str, came: Result<(), String>| {
+        let scenario = scenarios.iter().find(|scenario| scenario.name == name).unwrap();
+        let scratch = tempfile::tempdir().unwrap();
+        scenario.run(scratch.path(), &mut |_| came.clone()).unwrap().fault
+    };
+    let failed = || Err("no".to_owned());
+    assert_eq!(played("first", failed()), Some("no".to_owned()));
+    assert_eq!(played("first", Ok(())), Some("the tag does not lead to the image".to_owned()));
+    assert_eq!(played("unchanged", Ok(())), None, "all of it is there");
+    assert_eq!(played("html-error", failed()), None);
+    assert_eq!(played("html-error", Ok(())), Some("the client says that all is well".to_owned()));
+    assert!(played("pull", Ok(())).is_some_and(|fault| fault.contains("blobs/sha256")));
+    assert_eq!(played("pull-corrupt", failed()), None);
+}
