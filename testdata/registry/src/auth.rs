@@ -45,7 +45,8 @@ pub struct TokenService {
     /// The realm of challenges, if it is not the registry's own; `{other}` in it is the URL of the
     /// other host, which gives the same tokens.
     pub realm: Option<String>,
-    /// Challenges that stand before that of the service, each in a header of its own.
+    /// Challenges that stand before that of the service, each in a header of its own. If one is
+    /// `Basic`, name and password are good in place of a token.
     pub challenges: Vec<String>,
     /// The name of the token in the answer: `token` or `access_token`.
     pub field: String,
@@ -137,6 +138,16 @@ fn needed(kind: Kind) -> Right {
     }
 }
 
+/// Returns whether one of a service's other challenges is for name and password.
+fn offers_basic(service: &TokenService) -> bool {
+    service.challenges.iter().any(|challenge| challenge.starts_with("Basic "))
+}
+
+/// Returns whether a credential is the name and password of one of a service's users.
+fn login(service: &TokenService, credential: &str) -> bool {
+    basic(credential).is_some_and(|(user, password)| service.users.get(&user) == Some(&password))
+}
+
 /// Returns what the sender of a request may do in a repository.
 pub(crate) fn right(auth: &Auth, tokens: &Tokens, head: &Head, repository: Option<&str>) -> Right {
     let credential = head.headers.first("Authorization").unwrap_or_default();
@@ -146,6 +157,7 @@ pub(crate) fn right(auth: &Auth, tokens: &Tokens, head: &Head, repository: Optio
             Some((user, password)) if users.get(&user) == Some(&password) => Right::Push,
             _ => Right::Nothing,
         },
+        Auth::Token(service) if offers_basic(service) && login(service, credential) => Right::Push,
         Auth::Token(_) => {
             let token = credential.split_once(' ').map_or("", |(_, token)| token);
             match (tokens.given.get(token), repository) {
@@ -214,10 +226,8 @@ pub(crate) fn token(auth: &Auth, tokens: &mut Tokens, head: &Head, form: &[u8]) 
             Right::Push
         }
         ("GET", _) if credential.is_empty() => service.anonymous,
-        ("GET", _) => match basic(credential) {
-            Some((user, password)) if service.users.get(&user) == Some(&password) => Right::Push,
-            _ => return Reply::error(401, "UNAUTHORIZED", "wrong name or password"),
-        },
+        ("GET", _) if login(service, credential) => Right::Push,
+        ("GET", _) => return Reply::error(401, "UNAUTHORIZED", "wrong name or password"),
         ("POST", _) => return Reply::error(401, "UNAUTHORIZED", "wrong identity token"),
         _ => return Reply::error(405, "UNSUPPORTED", "GET or POST"),
     };

@@ -17,6 +17,8 @@ use crate::trace::{Exchange, Host, Hosts};
 
 /// What a body is thrown away by.
 const DISCARD: u64 = 1 << 20;
+/// How much of a body is read after an early answer.
+const LINGER: u64 = 8 << 20;
 /// The longest body that is taken.
 const MAX_BODY: u64 = 4 << 30;
 
@@ -111,7 +113,12 @@ impl Turn<'_> {
         }
         if let Some(early) = self.early(&actions) {
             let account = Account::default();
-            return self.send(connection, &early, &actions, account, Next::Close);
+            let waits = connection.expects();
+            let next = self.send(connection, &early, &actions, account, Next::Close)?;
+            if !waits {
+                linger(connection);
+            }
+            return Ok(next);
         }
         if let Some(reply) = self.instead(&actions) {
             return self.refuse(connection, &reply, &actions);
@@ -277,6 +284,13 @@ impl Turn<'_> {
             sent,
         });
     }
+}
+
+/// Reads on for a while after an early answer: a connection closed with bytes unread is reset, and
+/// the client would not see the answer.
+fn linger(connection: &mut Connection) {
+    // Whether the client goes on or hangs up is all the same.
+    drop(connection.body(LINGER, &mut Vec::new()));
 }
 
 /// Reads all of a body.

@@ -184,6 +184,10 @@ impl Connection {
 
     /// Reads the next request up to its body; none if the client is done.
     pub(crate) fn head(&mut self) -> io::Result<Option<Head>> {
+        // A client that tries TLS first waits for an answer, and sends no line that would end.
+        if self.stream.fill_buf()?.first().is_some_and(|byte| !byte.is_ascii_alphabetic()) {
+            return Err(io::Error::new(io::ErrorKind::InvalidData, "this is no HTTP"));
+        }
         let mut bytes = Vec::new();
         let mut limited = (&mut self.stream).take(MAX_HEAD);
         loop {

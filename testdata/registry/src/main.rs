@@ -68,7 +68,9 @@ enum Task {
 
 fn main() -> ExitCode {
     let done = match Arguments::parse().command {
-        Task::Serve { profile, port, auth, tls } => serve(&profile, port, auth.as_deref(), tls),
+        Task::Serve { profile, port, auth, tls } => {
+            serve(&profile, port, auth.as_deref(), tls.as_deref())
+        }
         Task::Judge { client, pull, require, only, timeout, trace } => {
             let timeout = Duration::from_secs(timeout);
             Judge { client, pull, require, only, timeout, trace }.all()
@@ -90,7 +92,7 @@ fn serve(
     profile: &str,
     port: u16,
     auth: Option<&str>,
-    tls: Option<Vec<PathBuf>>,
+    tls: Option<&[PathBuf]>,
 ) -> io::Result<ExitCode> {
     let rules = Profile::named(profile).ok_or_else(|| wrong(format!("no profile `{profile}`")))?;
     let mut builder = TestRegistry::builder().rules(rules.rules()).port(port);
@@ -102,7 +104,7 @@ fn serve(
             _ => return Err(wrong(format!("`{auth}` is not (basic|token):USER:PASSWORD"))),
         });
     }
-    if let Some([chain, key]) = tls.as_deref() {
+    if let Some([chain, key]) = tls {
         builder = builder.tls(chain, key)?;
     }
     let registry = builder.start()?;

@@ -202,6 +202,8 @@ pub enum Place {
     Relative,
     /// A path with a query that changes every time; only the newest is good.
     Query,
+    /// The same, and good only in the same bytes, as signatures are.
+    ExactQuery,
     /// A URL of the other host.
     OtherHost,
 }

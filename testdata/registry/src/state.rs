@@ -43,10 +43,19 @@ pub struct Upload {
     pub repository: String,
     /// What has come so far.
     pub bytes: Vec<u8>,
-    /// The query of its newest `Location`, which every request must repeat.
-    pub(crate) query: Option<String>,
+    /// The query of its newest `Location`, which every request must repeat, and how exactly.
+    pub(crate) query: Option<(String, Exactly)>,
     /// Whether a chunk was so short that it must be the last.
     pub(crate) short: bool,
+}
+
+/// How exactly a query is to be repeated.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Exactly {
+    /// In the same bytes, before anything else.
+    Bytes,
+    /// In the same value of `_state`.
+    Value,
 }
 
 impl State {

@@ -283,6 +283,7 @@ fn locations_lead_where_they_are_told_to() {
         (Place::Absolute, "http://127.0.0.1:"),
         (Place::OtherHost, "http://127.0.0.2:"),
         (Place::Relative, "upload-1"),
+        (Place::ExactQuery, "/v2/a/b/blobs/uploads/upload-1?_state="),
         (Place::Query, "/v2/a/b/blobs/uploads/upload-1?_state="),
     ] {
         let registry = TestRegistry::start();
@@ -291,7 +292,7 @@ fn locations_lead_where_they_are_told_to() {
         assert!(location.starts_with(start), "{place:?}: {location}");
     }
     let registry = TestRegistry::start();
-    registry.rule(Match::any(), Action::Location(Place::Query));
+    registry.rule(Match::any(), Action::Location(Place::ExactQuery));
     let first = begin(&registry);
     let next = chunk(&registry, &first, "0-1", b"ab");
     assert_eq!(chunk(&registry, &first, "2-3", b"cd").status, 400, "that was not the newest");
@@ -523,6 +524,19 @@ fn properties_say_what_was_found() {
 }
 
 #[test]
+fn what_is_no_http_is_not_waited_for() {
+    let registry = TestRegistry::start();
+    let mut stream = TcpStream::connect(registry.address()).unwrap();
+    stream.set_read_timeout(Some(Duration::from_secs(5))).unwrap();
+    stream.write_all(b"\x16\x03\x01\x02").unwrap();
+    let mut rest = Vec::new();
+    match stream.read_to_end(&mut rest) {
+        Ok(read) => assert_eq!(read, 0),
+        Err(error) => assert_eq!(error.kind(), std::io::ErrorKind::ConnectionReset),
+    }
+}
+
+#[test]
 fn it_stops_when_it_is_dropped() {
     let registry = TestRegistry::start();
     let address = registry.address();
@@ -534,4 +548,25 @@ fn it_stops_when_it_is_dropped() {
     let mut rest = Vec::new();
     idle.read_to_end(&mut rest).unwrap();
     assert!(TcpStream::connect(&address).is_err());
+}
+
+#[test]
+fn scenarios_have_names_of_their_own_and_tell_clients_apart() {
+    let scenarios = crate::scenarios();
+    let names: std::collections::BTreeSet<&str> =
+        scenarios.iter().map(|scenario| scenario.name.as_str()).collect();
+    assert_eq!(names.len(), scenarios.len());
+    let played = |name: &str, came: Result<(), String>| {
+        let scenario = scenarios.iter().find(|scenario| scenario.name == name).unwrap();
+        let scratch = tempfile::tempdir().unwrap();
+        scenario.run(scratch.path(), &mut |_| came.clone()).unwrap().fault
+    };
+    let failed = || Err("no".to_owned());
+    assert_eq!(played("first", failed()), Some("no".to_owned()));
+    assert_eq!(played("first", Ok(())), Some("the tag does not lead to the image".to_owned()));
+    assert_eq!(played("unchanged", Ok(())), None, "all of it is there");
+    assert_eq!(played("html-error", failed()), None);
+    assert_eq!(played("html-error", Ok(())), Some("the client says that all is well".to_owned()));
+    assert!(played("pull", Ok(())).is_some_and(|fault| fault.contains("blobs/sha256")));
+    assert_eq!(played("pull-corrupt", failed()), None);
 }

@@ -5,10 +5,10 @@ use std::sync::Arc;
 use bake_formats::digest::Digest;
 
 use super::{Outcome, Request};
-use crate::http::Reply;
+use crate::http::{Reply, parameters};
 use crate::kind::Kind;
 use crate::rule::{Action, Place};
-use crate::state::{State, Upload};
+use crate::state::{Exactly, State, Upload};
 
 /// Answers `POST`.
 pub(super) fn start(state: &mut State, mut request: Request<'_>, name: &str) -> Outcome {
@@ -190,14 +190,18 @@ fn find<'a>(
 ) -> Result<&'a Upload, Reply> {
     let upload = state.uploads.get(id).filter(|upload| upload.repository == name);
     let upload = upload.ok_or_else(unknown)?;
-    match &upload.query {
-        Some(query) if !request.head.query.starts_with(query.as_str()) => {
-            let message =
-                format!("the query is to begin with that of the newest Location: {query}");
-            Err(Reply::error(400, "BLOB_UPLOAD_INVALID", &message))
+    let Some((query, exactly)) = &upload.query else { return Ok(upload) };
+    let same = match exactly {
+        Exactly::Bytes => request.head.query.starts_with(query.as_str()),
+        Exactly::Value => {
+            parameters(query, "_state").first() == request.head.parameter("_state").as_ref()
         }
-        Some(_) | None => Ok(upload),
+    };
+    if same {
+        return Ok(upload);
     }
+    let message = format!("the query is to begin with that of the newest Location: {query}");
+    Err(Reply::error(400, "BLOB_UPLOAD_INVALID", &message))
 }
 
 fn out_of_order(state: &mut State, request: &Request<'_>, name: &str, id: &str) -> Reply {
@@ -250,12 +254,13 @@ fn located(state: &mut State, request: &Request<'_>, name: &str, id: &str, reply
         Place::OtherHost => format!("{}{path}", request.hosts.other),
         Place::Relative if request.head.path.ends_with("/uploads") => format!("uploads/{id}"),
         Place::Relative => id.to_owned(),
-        Place::Query => {
+        Place::Query | Place::ExactQuery => {
             state.begun += 1;
             let query = format!("_state=a%2Fb%3D{}%20&empty", state.begun);
             let location = format!("{path}?{query}");
             if let Some(upload) = state.uploads.get_mut(id) {
-                upload.query = Some(query);
+                let exact = place == Some(Place::ExactQuery);
+                upload.query = Some((query, if exact { Exactly::Bytes } else { Exactly::Value }));
             }
             location
         }

@@ -28,7 +28,7 @@ fn plain() -> Vec<Scenario> {
         Scenario::pull("pull-unavailable", "503 once")
             .rule(blob().once(), Action::Answer(Answer::html(503))),
         Scenario::pull("pull-reset", "the connection breaks in the midst of a blob")
-            .rule(blob().once(), Action::CutAnswer(150)),
+            .rule(blob().once(), Action::CutAnswer(50)),
         Scenario::pull("pull-drip", "bytes come slowly")
             .rule(blob(), Action::Drip(20_000, Duration::from_millis(100))),
         Scenario::pull("pull-no-digest", "no digests in headers")

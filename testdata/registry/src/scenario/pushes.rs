@@ -42,6 +42,11 @@ fn locations() -> Vec<Scenario> {
         place("location-absolute", "uploads go on at a URL", Place::Absolute),
         place("location-relative", "uploads go on at a path without a slash", Place::Relative),
         place("location-query", "uploads go on under a query that is new every time", Place::Query),
+        place(
+            "location-exact",
+            "uploads go on under a query that must not be written anew",
+            Place::ExactQuery,
+        ),
         place("location-other-host", "uploads go on at another host", Place::OtherHost),
         Scenario::push("patch-201", "PATCH answers 201")
             .rule(Match::kind(Kind::UploadPatch), Action::Status(201))
@@ -83,13 +88,13 @@ fn trouble() -> Vec<Scenario> {
             )
             .hold(&clean),
         Scenario::push("reset-in-upload", "the connection breaks in the midst of a blob")
-            .rule(body(), Action::CutRequest(100))
+            .rule(body(), Action::CutRequest(50))
             .hold(&[Property::WasteAtMost(LAYER)]),
         Scenario::push("reset-before-answer", "the connection breaks after a blob was begun")
             .rule(start(), Action::CutRequest(0))
             .hold(&[Property::WasteAtMost(LAYER)]),
         Scenario::push("bytes-lost", "416 with what came of a chunk")
-            .rule(Match::kind(Kind::UploadPatch).once(), Action::LoseAfter(100))
+            .rule(Match::kind(Kind::UploadPatch).once(), Action::LoseAfter(50))
             .hold(&[Property::WasteAtMost(LAYER)]),
         Scenario::push("blob-unknown-once", "a blob is seen only a moment after its upload")
             .rule(Match::kind(Kind::ManifestPut).once(), Action::BlobsUnknown)
@@ -127,9 +132,18 @@ fn credentials() -> Vec<Scenario> {
                 ..service()
             }))
             .hold(&clean),
-        Scenario::push("challenges", "several challenges with commas and quotes")
-            .auth(Auth::Token(TokenService { challenges: vec![quoted, basic], ..service() }))
+        Scenario::push("challenges", "several challenges, each in its header")
+            .auth(Auth::Token(TokenService {
+                challenges: vec!["Negotiate".to_owned(), basic],
+                ..service()
+            }))
             .hold(&clean),
+        Scenario::push(
+            "challenges-in-one",
+            "several challenges in one header, with commas and quotes",
+        )
+        .auth(Auth::Token(TokenService { challenges: vec![quoted], ..service() }))
+        .hold(&clean),
         Scenario::push("token-expires", "the token expires in the midst of an upload")
             .auth(Auth::Token(service()))
             .rule(Match::kinds(BODIES).once(), Action::ExpireTokens)
