@@ -57,6 +57,7 @@ impl RegistryArgs {
             keychain: Keychain::new(self.logins()),
             proxy: proxy()?,
             parallel: self.parallel,
+            date: Some(date),
             observer: Arc::new(Narrator { notes, trace: self.trace, then: observer }),
             ..Options::default()
         };
@@ -122,6 +123,15 @@ impl RegistryArgs {
         }
         sources
     }
+}
+
+/// Returns the date, which `Retry-After` may be compared with; it moves no byte.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "how long a registry asks to wait is a question of now"
+)]
+fn date() -> std::time::SystemTime {
+    std::time::SystemTime::now()
 }
 
 /// Returns the path that a variable holds.

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, Read};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use url::Url;
 
@@ -38,8 +38,10 @@ pub struct Options {
     pub parallel: Option<u32>,
     /// How often calls are tried again.
     pub retries: Retries,
-    /// What time it is.
+    /// How time passes.
     pub clock: Arc<dyn Clock>,
+    /// Tells the date, for answers that do not say when they were made.
+    pub date: Option<fn() -> SystemTime>,
     /// Who watches.
     pub observer: Arc<dyn Observer>,
 }
@@ -53,6 +55,7 @@ impl Default for Options {
             parallel: None,
             retries: Retries::default(),
             clock: Arc::new(SystemClock::default()),
+            date: None,
             observer: Arc::new(Unobserved),
         }
     }
@@ -180,6 +183,10 @@ impl Client {
                 let elapsed = self.clock().now().saturating_sub(began);
                 let status = answer.status;
                 self.tell(&Event::Answered { registry, method, url, status, elapsed });
+                // RFC 9110, 6.6.1: whoever gets an answer without a date adds it.
+                if let (None, Some(date)) = (answer.headers.get("date"), self.options.date) {
+                    answer.headers.add("date", httpdate::fmt_http_date(date()));
+                }
                 let reader = answer.body;
                 answer.body = Box::new(Watched { reader, watch, direction: Direction::Received });
                 Ok(answer)

@@ -196,6 +196,11 @@ impl Connection {
                 let clean = bytes.is_empty();
                 return if clean { Ok(None) } else { Err(io::ErrorKind::UnexpectedEof.into()) };
             }
+            // A handshake of TLS where nobody speaks it is answered as most servers answer it.
+            if bytes[0] == 0x16 {
+                self.stream.get_mut().write_all(b"HTTP/1.1 400 Bad Request\r\n\r\n")?;
+                return Ok(None);
+            }
             if bytes.ends_with(b"\r\n\r\n") {
                 break;
             }
