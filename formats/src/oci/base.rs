@@ -20,7 +20,7 @@ pub struct Base {
     /// `org.opencontainers.image.base.name`, from which layers that are only referred to are
     /// mounted or passed on. Absent for an image of this machine.
     pub name: Option<String>,
-    /// The manifest's descriptor, as an index listed it: the annotation
+    /// The manifest's descriptor, whoever listed it; only its digest counts: the annotation
     /// `org.opencontainers.image.base.digest`.
     pub manifest: Descriptor,
     /// The manifest and the configuration; absent in a model that was read from an image, which

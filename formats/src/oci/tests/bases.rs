@@ -335,3 +335,33 @@ fn rejects_bases_that_make_no_image() {
     let written = written(&on(made.base(&store)), &tree, &store);
     assert_eq!(written.images[0].manifest.layers.len(), MAX_WRITTEN_LAYERS);
 }
+
+#[test]
+fn an_image_of_bake_is_a_base_whose_payload_is_not_ours() {
+    let store = MemoryStore::new();
+    let below = tree(&store);
+    let lower = written(&plain(), &below, &store);
+    let files = layout(&lower, &store);
+    for (name, bytes) in &files.0 {
+        assert!(store.put(bytes).is_ok(), "{name}");
+    }
+    let documents = LayoutReader::open(&files.source()).unwrap().documents(&lower.root).unwrap();
+    let base = Base::new(None, lower.root.clone(), Arc::new(documents));
+    let base = Base { includes_layers: true, ..base };
+    store.put(b"ours").unwrap();
+    let mut builder = TreeBuilder::new();
+    builder.insert(path("ours"), Entry::file(Content::of(b"ours"), Mode::PLAIN)).unwrap();
+    let ours = builder.finish().unwrap();
+    let image = Image { name: "upper".into(), base: Some(base), ..plain() };
+    let upper = written(&image, &ours, &store);
+    let files = layout(&upper, &store);
+    let read = Layout::read(&files.source()).unwrap();
+    assert_eq!((read.model, read.tree.id()), (image, ours.id()));
+    assert_eq!(Layout::verify(&files.source()).unwrap(), []);
+    // Nothing of the base's record or tree is passed on.
+    let manifest = &upper.images[0].manifest;
+    assert_eq!(manifest.annotations[TREE_KEY], ours.id().to_string());
+    let config =
+        LayoutReader::open(&files.source()).unwrap().documents(&upper.root).unwrap().config;
+    assert_eq!(config.history.len(), manifest.layers.len());
+}
