@@ -24,6 +24,20 @@ pub trait Wire: Send + Sync {
     ///
     /// `attempt` counts from 1. Returns `false`, at once, when there have been enough.
     fn pause(&self, registry: &str, attempt: u32, retry_after: Option<Duration>) -> bool;
+
+    /// Returns how long the bodies may be that a registry is sent, as far as it is known.
+    fn lengths(&self, _registry: &str) -> Lengths {
+        Lengths::default()
+    }
+}
+
+/// How long bodies of uploads may be. By default a blob is one body, whatever its size.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Lengths {
+    /// The length of the chunks in which a longer blob is sent.
+    pub chunk_size: Option<u64>,
+    /// The longest body that the registry, or what stands before it, takes.
+    pub max_body: Option<u64>,
 }
 
 /// One request.

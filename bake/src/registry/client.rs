@@ -9,7 +9,7 @@ use url::Url;
 
 use super::address::{self, Reach};
 use super::broken::Broken;
-use super::call::{Answer, Call, Patience, Scope, Target, Wire};
+use super::call::{Answer, Call, Lengths, Patience, Scope, Target, Wire};
 use super::clock::{Clock, SystemClock};
 use super::credentials::Keychain;
 use super::endpoint::Endpoint;
@@ -321,6 +321,11 @@ impl Wire for Client {
         self.tell(&Event::Waiting { registry, attempt, delay, reason: "the caller tries again" });
         self.clock().sleep(delay);
         true
+    }
+
+    fn lengths(&self, registry: &str) -> Lengths {
+        let RegistrySettings { chunk_size, max_body, .. } = self.settings(registry);
+        Lengths { chunk_size, max_body }
     }
 }
 

@@ -19,6 +19,12 @@ pub struct RegistryError {
 }
 
 impl RegistryError {
+    /// Returns the error that a reader of a blob failed with, if it is one of a registry: its
+    /// [`Fault`] and its hint would be lost otherwise.
+    pub fn within(error: &std::io::Error) -> Option<&Self> {
+        error.get_ref()?.downcast_ref()
+    }
+
     /// Makes the error of a call, with what the wire knows: whoever made the call knows better what
     /// it was for, and may say so in `action` and `subject`.
     pub(super) fn of_call(call: &Call<'_>, fault: Fault, hint: Option<String>) -> Self {
@@ -46,7 +52,7 @@ pub enum Fault {
     #[error("{0}")]
     Unreachable(String),
     /// The registry answered with an error of the specification's list.
-    #[error("the registry answers {status} {code}: {message}")]
+    #[error("the registry answers {status}{}{code}: {message}", if code.is_empty() { "" } else { " " })]
     Refused {
         /// The status code.
         status: u16,

@@ -56,15 +56,57 @@ mod login;
 
 mod client;
 
-pub use call::{Answer, Body, Call, Headers, Method, Patience, Scope, Target, Wire};
+mod refusal;
+
+mod stated;
+
+mod action;
+
+mod progress;
+
+mod which;
+
+mod repository;
+
+mod blob;
+
+mod download;
+
+mod shape;
+
+mod document;
+
+mod manifest;
+
+mod page;
+
+mod upload;
+
+mod mount;
+
+mod referrers;
+
+mod tags;
+
+pub use blob::Held;
+pub use call::{Answer, Body, Call, Headers, Lengths, Method, Patience, Scope, Target, Wire};
 pub use client::{Client, Options};
 pub use clock::{Clock, SystemClock};
 pub use credentials::{Credential, CredentialError, Keychain, Source};
+pub use document::{Document, MAX_MANIFEST};
+pub use download::{Download, RemoteBlob};
 pub use error::{Fault, RegistryError};
+pub use manifest::Put;
+pub use mount::Mounted;
 pub use observer::{Counts, Event, Observer, Unobserved, shown};
+pub use progress::{Progress, Unwatched};
+pub use referrers::{ListedBy, Referrers, fallback_tag};
+pub use repository::{Access, Repository};
 pub use retry::Retries;
 pub use secret::Secret;
 pub use settings::{RegistrySettings, Settings, SettingsError};
+pub use upload::UploadSession;
+pub use which::Which;
 
 #[cfg(test)]
 mod tests;

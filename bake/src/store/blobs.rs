@@ -8,6 +8,9 @@ use bake_formats::digest::{Digest, Hasher};
 
 use super::Store;
 
+/// How much of a blob that comes from elsewhere is held at once.
+const COPY_BUFFER: usize = 128 << 10;
+
 impl Store {
     pub(super) fn blob_path(&self, digest: &Digest) -> PathBuf {
         self.root.join("blobs/sha256").join(digest.hex())
@@ -31,6 +34,37 @@ impl Store {
         let mut bytes = Vec::new();
         self.open(&blob.digest, 0)?.read_to_end(&mut bytes)?;
         Ok(bytes)
+    }
+
+    /// Keeps what a reader gives, under the digest that it is expected to have.
+    ///
+    /// A blob of this size that is there already is left as it is, and nothing is read.
+    ///
+    /// # Errors
+    ///
+    /// If the reader fails, or gives other bytes or another number of them than expected; then
+    /// nothing is kept. No more than one byte too many is read.
+    pub fn put_reader(&self, expected: &Blob, reader: impl Read) -> io::Result<()> {
+        if self.has(expected) {
+            return Ok(());
+        }
+        let mut staged = self.stage()?;
+        let mut reader =
+            Hashing { inner: reader.take(expected.size.saturating_add(1)), hasher: Hasher::new() };
+        let mut out = io::BufWriter::with_capacity(COPY_BUFFER, staged.as_file_mut());
+        io::copy(&mut reader, &mut out)?;
+        out.flush()?;
+        drop(out);
+        let found = Blob::of_hashed(&reader.hasher);
+        if found != *expected {
+            let Blob { digest, size } = expected;
+            let more = if found.size > *size { "more".to_owned() } else { found.size.to_string() };
+            let found = if found.size == *size { found.digest.to_string() } else { more };
+            let reason = format!("expected {size} bytes with {digest}, found {found}");
+            return Err(io::Error::new(io::ErrorKind::InvalidData, reason));
+        }
+        staged.persist(self.blob_path(&expected.digest)).map_err(|error| error.error)?;
+        Ok(())
     }
 
     /// Removes a blob that turned out to be damaged, so that it is made again.
@@ -64,6 +98,20 @@ impl BlobStore for Store {
             staged.persist(self.blob_path(&blob.digest)).map_err(|error| error.error)?;
         }
         Ok(blob)
+    }
+}
+
+/// Hashes what is read.
+struct Hashing<R> {
+    inner: R,
+    hasher: Hasher,
+}
+
+impl<R: Read> Read for Hashing<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let count = self.inner.read(buffer)?;
+        self.hasher.update(&buffer[..count]);
+        Ok(count)
     }
 }
 
@@ -136,6 +184,40 @@ mod tests {
         store.open(&blob.digest, 3).unwrap().read_to_end(&mut tail).unwrap();
         assert_eq!(tail, b"lo");
         assert_eq!(fs_err::read_dir(folder.path().join("tmp")).unwrap().count(), 0);
+    }
+
+    #[test]
+    fn keeps_what_a_reader_gives_only_if_it_is_what_was_expected() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::open(folder.path()).unwrap();
+        let blob = Blob::of(b"hello");
+        let rows: [(Blob, &[u8], &str); 4] = [
+            (blob, b"jello", "expected 5 bytes with sha256:2cf24d"),
+            (blob, b"hell", "found 4"),
+            (blob, b"hello!", "found more"),
+            (Blob { size: u64::MAX, ..blob }, b"hello", "found 5"),
+        ];
+        for (expected, bytes, reason) in rows {
+            let error = store.put_reader(&expected, bytes).unwrap_err().to_string();
+            assert!(error.contains(reason), "{error}");
+            assert!(!store.holds(&blob.digest));
+        }
+        store.put_reader(&blob, &b"hello"[..]).unwrap();
+        assert_eq!(store.read(&blob, 100).unwrap(), b"hello");
+        // What is there is not read again.
+        store.put_reader(&blob, std::io::BufReader::new(Broken)).unwrap();
+        let other = Blob::of(b"other");
+        let error = store.put_reader(&other, Broken).unwrap_err();
+        assert_eq!(error.to_string(), "broken");
+        assert_eq!(fs_err::read_dir(folder.path().join("tmp")).unwrap().count(), 0);
+    }
+
+    struct Broken;
+
+    impl Read for Broken {
+        fn read(&mut self, _: &mut [u8]) -> io::Result<usize> {
+            Err(io::Error::other("broken"))
+        }
     }
 
     #[test]

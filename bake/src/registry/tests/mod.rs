@@ -6,8 +6,10 @@ mod exchange;
 mod mirrors;
 mod persistence;
 mod redirects;
+mod scenarios;
 mod scripted;
 mod server;
+mod traces;
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
