@@ -2,8 +2,8 @@
 
 use bake_formats::oci::{Descriptor, Reference};
 
-use super::survey::in_parallel;
 use super::refuse;
+use super::survey::in_parallel;
 use crate::error::Error;
 use crate::registry::{Repository, Which};
 

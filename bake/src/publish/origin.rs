@@ -160,7 +160,8 @@ impl Origin for FilesOrigin {
     }
 
     fn has(&self, blob: &Descriptor) -> Result<bool, Error> {
-        let is_own = self.documents.contains_key(&blob.digest) || self.files.contains_key(&blob.digest);
+        let is_own =
+            self.documents.contains_key(&blob.digest) || self.files.contains_key(&blob.digest);
         Ok(is_own || self.layout_of(blob)?.is_some())
     }
 
@@ -177,7 +178,9 @@ impl Origin for FilesOrigin {
         let descriptor = Descriptor::new("", blob);
         match self.layout_of(&descriptor).map_err(io::Error::other)? {
             Some(layout) => layout.open(blob, offset),
-            None => Err(io::Error::new(io::ErrorKind::NotFound, format!("no blob {}", blob.digest))),
+            None => {
+                Err(io::Error::new(io::ErrorKind::NotFound, format!("no blob {}", blob.digest)))
+            }
         }
     }
 

@@ -172,11 +172,7 @@ impl Puller<'_> {
     fn one(&mut self, listed: &Descriptor, name: &str, tag: &str) -> Result<(), Error> {
         let document = self.repository.manifest(listed.digest.into())?;
         let node = Node::parse(&document.descriptor, document.bytes)?;
-        if is_image(&node) {
-            self.image(&node, name, tag)
-        } else {
-            self.artifact(&node)
-        }
+        if is_image(&node) { self.image(&node, name, tag) } else { self.artifact(&node) }
     }
 
     fn artifact(&mut self, node: &Node) -> Result<(), Error> {

@@ -91,7 +91,8 @@ impl Sender<'_> {
         match step {
             Step::Mount { digest, from, .. } => {
                 let registry = self.repository.registry().to_owned();
-                let from = Reference { registry, repository: from.clone(), tag: None, digest: None };
+                let from =
+                    Reference { registry, repository: from.clone(), tag: None, digest: None };
                 match self.repository.mount(*digest, Some(&from))? {
                     Mounted::Yes => {
                         self.counts.mounted.fetch_add(1, Ordering::Relaxed);

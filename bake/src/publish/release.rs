@@ -223,11 +223,7 @@ fn plain_path(folder: &Path, path: &str) -> Result<PathBuf, Error> {
 }
 
 /// Opens the image of a release.
-fn add_image(
-    origin: &mut FilesOrigin,
-    listed: &Listed,
-    path: &Path,
-) -> Result<Descriptor, Error> {
+fn add_image(origin: &mut FilesOrigin, listed: &Listed, path: &Path) -> Result<Descriptor, Error> {
     let layout = LayoutOrigin::open(path.into())?;
     let root = the_root(&layout, path)?;
     expect_same(path, listed.digest, root.digest)?;
@@ -273,7 +269,11 @@ fn the_root(layout: &LayoutOrigin, path: &Path) -> Result<Descriptor, Error> {
 pub(super) fn own_tag(root: &Descriptor) -> String {
     let name = root.annotations.get(bake_formats::oci::layout::REF_NAME_KEY);
     let reference = name.and_then(|name| {
-        if name.contains(['/', ':']) { name.parse::<Reference>().ok()?.tag } else { Some(name.clone()) }
+        if name.contains(['/', ':']) {
+            name.parse::<Reference>().ok()?.tag
+        } else {
+            Some(name.clone())
+        }
     });
     reference.unwrap_or_else(|| "latest".to_owned())
 }

@@ -33,7 +33,13 @@ fn pushed(
     Ok((plan, done))
 }
 
-fn exactly(memory: &Memory, images: &Images, root: &Descriptor, tags: &[&str], to: &str) -> (u64, u64) {
+fn exactly(
+    memory: &Memory,
+    images: &Images,
+    root: &Descriptor,
+    tags: &[&str],
+    to: &str,
+) -> (u64, u64) {
     memory.seen();
     let (plan, done) = pushed(memory, images, root, &parcel(root, tags), to).unwrap();
     let (lines, sent) = memory.seen();
@@ -147,7 +153,9 @@ fn a_mount_that_is_declined_goes_on_with_its_session() {
 fn layers_of_a_base_elsewhere_are_passed_on() {
     let (memory, plan, done) = sparse(Rules::default(), "b.test/base:1", "r.test/app");
     assert!(
-        plan.steps.iter().any(|step| matches!(step, Step::Stream { from, .. } if from == "b.test/base")),
+        plan.steps
+            .iter()
+            .any(|step| matches!(step, Step::Stream { from, .. } if from == "b.test/base")),
         "{plan:?}"
     );
     assert_eq!((done.mounted, done.uploaded), (0, 3));
