@@ -150,13 +150,11 @@ impl Origin for FilesOrigin {
         if let Some(bytes) = self.documents.get(&descriptor.digest) {
             return Ok(bytes.clone());
         }
-        match self.layout_of(descriptor)? {
-            Some(layout) => layout.document(descriptor),
-            None => {
-                let what = format!("manifest {}", descriptor.digest);
-                Err(super::refuse(what, "no layout of the release has it".to_owned(), None))
-            }
-        }
+        let missing = || {
+            let what = format!("manifest {}", descriptor.digest);
+            super::refuse(what, "no layout of the release has it".to_owned(), None)
+        };
+        self.layout_of(descriptor)?.ok_or_else(missing)?.document(descriptor)
     }
 
     fn has(&self, blob: &Descriptor) -> Result<bool, Error> {

@@ -213,13 +213,11 @@ fn lasting(document: Vec<u8>) -> Vec<u8> {
 /// Returns the path of an output, which must not lead out of the folder.
 fn plain_path(folder: &Path, path: &str) -> Result<PathBuf, Error> {
     let mut parts = Path::new(path).components();
-    match (parts.next(), parts.next()) {
-        (Some(Component::Normal(_)), None) => Ok(folder.join(path)),
-        _ => {
-            let reason = "expected the name of a file or folder beside it".to_owned();
-            Err(refuse(format!("{DOCUMENT}: `{}`", path.escape_debug()), reason, None))
-        }
+    if let (Some(Component::Normal(_)), None) = (parts.next(), parts.next()) {
+        return Ok(folder.join(path));
     }
+    let reason = "expected the name of a file or folder beside it".to_owned();
+    Err(refuse(format!("{DOCUMENT}: `{}`", path.escape_debug()), reason, None))
 }
 
 /// Opens the image of a release.

@@ -200,7 +200,7 @@ fn bytes_that_changed_are_not_sent_to_their_end() {
 fn a_blob_that_the_registry_lost_is_sent_once_more() {
     let (memory, mut images) = (Memory::default(), Images::default());
     let base = layer("base", 100);
-    let first = images.image(&[base.clone()], None);
+    let first = images.image(std::slice::from_ref(&base), None);
     exactly(&memory, &images, &first, &["1"], "r.test/app");
     memory.drop_blob("r.test/app", bake_formats::digest::Digest::of(&base));
     let second = images.image(&[base, layer("app", 10)], None);
