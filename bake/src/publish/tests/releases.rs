@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use bake_formats::oci::Reference;
+use bake_formats::oci::artifact::TITLE_KEY;
+use bake_formats::oci::{Descriptor, Reference};
 use bake_recipes::Platform;
 
 use super::memory::{Memory, Rules};
@@ -126,6 +127,18 @@ fn without_an_image_the_version_names_the_release() {
     push_release(&memory, &dist, &"r.test/hello".parse().unwrap());
     assert_eq!(memory.tags(), ["r.test/hello:1.0.0_x-1"]);
     assert_eq!(pulled(&memory, "r.test/hello:1.0.0_x-1", &PullOptions::default()), files(&dist));
+}
+
+/// Clients write what has a title to a file of that name: of an image that would be its manifest.
+#[test]
+fn the_image_of_a_release_has_no_title() {
+    let folder = baked("[oci]\n");
+    let loaded = of_release(&folder.path().join("dist"), &[]).unwrap();
+    let release = loaded.graph.node(&loaded.parcels[1].root).unwrap();
+    let image = |listed: &&Descriptor| listed.digest == loaded.parcels[0].root;
+    let image = release.children.iter().find(image).unwrap();
+    assert_eq!(image.annotations.get(TITLE_KEY), None);
+    assert_eq!(image.annotations["dev.bake.layout"], "hello-1.0.0_x-1.oci");
 }
 
 #[test]
