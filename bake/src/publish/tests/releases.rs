@@ -8,7 +8,8 @@ use bake_formats::oci::{Descriptor, Reference};
 use bake_recipes::Platform;
 
 use super::memory::{Memory, Rules};
-use crate::plan::{Platforms, Request, plan};
+use crate::base::{self, Locking, Network, Places};
+use crate::plan::{PlanCx, Platforms, Request, plan};
 use crate::publish::{
     Form, Plan, PullOptions, Target, of_file, of_release, pull, push, referrers, survey,
 };
@@ -49,8 +50,11 @@ fn baked(image: &str) -> tempfile::TempDir {
         variable: &|_| None,
         threads: 1,
     };
-    let planned = plan(&request, &store, &Silent).unwrap();
-    let cx = RunCx { threads: 1, signer: None, reporter: &Silent };
+    let images = Places::nearby(folder.path());
+    let rules = base::Rules { network: Network::Offline, locking: Locking::Frozen };
+    let cx = PlanCx { store: &store, images: &images, rules, reporter: &Silent };
+    let planned = plan(&request, cx).unwrap();
+    let cx = RunCx { threads: 1, signer: None, images: &images, reporter: &Silent };
     run(&planned, &store, &folder.path().join("dist"), cx).unwrap();
     folder
 }
