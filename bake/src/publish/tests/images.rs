@@ -6,9 +6,7 @@ use std::io::{self, Cursor, Read};
 use bake_formats::blob::Blob;
 use bake_formats::digest::Digest;
 use bake_formats::oci::descriptor::{StringMap, media_type};
-use bake_formats::oci::{
-    Artifact, BASE_NAME_KEY, Descriptor, Index, Manifest, artifact, json,
-};
+use bake_formats::oci::{Artifact, BASE_NAME_KEY, Descriptor, Index, Manifest, artifact, json};
 
 use crate::error::Error;
 use crate::publish::{Graph, Origin, Parcel};
