@@ -307,7 +307,7 @@ impl Output {
             media_type,
             blob: Blob { digest: listed.digest, size: listed.size },
             tree: listed.tree.clone(),
-            platform: platform(&listed.platform),
+            platform: platform_of(kind, &listed.path, &listed.platform),
         })
     }
 
@@ -373,6 +373,17 @@ fn keep(described: Described, origin: &mut FilesOrigin) -> Descriptor {
 
 fn unwritable(source: bake_formats::format::WriteError) -> Error {
     Error::Write { format: "artifact", source }
+}
+
+/// Returns what an output runs on; absent if that is everything. Packages for all architectures,
+/// whose names end so, are listed with the platform that they were made from.
+pub(super) fn platform_of(kind: Kind, path: &str, listed: &str) -> Option<Platform> {
+    let is_for_all = match kind {
+        Kind::Deb => path.ends_with("_all.deb"),
+        Kind::Rpm => path.ends_with(".noarch.rpm"),
+        Kind::Raw | Kind::Qcow2 | Kind::OciLayout | Kind::OciArchive => false,
+    };
+    if is_for_all { None } else { platform(listed) }
 }
 
 /// Reads `linux/amd64` or `linux/arm/v7`; several platforms are none.
