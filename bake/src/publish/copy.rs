@@ -5,10 +5,10 @@ use bake_formats::oci::{Platform, Reference, select};
 
 use super::graph::Graph;
 use super::node::Node;
-use super::origin::RemoteOrigin;
+use super::origin::{Origin, RemoteOrigin};
 use super::plan::{Parcel, Plan, Target};
 use super::push::{Pushed, push};
-use super::survey::survey;
+use super::survey::{in_parallel, survey};
 use crate::error::Error;
 use crate::registry::{Access, Progress, Repository, Which, Wire};
 
@@ -17,7 +17,8 @@ use crate::registry::{Access, Progress, Repository, Which, Wire};
 pub struct CopyOptions {
     /// The one platform that is wanted; all if absent.
     pub platform: Option<Platform>,
-    /// Whether what was attached to the image and its platforms goes along.
+    /// Whether what was attached to the image and its platforms goes along, and what was attached to
+    /// that in turn.
     pub referrers: bool,
     /// Whether nothing is to be sent.
     pub dry_run: bool,
@@ -69,13 +70,7 @@ pub fn copy(
     };
     let mut parcels = vec![Parcel { root: root.digest, tags }];
     if options.referrers {
-        let subjects: Vec<_> = graph.nodes().iter().map(|node| node.descriptor.digest).collect();
-        for subject in subjects {
-            for referrer in source.referrers(subject, None)?.manifests {
-                graph.add(&origin, &referrer)?;
-                parcels.push(Parcel { root: referrer.digest, tags: Vec::new() });
-            }
-        }
+        add_referrers(&source, &origin, &mut graph, &mut parcels)?;
     }
     let repository = Repository::new(wire, to, Access::Push);
     let target = Target { repository: to.clone() };
@@ -87,6 +82,28 @@ pub fn copy(
         Some(push(wire, &repository, &origin, &graph, &plan, progress)?)
     };
     Ok(Copied { digest: root.digest, plan, pushed })
+}
+
+/// Adds what is attached to manifests, and what is attached to that, e.g. the signature of an
+/// attestation. Each manifest is asked for once, those of one round at the same time.
+fn add_referrers(
+    source: &Repository<'_>,
+    origin: &dyn Origin,
+    graph: &mut Graph,
+    parcels: &mut Vec<Parcel>,
+) -> Result<(), Error> {
+    let mut asked = 0;
+    while asked < graph.nodes().len() {
+        let subjects = graph.nodes().iter().skip(asked).map(|node| node.descriptor.digest);
+        let subjects: Vec<_> = subjects.collect();
+        asked = graph.nodes().len();
+        let look = |subject: &Digest| Ok(source.referrers(*subject, None)?.manifests);
+        for referrer in in_parallel(&subjects, look)?.into_iter().flatten() {
+            graph.add(origin, &referrer)?;
+            parcels.push(Parcel { root: referrer.digest, tags: Vec::new() });
+        }
+    }
+    Ok(())
 }
 
 /// Lets further tags lead to what a reference leads to, and returns its digest. One request to

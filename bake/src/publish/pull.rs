@@ -18,7 +18,7 @@ use super::graph::Graph;
 use super::node::Node;
 use super::origin::{Origin, RemoteOrigin};
 use super::refuse;
-use super::release::{FORMAT_KEY, RELEASE_TYPE, TITLE_KEY, VERSION_KEY};
+use super::release::{FORMAT_KEY, LAYOUT_KEY, RELEASE_TYPE, VERSION_KEY};
 use super::supplies::Supplies;
 use crate::error::Error;
 use crate::opened::Opened;
@@ -162,8 +162,8 @@ impl Puller<'_> {
         let version = index.annotations.get(VERSION_KEY).map(|version| version.replace('+', "_"));
         let tag = version.or_else(|| reference.tag.clone()).unwrap_or_else(|| "latest".to_owned());
         for listed in &wanted {
-            let title = listed.annotations.get(TITLE_KEY).cloned();
-            self.one(listed, &title.unwrap_or_else(|| stem(reference)), &tag)?;
+            let layout = listed.annotations.get(LAYOUT_KEY).cloned();
+            self.one(listed, &layout.unwrap_or_else(|| stem(reference)), &tag)?;
         }
         Ok(())
     }

@@ -35,8 +35,9 @@ pub const RELEASE_TYPE: &str = "application/vnd.bake.release.v1";
 pub(super) const DOCUMENT_TYPE: &str = "application/vnd.bake.release.document.v1+json";
 /// The annotation with the name of an output's format, as `--only` has it.
 pub(super) const FORMAT_KEY: &str = "dev.bake.format";
-/// The annotation with the name of an output in its folder.
-pub(super) const TITLE_KEY: &str = bake_formats::oci::artifact::TITLE_KEY;
+/// The annotation with the name of an image's layout in the folder of outputs. It is not the title
+/// of OCI: clients that write what has a title would write the image's manifest under that name.
+pub(super) const LAYOUT_KEY: &str = "dev.bake.layout";
 const NAME_KEY: &str = "dev.bake.name";
 /// The annotation with the version as the recipe has it.
 pub(super) const VERSION_KEY: &str = "org.opencontainers.image.version";
@@ -234,7 +235,7 @@ fn listed_image(root: &Descriptor, listed: &Listed) -> Descriptor {
     let mut image = root.clone();
     image.annotations = StringMap::from([
         (FORMAT_KEY.to_owned(), listed.format.clone()),
-        (TITLE_KEY.to_owned(), listed.path.clone()),
+        (LAYOUT_KEY.to_owned(), listed.path.clone()),
     ]);
     if let Some(tree) = &listed.tree {
         image.annotations.insert(TREE_KEY.to_owned(), tree.clone());
@@ -306,7 +307,7 @@ impl Output {
             media_type,
             blob: Blob { digest: listed.digest, size: listed.size },
             tree: listed.tree.clone(),
-            platform: platform(&listed.platform),
+            platform: platform_of(kind, &listed.path, &listed.platform),
         })
     }
 
@@ -372,6 +373,17 @@ fn keep(described: Described, origin: &mut FilesOrigin) -> Descriptor {
 
 fn unwritable(source: bake_formats::format::WriteError) -> Error {
     Error::Write { format: "artifact", source }
+}
+
+/// Returns what an output runs on; absent if that is everything. Packages for all architectures,
+/// whose names end so, are listed with the platform that they were made from.
+pub(super) fn platform_of(kind: Kind, path: &str, listed: &str) -> Option<Platform> {
+    let is_for_all = match kind {
+        Kind::Deb => path.ends_with("_all.deb"),
+        Kind::Rpm => path.ends_with(".noarch.rpm"),
+        Kind::Raw | Kind::Qcow2 | Kind::OciLayout | Kind::OciArchive => false,
+    };
+    if is_for_all { None } else { platform(listed) }
 }
 
 /// Reads `linux/amd64` or `linux/arm/v7`; several platforms are none.

@@ -6,7 +6,7 @@ use std::io::{self, Cursor, Read};
 use bake_formats::blob::Blob;
 use bake_formats::digest::Digest;
 use bake_formats::oci::descriptor::{StringMap, media_type};
-use bake_formats::oci::{BASE_NAME_KEY, Descriptor, Index, Manifest, json};
+use bake_formats::oci::{Artifact, BASE_NAME_KEY, Descriptor, Index, Manifest, artifact, json};
 
 use crate::error::Error;
 use crate::publish::{Graph, Origin, Parcel};
@@ -63,6 +63,18 @@ impl Images {
     pub(super) fn index(&mut self, images: Vec<Descriptor>) -> Descriptor {
         let index = Index::new(images, StringMap::new());
         self.keep(media_type::INDEX, json::canonical(&index).unwrap())
+    }
+
+    /// Adds an artifact without a file that is attached to something.
+    pub(super) fn note(&mut self, subject: &Descriptor) -> Descriptor {
+        self.keep(artifact::EMPTY_TYPE, artifact::EMPTY.into());
+        let note = Artifact {
+            artifact_type: "application/vnd.example.note".into(),
+            files: Vec::new(),
+            subject: Some(subject.clone()),
+            annotations: StringMap::new(),
+        };
+        self.keep(media_type::MANIFEST, note.manifest().unwrap().bytes)
     }
 
     pub(super) fn graph(&self, root: &Descriptor) -> Graph {

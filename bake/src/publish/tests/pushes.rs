@@ -241,6 +241,31 @@ fn a_copy_within_a_registry_mounts_and_between_two_streams() {
 }
 
 #[test]
+fn what_is_attached_to_an_attachment_is_copied() {
+    for no_referrers in [false, true] {
+        let memory = Memory::new(Rules { no_referrers, ..Rules::default() });
+        let mut images = Images::default();
+        let root = images.image(&[layer("app", 100)], None);
+        let note = images.note(&root);
+        let nested = images.note(&note);
+        exactly(&memory, &images, &root, &["1"], "r.test/app");
+        for attached in [&note, &nested] {
+            pushed(&memory, &images, attached, &parcel(attached, &[]), "r.test/app").unwrap();
+        }
+        let options = CopyOptions { referrers: true, ..CopyOptions::default() };
+        let (from, to) = (reference("r.test/app:1"), reference("b.test/app:1"));
+        copy(&memory, &from, &to, &options, &Unwatched).unwrap();
+        let repository = Repository::new(&memory, &to, Access::Pull);
+        for (subject, expected) in [(&root, &note), (&note, &nested)] {
+            let subject = reference(&format!("b.test/app@{}", subject.digest));
+            let found = referrers(&repository, &subject).unwrap();
+            let found: Vec<_> = found.into_iter().map(|found| found.digest).collect();
+            assert_eq!(found, [expected.digest]);
+        }
+    }
+}
+
+#[test]
 fn a_dry_run_only_reads() {
     let (memory, mut images) = (Memory::default(), Images::default());
     let root = images.image(&[layer("base", BIG)], None);

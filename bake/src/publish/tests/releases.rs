@@ -3,12 +3,15 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use bake_formats::oci::Reference;
+use bake_formats::oci::artifact::TITLE_KEY;
+use bake_formats::oci::{Descriptor, Reference};
 use bake_recipes::Platform;
 
 use super::memory::{Memory, Rules};
 use crate::base::{self, Locking, Network, Places};
+use crate::lower::Kind;
 use crate::plan::{PlanCx, Platforms, Request, plan};
+use crate::publish::release::platform_of;
 use crate::publish::{
     Form, Plan, PullOptions, Target, of_file, of_release, pull, push, referrers, survey,
 };
@@ -130,6 +133,31 @@ fn without_an_image_the_version_names_the_release() {
     push_release(&memory, &dist, &"r.test/hello".parse().unwrap());
     assert_eq!(memory.tags(), ["r.test/hello:1.0.0_x-1"]);
     assert_eq!(pulled(&memory, "r.test/hello:1.0.0_x-1", &PullOptions::default()), files(&dist));
+}
+
+/// Clients write what has a title to a file of that name: of an image that would be its manifest.
+#[test]
+fn the_image_of_a_release_has_no_title() {
+    let folder = baked("[oci]\n");
+    let loaded = of_release(&folder.path().join("dist"), &[]).unwrap();
+    let release = loaded.graph.node(&loaded.parcels[1].root).unwrap();
+    let image = |listed: &&Descriptor| listed.digest == loaded.parcels[0].root;
+    let image = release.children.iter().find(image).unwrap();
+    assert_eq!(image.annotations.get(TITLE_KEY), None);
+    assert_eq!(image.annotations["dev.bake.layout"], "hello-1.0.0_x-1.oci");
+}
+
+#[test]
+fn a_package_for_all_architectures_is_for_every_platform() {
+    let text = |kind, path| {
+        let platform = platform_of(kind, path, "linux/arm64");
+        platform.map(|platform| platform.to_string())
+    };
+    assert_eq!(text(Kind::Deb, "hello_1.0_all.deb"), None);
+    assert_eq!(text(Kind::Rpm, "hello-1.0-1.noarch.rpm"), None);
+    assert_eq!(text(Kind::Deb, "hello_1.0_arm64.deb").as_deref(), Some("linux/arm64"));
+    assert_eq!(text(Kind::Rpm, "hello-1.0-1.aarch64.rpm").as_deref(), Some("linux/arm64"));
+    assert_eq!(text(Kind::Raw, "hello_all.deb").as_deref(), Some("linux/arm64"));
 }
 
 #[test]
