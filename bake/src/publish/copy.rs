@@ -1,5 +1,7 @@
 //! From one repository to another, and from one tag to others.
 
+use std::collections::BTreeMap;
+
 use bake_formats::digest::Digest;
 use bake_formats::oci::{Platform, Reference, select};
 
@@ -45,8 +47,9 @@ pub fn copy(
     progress: &dyn Progress,
 ) -> Result<Copied, Error> {
     let source = Repository::new(wire, from, Access::Pull);
-    let origin = RemoteOrigin { repository: &source };
     let document = source.manifest(Which::from(from))?;
+    let read = BTreeMap::from([(document.descriptor.digest, document.bytes.clone())]);
+    let origin = RemoteOrigin { repository: &source, read };
     let mut root = document.descriptor.clone();
     if let Some(platform) = &options.platform {
         let node = Node::parse(&document.descriptor, document.bytes)?;

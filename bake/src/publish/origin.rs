@@ -95,6 +95,8 @@ impl Origin for LayoutOrigin {
 pub struct RemoteOrigin<'r, 'w> {
     /// The repository.
     pub repository: &'r Repository<'w>,
+    /// Manifests that were read already, and are not asked for again.
+    pub read: BTreeMap<Digest, Vec<u8>>,
 }
 
 impl Origin for RemoteOrigin<'_, '_> {
@@ -103,7 +105,10 @@ impl Origin for RemoteOrigin<'_, '_> {
     }
 
     fn document(&self, descriptor: &Descriptor) -> Result<Vec<u8>, Error> {
-        Ok(self.repository.manifest(descriptor.digest.into())?.bytes)
+        match self.read.get(&descriptor.digest) {
+            Some(bytes) => Ok(bytes.clone()),
+            None => Ok(self.repository.manifest(descriptor.digest.into())?.bytes),
+        }
     }
 
     fn has(&self, _: &Descriptor) -> Result<bool, Error> {

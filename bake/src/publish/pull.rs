@@ -80,18 +80,16 @@ pub fn pull(
 ) -> Result<Vec<Pulled>, Error> {
     let repository = Repository::new(wire, reference, Access::Pull);
     let document = repository.manifest(Which::from(reference))?;
-    let mut root = Node::parse(&document.descriptor, document.bytes)?;
-    if let Some(release) = release_of(&repository, &root, options)? {
-        root = release;
-    }
+    let root = Node::parse(&document.descriptor, document.bytes)?;
+    let release = release_of(&repository, &root, options)?;
     let output = OutputFolder::open(folder)?;
     let mut puller = Puller { wire, repository: &repository, output, options, pulled: Vec::new() };
     if root.artifact_type.as_deref() == Some(RELEASE_TYPE) {
-        puller.release(&root, reference)?;
+        puller.release(&root, &root, reference)?;
+    } else if let Some(release) = release {
+        puller.release(&release, &root, reference)?;
     } else {
-        let listed = Descriptor { platform: None, ..root.descriptor.clone() };
-        let tag = reference.tag.as_deref().unwrap_or("latest");
-        puller.one(&listed, &stem(reference), tag)?;
+        puller.one(&root, &stem(reference), reference.tag.as_deref().unwrap_or("latest"))?;
     }
     let Puller { output, pulled, .. } = puller;
     output.commit()?;
@@ -142,7 +140,8 @@ struct Puller<'a> {
 }
 
 impl Puller<'_> {
-    fn release(&mut self, index: &Node, reference: &Reference) -> Result<(), Error> {
+    /// Pulls what is wanted of a release; `read` was read already.
+    fn release(&mut self, index: &Node, read: &Node, reference: &Reference) -> Result<(), Error> {
         let format = |listed: &Descriptor| listed.annotations.get(FORMAT_KEY).cloned();
         let is_wanted = |listed: &&Descriptor| {
             let fits = |wanted: &Platform| {
@@ -163,16 +162,20 @@ impl Puller<'_> {
         let tag = version.or_else(|| reference.tag.clone()).unwrap_or_else(|| "latest".to_owned());
         for listed in &wanted {
             let layout = listed.annotations.get(LAYOUT_KEY).cloned();
-            self.one(listed, &layout.unwrap_or_else(|| stem(reference)), &tag)?;
+            let name = layout.unwrap_or_else(|| stem(reference));
+            if listed.digest == read.descriptor.digest {
+                self.one(read, &name, &tag)?;
+                continue;
+            }
+            let document = self.repository.manifest(listed.digest.into())?;
+            self.one(&Node::parse(&document.descriptor, document.bytes)?, &name, &tag)?;
         }
         Ok(())
     }
 
     /// Pulls an image or an artifact; `name` is what an image is called.
-    fn one(&mut self, listed: &Descriptor, name: &str, tag: &str) -> Result<(), Error> {
-        let document = self.repository.manifest(listed.digest.into())?;
-        let node = Node::parse(&document.descriptor, document.bytes)?;
-        if is_image(&node) { self.image(&node, name, tag) } else { self.artifact(&node) }
+    fn one(&mut self, node: &Node, name: &str, tag: &str) -> Result<(), Error> {
+        if is_image(node) { self.image(node, name, tag) } else { self.artifact(node) }
     }
 
     fn artifact(&mut self, node: &Node) -> Result<(), Error> {
@@ -236,7 +239,8 @@ impl Puller<'_> {
     }
 
     fn image(&mut self, node: &Node, name: &str, tag: &str) -> Result<(), Error> {
-        let origin = RemoteOrigin { repository: self.repository };
+        let read = BTreeMap::from([(node.descriptor.digest, node.bytes.clone())]);
+        let origin = RemoteOrigin { repository: self.repository, read };
         let mut root = node.descriptor.clone();
         if let (Some(platform), false) = (&self.options.platform, node.children.is_empty()) {
             let chosen = select(&node.children, platform);

@@ -1,13 +1,13 @@
 //! The two documents of one image: manifest and configuration, as bytes and as what they say.
 
-use super::config::Config;
+use super::config::{Config, History};
 use super::descriptor::Descriptor;
 use super::json::Document;
 use super::layer::{LAYER_KEY, Role};
 use super::manifest::Manifest;
 use super::reader::{LayoutReader, within};
 use super::record::{RECORD_KEY, Record};
-use super::write::TREE_KEY;
+use super::write::{CREATED_BY, TREE_KEY};
 use super::{json, media_type};
 use crate::blob::Blob;
 use crate::digest::Digest;
@@ -102,13 +102,18 @@ impl Documents {
 
     /// Returns for each layer what it is for; nothing for layers of the base.
     ///
-    /// If no layer says what it is for, all belong to the payload.
+    /// Tools that compress layers anew drop what their descriptors say (skopeo does). Then history
+    /// tells, which is part of the configuration and stays. If no layer says what it is for, all
+    /// belong to the payload.
     pub(super) fn roles(&self) -> Result<Vec<Option<Role>>, ReadError> {
         let below = self.built_on()?.map(|base| base.layers);
-        let mut words = Vec::new();
+        let mut words: Vec<Option<&str>> = Vec::new();
         for (number, layer) in self.manifest.layers.iter().enumerate() {
             let is_own = below.is_none_or(|below| number >= below);
             words.push(layer.annotations.get(LAYER_KEY).filter(|_| is_own).map(String::as_str));
+        }
+        if words.iter().all(Option::is_none) && self.record()?.is_some() {
+            words = self.remembered(below.unwrap_or_default());
         }
         let is_mute = below.is_none() && !words.contains(&Some(Role::Payload.word()));
         let role = |word: Option<&str>| {
@@ -120,6 +125,21 @@ impl Documents {
             }
         };
         Ok(words.into_iter().map(role).collect())
+    }
+
+    /// Returns for each layer what history says that it is for, if bake made it.
+    fn remembered(&self, below: usize) -> Vec<Option<&'static str>> {
+        let made: Vec<_> = self.config.history.iter().filter(|step| !step.empty_layer).collect();
+        let count = self.manifest.layers.len();
+        if made.len() != count {
+            return vec![None; count];
+        }
+        let role = |step: &History| {
+            let is_own = step.created_by.as_deref() == Some(CREATED_BY);
+            step.comment.as_deref().filter(|_| is_own).map(|text| Role::of_comment(text).word())
+        };
+        let own = made.into_iter().skip(below).map(role);
+        std::iter::repeat_n(None, below.min(count)).chain(own).collect()
     }
 
     /// Returns the tree identity that the image says it has.

@@ -21,6 +21,12 @@ pub const LAYER_KEY: &str = "dev.bake.layer";
 /// The annotation on a layer's descriptor with the layer's name, if the tree is split into several.
 pub const LAYER_NAME_KEY: &str = "dev.bake.layer.name";
 
+/// What history says of the tree, with `: NAME` after it if there are several layers of it.
+const OF_THE_TREE: &str = "the tree";
+
+/// What history says of account databases.
+const OF_ACCOUNTS: &str = "accounts, merged with the base's";
+
 /// What a layer is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Role {
@@ -40,6 +46,15 @@ impl Role {
             Self::Payload => "payload",
             Self::Support => "support",
             Self::Accounts => "accounts",
+        }
+    }
+
+    /// Returns what a layer of bake's is for that history says this of.
+    pub(super) fn of_comment(comment: &str) -> Self {
+        match comment.split_once(": ").map_or(comment, |(of, _)| of) {
+            OF_THE_TREE => Self::Payload,
+            OF_ACCOUNTS => Self::Accounts,
+            _ => Self::Support,
         }
     }
 }
@@ -74,8 +89,8 @@ impl Layer {
         }
         let write = |part: &Part| {
             let comment = match &part.name {
-                Some(name) => format!("the tree: {name}"),
-                None => "the tree".to_owned(),
+                Some(name) => format!("{OF_THE_TREE}: {name}"),
+                None => OF_THE_TREE.to_owned(),
             };
             let mut layer = Self::write(image, &part.tree, Role::Payload, comment, cx)?;
             if let Some(name) = &part.name {
@@ -151,7 +166,7 @@ impl Layer {
             cx.blobs.put(&text)?;
             builder.insert(path, Entry::file(Content::of(&text), Mode::PLAIN))?;
         }
-        let comment = "accounts, merged with the base's".to_owned();
+        let comment = OF_ACCOUNTS.to_owned();
         Self::write(image, &builder.finish()?, Role::Accounts, comment, cx).map(Some)
     }
 

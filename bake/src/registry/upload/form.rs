@@ -27,8 +27,8 @@ impl Form {
 
     /// Returns the next length to try after a body of this length was too long.
     pub(super) fn shorter_than(refused: u64) -> Option<u64> {
-        let next = (refused / SHRINK).min(LONGEST_AFTER_REFUSAL);
-        (next >= SHORTEST).then_some(next)
+        let next = (refused / SHRINK).clamp(SHORTEST, LONGEST_AFTER_REFUSAL);
+        (next < refused).then_some(next)
     }
 
     /// Returns how many of the bytes that are left go into the next `PATCH`.

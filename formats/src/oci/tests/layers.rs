@@ -3,6 +3,7 @@
 use proptest::prelude::*;
 
 use super::*;
+use crate::oci::layer::Role;
 
 fn rules(rows: &[(&str, &[&str])]) -> Layering {
     let rule = |(name, paths): &(&str, &[&str])| LayerRule {
@@ -114,6 +115,37 @@ fn layers_say_what_they_hold() {
         let config = reader.documents(&written.root).unwrap().config;
         let comments: Vec<_> = config.history.iter().filter_map(|e| e.comment.clone()).collect();
         assert_eq!(comments, ["the tree: libraries", "the tree: application"]);
+    }
+}
+
+/// skopeo and others that compress layers anew write descriptors without annotations; the
+/// configuration stays.
+#[test]
+fn history_says_what_layers_are_for_if_their_descriptors_do_not() {
+    let store = MemoryStore::new();
+    let tree = tree_of(&["lib/a", "bin/b"], &store);
+    let split = rules(&[("libraries", &["lib"])]);
+    let images = [
+        (full(), vec![Some(Role::Payload), Some(Role::Support)]),
+        (
+            Image { layering: split, base: Some(Made::new("a").base(&store)), ..plain() },
+            vec![None, Some(Role::Payload), Some(Role::Payload)],
+        ),
+    ];
+    for (image, expected) in images {
+        let written = written(&image, &tree, &store);
+        let files = Files::of(&layout::artifact(&written).unwrap(), &store);
+        let reader = LayoutReader::open(&files.source()).unwrap();
+        let mut documents = reader.documents(&written.root).unwrap();
+        assert_eq!(documents.roles().unwrap(), expected);
+        for layer in &mut documents.manifest.layers {
+            layer.annotations.clear();
+        }
+        assert_eq!(documents.roles().unwrap(), expected);
+        for step in &mut documents.config.history {
+            step.created_by = Some("somebody".into());
+        }
+        assert_ne!(documents.roles().unwrap(), expected);
     }
 }
 
