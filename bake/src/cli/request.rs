@@ -166,7 +166,7 @@ pub(super) fn platform(text: Option<&str>) -> Result<Platform, Failure> {
 }
 
 /// Returns this machine's platform in OCI's words.
-fn host() -> String {
+pub(super) fn host() -> String {
     let architecture = match std::env::consts::ARCH {
         "x86_64" => "amd64",
         "aarch64" => "arm64",

@@ -60,7 +60,12 @@ pub fn copy(
         (Some(tag), _) => vec![tag.clone()],
         (None, Some(_)) => Vec::new(),
         // Without a word the tag is the same, and a digest needs none.
-        (None, None) => from.tag.clone().or_else(|| from.digest.is_none().then(|| "latest".into())).into_iter().collect(),
+        (None, None) => from
+            .tag
+            .clone()
+            .or_else(|| from.digest.is_none().then(|| "latest".into()))
+            .into_iter()
+            .collect(),
     };
     let mut parcels = vec![Parcel { root: root.digest, tags }];
     if options.referrers {

@@ -95,10 +95,8 @@ impl Graph {
         let blob = Blob { digest: named.digest, size: named.size };
         let known = self.blobs.get(&named.digest);
         if let Some(known) = known.filter(|known| known.blob != blob) {
-            let reason = format!(
-                "manifests say both {} and {} bytes of it",
-                known.blob.size, named.size
-            );
+            let reason =
+                format!("manifests say both {} and {} bytes of it", known.blob.size, named.size);
             return Err(refuse(format!("blob {}", named.digest), reason, None));
         }
         let known_here = known.is_some_and(|known| known.is_here);

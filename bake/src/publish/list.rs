@@ -2,8 +2,8 @@
 
 use bake_formats::oci::{Descriptor, Reference};
 
-use super::survey::in_parallel;
 use super::refuse;
+use super::survey::in_parallel;
 use crate::error::Error;
 use crate::registry::{Repository, Which};
 
@@ -20,16 +20,15 @@ pub fn referrers(
     repository: &Repository<'_>,
     reference: &Reference,
 ) -> Result<Vec<Descriptor>, Error> {
-    let digest = match reference.digest {
-        Some(digest) => digest,
-        None => {
-            let found = repository.head_manifest(Which::from(reference))?;
-            let missing = || {
-                let hint = format!("`bake ls {}` lists the tags", reference.name());
-                refuse(reference.to_string(), "there is no such tag".to_owned(), Some(hint))
-            };
-            found.ok_or_else(missing)?.digest
-        }
+    let digest = if let Some(digest) = reference.digest {
+        digest
+    } else {
+        let found = repository.head_manifest(Which::from(reference))?;
+        let missing = || {
+            let hint = format!("`bake ls {}` lists the tags", reference.name());
+            refuse(reference.to_string(), "there is no such tag".to_owned(), Some(hint))
+        };
+        found.ok_or_else(missing)?.digest
     };
     Ok(repository.referrers(digest, None)?.manifests)
 }

@@ -135,3 +135,41 @@ fn feed(
     let hint = "the message is the program's own; is its service running, and may you use it?";
     Err(refuse(program.to_owned(), reason, Some(hint.to_owned())))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn run(program: &str, arguments: &[&str], bytes: usize) -> Result<String, Error> {
+        let mut command = Command::new(program);
+        command.args(arguments);
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let child = command.spawn().unwrap();
+        feed(program, child, |pipe| {
+            (0..bytes / 1000).try_for_each(|_| pipe.write_all(&[b'x'; 1000]))
+        })
+    }
+
+    #[test]
+    fn a_program_gets_all_bytes_and_its_words_come_back() {
+        assert_eq!(run("wc", &["-c"], 1_000_000).unwrap(), "1000000");
+    }
+
+    #[test]
+    fn a_program_that_says_a_lot_while_it_reads_does_not_stall() {
+        assert_eq!(run("cat", &[], 1_000_000).unwrap().len(), 1_000_000);
+    }
+
+    #[test]
+    fn a_program_that_refuses_says_why_itself() {
+        let error = run("sh", &["-c", "echo no space >&2; exit 3"], 1_000_000).unwrap_err();
+        assert!(error.to_string().contains("it refuses the image"), "{error}");
+        assert!(error.to_string().contains("no space"), "{error}");
+    }
+
+    #[test]
+    fn auto_prefers_podman() {
+        let programs: Vec<_> = Engine::Auto.commands().iter().map(|words| words[0]).collect();
+        assert_eq!(programs, ["podman", "docker", "nerdctl", "ctr"]);
+    }
+}

@@ -40,7 +40,7 @@ mod list;
 #[cfg(test)]
 mod tests;
 
-pub use copy::{CopyOptions, Copied, copy, tag};
+pub use copy::{Copied, CopyOptions, copy, tag};
 pub use graph::{Graph, Needed};
 pub use list::{digests, referrers};
 pub use load::{Engine, load};

@@ -150,17 +150,16 @@ impl Origin for FilesOrigin {
         if let Some(bytes) = self.documents.get(&descriptor.digest) {
             return Ok(bytes.clone());
         }
-        match self.layout_of(descriptor)? {
-            Some(layout) => layout.document(descriptor),
-            None => {
-                let what = format!("manifest {}", descriptor.digest);
-                Err(super::refuse(what, "no layout of the release has it".to_owned(), None))
-            }
-        }
+        let missing = || {
+            let what = format!("manifest {}", descriptor.digest);
+            super::refuse(what, "no layout of the release has it".to_owned(), None)
+        };
+        self.layout_of(descriptor)?.ok_or_else(missing)?.document(descriptor)
     }
 
     fn has(&self, blob: &Descriptor) -> Result<bool, Error> {
-        let is_own = self.documents.contains_key(&blob.digest) || self.files.contains_key(&blob.digest);
+        let is_own =
+            self.documents.contains_key(&blob.digest) || self.files.contains_key(&blob.digest);
         Ok(is_own || self.layout_of(blob)?.is_some())
     }
 
@@ -177,7 +176,9 @@ impl Origin for FilesOrigin {
         let descriptor = Descriptor::new("", blob);
         match self.layout_of(&descriptor).map_err(io::Error::other)? {
             Some(layout) => layout.open(blob, offset),
-            None => Err(io::Error::new(io::ErrorKind::NotFound, format!("no blob {}", blob.digest))),
+            None => {
+                Err(io::Error::new(io::ErrorKind::NotFound, format!("no blob {}", blob.digest)))
+            }
         }
     }
 

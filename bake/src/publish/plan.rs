@@ -196,9 +196,9 @@ impl Plan {
         let skipped = blobs.len().saturating_sub(sent.len()) as u64;
         steps.extend(sent.into_iter().map(|needed| blob_step(needed, target)));
         let is_listed = |digest: Digest| {
-            let lists = |node: &&Node| node.children.iter().any(|child| child.digest == digest);
+            let lists = |node: &Node| node.children.iter().any(|child| child.digest == digest);
             let is_untagged = |node: &Node| first_tag(parcels, node.descriptor.digest).is_none();
-            nodes.iter().copied().filter(|node| lists(&node)).any(is_untagged)
+            nodes.iter().copied().filter(|node| lists(node)).any(is_untagged)
         };
         for node in &nodes {
             let digest = node.descriptor.digest;

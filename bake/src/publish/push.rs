@@ -91,7 +91,8 @@ impl Sender<'_> {
         match step {
             Step::Mount { digest, from, .. } => {
                 let registry = self.repository.registry().to_owned();
-                let from = Reference { registry, repository: from.clone(), tag: None, digest: None };
+                let from =
+                    Reference { registry, repository: from.clone(), tag: None, digest: None };
                 match self.repository.mount(*digest, Some(&from))? {
                     Mounted::Yes => {
                         self.counts.mounted.fetch_add(1, Ordering::Relaxed);
@@ -125,7 +126,7 @@ impl Sender<'_> {
         let is_listed = match self.put(node, which)? {
             Put::Stored { subject_accepted } => subject_accepted,
             Put::Lacks { digests, error } => {
-                let lacks = self.lacks(node, &digests);
+                let lacks = Self::lacks(node, &digests);
                 if lacks.is_empty() {
                     return Err(error.into());
                 }
@@ -149,7 +150,7 @@ impl Sender<'_> {
     }
 
     /// Returns the blobs of a manifest that the registry says it does not have.
-    fn lacks(&self, node: &Node, named: &[Digest]) -> Vec<Digest> {
+    fn lacks(node: &Node, named: &[Digest]) -> Vec<Digest> {
         let own: BTreeSet<_> = node.blobs.iter().map(|blob| blob.digest).collect();
         let lacks = own.into_iter().filter(|digest| named.is_empty() || named.contains(digest));
         lacks.collect()

@@ -105,7 +105,7 @@ pub fn of_file(path: &Path, tags: &[String]) -> Result<Loaded, Error> {
     let Some(media_type) = media_type(opened.kind) else { return of_layout(path, tags) };
     let (digest, size) = Digest::of_reader(fs_err::File::open(path)?)?;
     let title = path.file_name().map(|name| name.to_string_lossy().into_owned());
-    let tree = opened.inspect()?.declared.map(|tree| tree.to_string());
+    let tree = opened.inspect(None)?.declared.map(|tree| tree.to_string());
     let file = Output {
         title: title.unwrap_or_default(),
         format: opened.kind.name(),
@@ -213,21 +213,15 @@ fn lasting(document: Vec<u8>) -> Vec<u8> {
 /// Returns the path of an output, which must not lead out of the folder.
 fn plain_path(folder: &Path, path: &str) -> Result<PathBuf, Error> {
     let mut parts = Path::new(path).components();
-    match (parts.next(), parts.next()) {
-        (Some(Component::Normal(_)), None) => Ok(folder.join(path)),
-        _ => {
-            let reason = "expected the name of a file or folder beside it".to_owned();
-            Err(refuse(format!("{DOCUMENT}: `{}`", path.escape_debug()), reason, None))
-        }
+    if let (Some(Component::Normal(_)), None) = (parts.next(), parts.next()) {
+        return Ok(folder.join(path));
     }
+    let reason = "expected the name of a file or folder beside it".to_owned();
+    Err(refuse(format!("{DOCUMENT}: `{}`", path.escape_debug()), reason, None))
 }
 
 /// Opens the image of a release.
-fn add_image(
-    origin: &mut FilesOrigin,
-    listed: &Listed,
-    path: &Path,
-) -> Result<Descriptor, Error> {
+fn add_image(origin: &mut FilesOrigin, listed: &Listed, path: &Path) -> Result<Descriptor, Error> {
     let layout = LayoutOrigin::open(path.into())?;
     let root = the_root(&layout, path)?;
     expect_same(path, listed.digest, root.digest)?;
@@ -273,7 +267,11 @@ fn the_root(layout: &LayoutOrigin, path: &Path) -> Result<Descriptor, Error> {
 pub(super) fn own_tag(root: &Descriptor) -> String {
     let name = root.annotations.get(bake_formats::oci::layout::REF_NAME_KEY);
     let reference = name.and_then(|name| {
-        if name.contains(['/', ':']) { name.parse::<Reference>().ok()?.tag } else { Some(name.clone()) }
+        if name.contains(['/', ':']) {
+            name.parse::<Reference>().ok()?.tag
+        } else {
+            Some(name.clone())
+        }
     });
     reference.unwrap_or_else(|| "latest".to_owned())
 }

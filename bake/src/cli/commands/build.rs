@@ -9,12 +9,15 @@ use crate::cli::bases::{BaseArgs, folder};
 use crate::cli::failure::Failure;
 use crate::cli::printer::Printer;
 use crate::cli::progress::Progress;
-use crate::cli::request::{Resolved, StoreArgs, threads};
+use crate::cli::request::{Resolved, StoreArgs, host, image_platform, threads};
 use crate::cli::signing::SignArgs;
 use crate::cli::{Exit, RecipeArgs};
 use crate::error::Error;
+use crate::lower::Kind;
 use crate::plan::{self, PlanCx};
-use crate::release::Release;
+use crate::publish::{Engine, load};
+use crate::registry::Client;
+use crate::release::{Release, ReleasedArtifact};
 use crate::run::{self, RunCx};
 
 use super::check::warn;
@@ -25,7 +28,8 @@ use super::check::warn;
     after_help = "Prints one line for each artifact: format, size, digest, built or cached, \
     path.\n\nThe date of everything in the outputs is SOURCE_DATE_EPOCH, else the recipe's \
     `source-date`, else 2020-01-01; never now.\n\nExamples:\n  bake build\n  \
-    bake build --only deb,rpm -o packages\n  bake build --platform linux/arm64 --json"
+    bake build --only deb,rpm -o packages\n  bake build --platform linux/amd64,linux/arm64 --json\n  \
+    bake build --load podman"
 )]
 pub(in crate::cli) struct Build {
     #[command(flatten)]
@@ -40,8 +44,24 @@ pub(in crate::cli) struct Build {
     jobs: Option<std::num::NonZeroUsize>,
     #[command(flatten)]
     signing: SignArgs,
+    /// Give the image to an engine of this machine, through its own command
+    #[arg(long, value_name = "ENGINE")]
+    load: Option<EngineName>,
     #[command(flatten)]
     bases: BaseArgs,
+}
+
+/// Who takes images.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum EngineName {
+    /// Whichever is there: podman, docker, nerdctl or ctr
+    Auto,
+    /// `podman load`
+    Podman,
+    /// `docker load`
+    Docker,
+    /// `nerdctl load` or `ctr images import`
+    Containerd,
 }
 
 impl Build {
@@ -71,7 +91,38 @@ impl Build {
             );
         }
         print(printer, &release, &self.output)?;
+        if let Some(engine) = self.load {
+            self.load(printer, &release, engine, &client)?;
+        }
         Ok(Exit::Done)
+    }
+
+    fn load(
+        &self,
+        printer: &Printer,
+        release: &Release,
+        engine: EngineName,
+        client: &Client,
+    ) -> Result<(), Failure> {
+        let missing = || Error::Publish {
+            what: "--load".to_owned(),
+            reason: "no image was baked".to_owned(),
+            hint: Some("the recipe needs an [oci] table, and --only must not leave it out".into()),
+        };
+        let is_image = |made: &&ReleasedArtifact| made.format == Kind::OciLayout.name();
+        let image = release.artifacts.iter().find(is_image).ok_or_else(missing)?;
+        let engine = match engine {
+            EngineName::Auto => Engine::Auto,
+            EngineName::Podman => Engine::Podman,
+            EngineName::Docker => Engine::Docker,
+            EngineName::Containerd => Engine::Containerd,
+        };
+        let host = image_platform(&host())
+            .map_err(|reason| Error::Input { what: "--load".to_owned(), reason })?;
+        let path = self.output.join(&image.path);
+        let said = load(client, &path, &release.name, &host, engine)?;
+        printer.note(said);
+        Ok(())
     }
 }
 

@@ -64,8 +64,7 @@ impl Copy {
             return Ok(Exit::Done);
         };
         if printer.is_json() {
-            let data =
-                json!({ "repository": to.name(), "digest": copied.digest, "moved": pushed });
+            let data = json!({ "repository": to.name(), "digest": copied.digest, "moved": pushed });
             printer.event("copied", &data)?;
         } else {
             printer.line(format_args!("copied {}@{}", to.name(), copied.digest))?;

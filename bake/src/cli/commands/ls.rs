@@ -14,10 +14,8 @@ use crate::registry::{Access, Repository};
 
 /// List the tags of a repository, or what is attached to an image.
 #[derive(Debug, Args)]
-#[command(
-    after_help = "Examples:\n  bake ls ghcr.io/acme/catalog\n  bake ls --digests \
-    ghcr.io/acme/catalog\n  bake ls --referrers ghcr.io/acme/catalog:1.0.0"
-)]
+#[command(after_help = "Examples:\n  bake ls ghcr.io/acme/catalog\n  bake ls --digests \
+    ghcr.io/acme/catalog\n  bake ls --referrers ghcr.io/acme/catalog:1.0.0")]
 pub(in crate::cli) struct Ls {
     /// The repository, or with --referrers the image
     #[arg(value_name = "REPO")]

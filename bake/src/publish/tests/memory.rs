@@ -41,8 +41,6 @@ pub(super) struct Rules {
     pub(super) no_mount: bool,
     /// This blob is refused.
     pub(super) refused: Option<Digest>,
-    /// This blob is denied once at a manifest, although it was looked up or known.
-    pub(super) forgets: Option<Digest>,
 }
 
 impl Memory {
@@ -107,9 +105,8 @@ impl Wire for Memory {
         let (status, headers, answer) =
             state.answer(call.registry, call.method, &path, &media_type, body);
         state.sent += size as u64;
-        let verb = path.split('/').find(|part| {
-            ["blobs", "manifests", "referrers", "tags"].contains(part)
-        });
+        let verb =
+            path.split('/').find(|part| ["blobs", "manifests", "referrers", "tags"].contains(part));
         state.lines.push(format!("{} {} {status}", call.method.as_str(), verb.unwrap_or_default()));
         Ok(Answer { status, headers, url, body: Box::new(Cursor::new(answer)) })
     }
@@ -156,7 +153,10 @@ impl State {
             "/blobs/uploads/" => self.upload(host, &repository, name, method, &query, body),
             "/blobs/" => {
                 let blob = self.blobs.get(&(repository, rest.to_owned()));
-                blob.map_or_else(|| plain(404), |bytes| found(bytes, rest, "application/octet-stream"))
+                blob.map_or_else(
+                    || plain(404),
+                    |bytes| found(bytes, rest, "application/octet-stream"),
+                )
             }
             "/manifests/" if method == Method::Put => self.put(&repository, rest, media_type, body),
             "/manifests/" => self.get(&repository, rest),
@@ -215,8 +215,7 @@ impl State {
         for blob in blobs {
             let digest = blob["digest"].as_str().unwrap().to_owned();
             let is_there = self.blobs.contains_key(&(repository.to_owned(), digest.clone()));
-            let forgets = self.rules.forgets.take_if(|forgets| forgets.to_string() == digest);
-            if !is_there || forgets.is_some() {
+            if !is_there {
                 return error(404, "MANIFEST_BLOB_UNKNOWN", &digest);
             }
         }
@@ -235,7 +234,8 @@ impl State {
             self.tags.insert(key, digest.clone());
         }
         let mut headers = Headers::default().with("Docker-Content-Digest", digest.as_str());
-        if let (Some(subject), false) = (value["subject"]["digest"].as_str(), self.rules.no_referrers)
+        if let (Some(subject), false) =
+            (value["subject"]["digest"].as_str(), self.rules.no_referrers)
         {
             headers.add("OCI-Subject", subject);
         }

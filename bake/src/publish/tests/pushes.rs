@@ -33,7 +33,13 @@ fn pushed(
     Ok((plan, done))
 }
 
-fn exactly(memory: &Memory, images: &Images, root: &Descriptor, tags: &[&str], to: &str) -> (u64, u64) {
+fn exactly(
+    memory: &Memory,
+    images: &Images,
+    root: &Descriptor,
+    tags: &[&str],
+    to: &str,
+) -> (u64, u64) {
     memory.seen();
     let (plan, done) = pushed(memory, images, root, &parcel(root, tags), to).unwrap();
     let (lines, sent) = memory.seen();
@@ -147,7 +153,9 @@ fn a_mount_that_is_declined_goes_on_with_its_session() {
 fn layers_of_a_base_elsewhere_are_passed_on() {
     let (memory, plan, done) = sparse(Rules::default(), "b.test/base:1", "r.test/app");
     assert!(
-        plan.steps.iter().any(|step| matches!(step, Step::Stream { from, .. } if from == "b.test/base")),
+        plan.steps
+            .iter()
+            .any(|step| matches!(step, Step::Stream { from, .. } if from == "b.test/base")),
         "{plan:?}"
     );
     assert_eq!((done.mounted, done.uploaded), (0, 3));
@@ -192,7 +200,7 @@ fn bytes_that_changed_are_not_sent_to_their_end() {
 fn a_blob_that_the_registry_lost_is_sent_once_more() {
     let (memory, mut images) = (Memory::default(), Images::default());
     let base = layer("base", 100);
-    let first = images.image(&[base.clone()], None);
+    let first = images.image(std::slice::from_ref(&base), None);
     exactly(&memory, &images, &first, &["1"], "r.test/app");
     memory.drop_blob("r.test/app", bake_formats::digest::Digest::of(&base));
     let second = images.image(&[base, layer("app", 10)], None);

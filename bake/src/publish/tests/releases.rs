@@ -1,0 +1,171 @@
+//! What was pushed comes back: every kind of output, byte for byte.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use bake_formats::oci::Reference;
+use bake_recipes::Platform;
+
+use super::memory::{Memory, Rules};
+use crate::plan::{Platforms, Request, plan};
+use crate::publish::{
+    Form, Plan, PullOptions, Target, of_file, of_release, pull, push, referrers, survey,
+};
+use crate::registry::{Access, Repository, Unwatched};
+use crate::report::Silent;
+use crate::run::{RunCx, run};
+use crate::store::Store;
+
+const RECIPE: &str = r#"name = "hello"
+version = "1.0.0+x-1"
+summary = "Says hello"
+license = "MIT"
+maintainer = "Me <me@example.com>"
+
+[[files]]
+content = "hello"
+to = "/usr/share/hello/text"
+
+[deb]
+[rpm]
+[vm]
+formats = ["raw", "qcow2"]
+"#;
+
+/// Bakes into `dist` of a new folder.
+fn baked(image: &str) -> tempfile::TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    let recipe = folder.path().join("bake.toml");
+    fs_err::write(&recipe, format!("{RECIPE}{image}")).unwrap();
+    let store = Store::open(&folder.path().join("store")).unwrap();
+    let platform: Platform = "linux/amd64".parse().unwrap();
+    let request = Request {
+        recipe: &recipe,
+        text: None,
+        platforms: Platforms::These(&[platform]),
+        only: &[],
+        epoch: None,
+        variable: &|_| None,
+        threads: 1,
+    };
+    let planned = plan(&request, &store, &Silent).unwrap();
+    let cx = RunCx { threads: 1, signer: None, reporter: &Silent };
+    run(&planned, &store, &folder.path().join("dist"), cx).unwrap();
+    folder
+}
+
+/// Returns the digest of every file below a folder.
+fn files(folder: &Path) -> BTreeMap<String, String> {
+    let walk = walkdir::WalkDir::new(folder).into_iter().map(Result::unwrap);
+    let files = walk.filter(|entry| entry.file_type().is_file()).map(|entry| {
+        let name = entry.path().strip_prefix(folder).unwrap().display().to_string();
+        let mut bytes = fs_err::read(entry.path()).unwrap();
+        if name == "release.json" {
+            let text = String::from_utf8(bytes).unwrap();
+            bytes = text.replace("\"cached\": true", "\"cached\": false").into_bytes();
+        }
+        (name, bake_formats::digest::Digest::of(&bytes).to_string())
+    });
+    files.collect()
+}
+
+fn push_release(memory: &Memory, dist: &Path, to: &Reference) -> Plan {
+    let loaded = of_release(dist, &[]).unwrap();
+    let repository = Repository::new(memory, to, Access::Push);
+    let target = Target { repository: to.clone() };
+    let known = survey(&repository, &target, &loaded.graph, &loaded.parcels).unwrap();
+    let plan = Plan::new(&loaded.graph, &loaded.parcels, &known, &target);
+    push(memory, &repository, &loaded.origin, &loaded.graph, &plan, &Unwatched).unwrap();
+    plan
+}
+
+fn pulled(memory: &Memory, reference: &str, options: &PullOptions) -> BTreeMap<String, String> {
+    let folder = tempfile::tempdir().unwrap();
+    let out = folder.path().join("out");
+    pull(memory, &reference.parse().unwrap(), &out, options).unwrap();
+    files(&out)
+}
+
+#[test]
+fn a_release_comes_back_as_it_was() {
+    for no_referrers in [false, true] {
+        let memory = Memory::new(Rules { no_referrers, ..Rules::default() });
+        let folder = baked("[oci]\n");
+        let dist = folder.path().join("dist");
+        let to: Reference = "r.test/hello".parse().unwrap();
+        push_release(&memory, &dist, &to);
+        let all = pulled(&memory, "r.test/hello:1.0.0_x-1", &PullOptions::default());
+        assert_eq!(all, files(&dist));
+        let again = pulled(&memory, "r.test/hello:1.0.0_x-1-release", &PullOptions::default());
+        assert_eq!(again, all);
+        assert!(push_release(&memory, &dist, &to).is_done());
+    }
+}
+
+#[test]
+fn only_some_formats_and_forms_are_pulled() {
+    let (memory, folder) = (Memory::default(), baked("[oci]\n"));
+    let to: Reference = "r.test/hello:1".parse().unwrap();
+    push_release(&memory, &folder.path().join("dist"), &to);
+    let only = |words: &[&str], form| {
+        let only = words.iter().map(|word| (*word).to_owned()).collect();
+        let options = PullOptions { only, platform: None, form };
+        let found = pulled(&memory, "r.test/hello:1.0.0_x-1", &options);
+        let tops = found.into_keys().map(|name| name.split('/').next().unwrap().to_owned());
+        tops.collect::<std::collections::BTreeSet<_>>().into_iter().collect::<Vec<_>>()
+    };
+    assert_eq!(only(&["deb"], Form::Layout).len(), 1);
+    assert_eq!(only(&["oci"], Form::Archive), ["hello-1.0.0_x-1.oci.tar"]);
+    assert_eq!(only(&["oci"], Form::Layout), ["hello-1.0.0_x-1.oci"]);
+}
+
+#[test]
+fn without_an_image_the_version_names_the_release() {
+    let (memory, folder) = (Memory::default(), baked(""));
+    let dist = folder.path().join("dist");
+    push_release(&memory, &dist, &"r.test/hello".parse().unwrap());
+    assert_eq!(memory.tags(), ["r.test/hello:1.0.0_x-1"]);
+    assert_eq!(pulled(&memory, "r.test/hello:1.0.0_x-1", &PullOptions::default()), files(&dist));
+}
+
+#[test]
+fn a_release_is_attached_to_its_image() {
+    let (memory, folder) = (Memory::default(), baked("[oci]\n"));
+    let to: Reference = "r.test/hello:1.0.0_x-1".parse().unwrap();
+    push_release(&memory, &folder.path().join("dist"), &to);
+    let repository = Repository::new(&memory, &to, Access::Pull);
+    assert_eq!(referrers(&repository, &to).unwrap().len(), 1);
+}
+
+#[test]
+fn an_output_that_changed_is_not_pushed() {
+    let folder = baked("");
+    let dist = folder.path().join("dist");
+    let deb = fs_err::read_dir(&dist).unwrap().map(|entry| entry.unwrap().path());
+    let deb = deb.filter(|path| path.extension().is_some_and(|ext| ext == "deb")).last().unwrap();
+    let mut bytes = fs_err::read(&deb).unwrap();
+    bytes.push(b'\n');
+    fs_err::write(&deb, bytes).unwrap();
+    let error = of_release(&dist, &[]).unwrap_err().to_string();
+    assert!(error.contains("as release.json says"), "{error}");
+}
+
+#[test]
+fn a_single_file_is_an_artifact_of_its_type() {
+    let folder = baked("");
+    for entry in fs_err::read_dir(folder.path().join("dist")).unwrap() {
+        let path = entry.unwrap().path();
+        if path.ends_with("release.json") {
+            continue;
+        }
+        let loaded = of_file(&path, &["1".to_owned()]).unwrap();
+        let kind = loaded.graph.nodes()[0].artifact_type.clone().unwrap();
+        let expected = match path.extension().unwrap().to_str().unwrap() {
+            "deb" => "application/vnd.debian.binary-package",
+            "rpm" => "application/x-rpm",
+            "qcow2" => "application/vnd.bake.disk.qcow2",
+            _ => "application/vnd.bake.disk.raw",
+        };
+        assert_eq!(kind, expected);
+    }
+}

@@ -6,8 +6,8 @@ mod exchange;
 mod mirrors;
 mod persistence;
 mod redirects;
-mod scripted;
 mod scenarios;
+mod scripted;
 mod server;
 mod traces;
 

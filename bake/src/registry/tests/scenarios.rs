@@ -64,14 +64,16 @@ fn uploads(then: Action) -> (Match, Action) {
     (Match::kinds(&[Kind::UploadStart, Kind::UploadPatch, Kind::UploadPut]), then)
 }
 
+/// Name, what the registry does, the client's chunks, requests, bytes in vain or again.
+type Row = (&'static str, Vec<(Match, Action)>, Option<u64>, usize, u64);
+
 #[test]
 fn an_upload_arrives_within_its_budget() {
     let chunk = Some(400_000);
     let no_range = || uploads(Action::NoHeader("Range".to_owned()));
     let old_range = || uploads(Action::Header("Range".to_owned(), "0-0".to_owned()));
     let busy = |time| Told::too_many(Some(time));
-    // Name, what the registry does, the client's chunks, requests, bytes in vain or again.
-    let rows: Vec<(&str, Vec<(Match, Action)>, Option<u64>, usize, u64)> = vec![
+    let rows: Vec<Row> = vec![
         ("whole", vec![], None, 2, 0),
         ("absolute", vec![uploads(Action::Location(Place::Absolute))], None, 2, 0),
         ("relative", vec![uploads(Action::Location(Place::Relative))], chunk, 5, 0),
