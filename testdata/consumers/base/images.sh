@@ -17,14 +17,14 @@ in_buildah() {
     buildah --root "$WORK/buildah" --runroot "$WORK/buildah-run" --storage-driver vfs "$command" "$@"
 }
 
-# by_buildah ROOT SAYS DESTINATION [OPTION...]: an image of one layer and an environment.
+# by_buildah ROOT SAYS DESTINATION [OPTION...]: an image of one layer and an environment, for $ARCHITECTURE if it is set.
 by_buildah() {
     local root=$1 says=$2 destination=$3 container
     shift 3
     container=$(in_buildah from --signature-policy policy.json scratch) || return 1
     in_buildah add --quiet "$container" "$BASES/$root.tar" / >/dev/null &&
         in_buildah config --env "PATH=$BASE_PATH" --env "BASE_SAYS=$says" --label "org.example.base=$says" \
-            --cmd /bin/sh --workingdir /srv "$container" &&
+            --cmd /bin/sh --workingdir /srv ${ARCHITECTURE:+--arch "$ARCHITECTURE"} "$container" &&
         in_buildah commit --quiet --signature-policy policy.json "$@" "$container" "$destination" >/dev/null &&
         in_buildah rm "$container" >/dev/null
 }
