@@ -339,15 +339,21 @@ fn report(comparison: &Comparison, printer: &Printer) -> Result<(), Failure> {
     Ok(())
 }
 
+/// Says how many there are of something.
+fn counted((count, word): (usize, &str)) -> String {
+    if count == 1 { format!("1 {word}") } else { format!("{count} {word}s") }
+}
+
 fn print(compared: &Compared, printer: &Printer) -> Result<(), Failure> {
     let Compared { platform, old_layers, new_layers, own_layers, .. } = compared;
     let name = compared.old_name.as_deref().unwrap_or("the old base");
     let digest = compared.old_base.map_or_else(|| "unknown".to_owned(), |found| found.to_string());
     printer.line(format_args!("{platform}"))?;
-    printer.line(format_args!("  base   {digest} ({name}, {old_layers} layers)"))?;
-    printer.line(format_args!("      -> {} ({new_layers} layers)", compared.new_base))?;
-    printer
-        .line(format_args!("  image  {} ({own_layers} layers of its own)", compared.old_image))?;
+    let [old, new, own] =
+        [*old_layers, *new_layers, *own_layers].map(|count| counted((count, "layer")));
+    printer.line(format_args!("  base   {digest} ({name}, {old})"))?;
+    printer.line(format_args!("      -> {} ({new})", compared.new_base))?;
+    printer.line(format_args!("  image  {} ({own} of its own)", compared.old_image))?;
     printer.line(format_args!("      -> {}", compared.new_image()))?;
     for guess in &compared.guesses {
         printer.line(format_args!("  assumed: {guess}"))?;
@@ -373,6 +379,8 @@ fn print(compared: &Compared, printer: &Printer) -> Result<(), Failure> {
     };
     let (errors, warnings) = (count(Severity::Error), count(Severity::Warning));
     let notes = count(Severity::Info);
-    printer.line(format_args!("  {errors} errors, {warnings} warnings, {notes} notes"))?;
+    let [errors, warnings, notes] =
+        [(errors, "error"), (warnings, "warning"), (notes, "note")].map(counted);
+    printer.line(format_args!("  {errors}, {warnings}, {notes}"))?;
     Ok(())
 }
