@@ -34,6 +34,6 @@ int main(int count, char **arguments) {
     variable("APP_SAYS");
     variable("PATH");
     link_of("/bin");
-    link_of("/lib64");
+    link_of("/lib");
     return fflush(stdout);
 }
