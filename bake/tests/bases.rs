@@ -137,6 +137,7 @@ fn a_complete_output_has_the_bases_layers_and_the_same_manifest() {
     let one = ["build", "--platform", "linux/amd64"];
     project.succeeds(&one);
     let image = project.image();
+    project.succeeds(&[&one[..], &["-o", "sparse"]].concat());
     let base = format!("base = \"{}/team/base:1\"\n", project.registry.address());
     project.write(&format!("{base}base-layers = \"copy\"\narchive = true\n"));
     let (error, requests) = project.fails(&[&one[..], &["--offline"]].concat());
@@ -145,6 +146,7 @@ fn a_complete_output_has_the_bases_layers_and_the_same_manifest() {
     assert_eq!(requests, 0);
     assert_eq!(project.succeeds(&one).1, 1, "the layer, once for both outputs");
     assert_eq!(project.image(), image);
+    project.succeeds(&["diff", "sparse/hello-1.0.0.oci", "dist/hello-1.0.0.oci"]);
     project.succeeds(&["verify", "dist/hello-1.0.0.oci", "dist/hello-1.0.0.oci.tar"]);
     assert_eq!(project.succeeds(&["build", "--platform", "linux/amd64"]).1, 0);
 }
@@ -226,4 +228,21 @@ fn an_image_of_this_machine_is_a_base_and_may_not_change_unseen() {
     project.write("base = \"oci:nowhere\"\n");
     let (error, _) = project.fails(&["build"]);
     assert!(error.contains("nowhere") && error.contains("bake.toml:9:8"), "{error}");
+}
+
+#[test]
+fn a_layer_of_another_size_is_not_taken_for_one_that_is_elsewhere() {
+    let project = Project::new("base-layers = \"copy\"\n");
+    project.succeeds(&["build", "-o", "base"]);
+    project.write("base = \"oci:base/hello-1.0.0.oci\"\n");
+    project.succeeds(&["lock"]);
+    let layer = Digest::of(&[0; 1024]).hex();
+    let layer = project.folder.path().join("base/hello-1.0.0.oci/blobs/sha256").join(layer);
+    project.forget_store();
+    fs_err::write(&layer, [0; 1023]).unwrap();
+    let (error, _) = project.fails(&["build"]);
+    assert!(error.contains("its descriptor says 1024 bytes, found 1023"), "{error}");
+    fs_err::remove_file(&layer).unwrap();
+    let (error, _) = project.fails(&["build"]);
+    assert!(error.contains("hint: it is a sparse layout"), "{error}");
 }

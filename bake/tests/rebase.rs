@@ -212,6 +212,42 @@ fn damaged_layers_and_missing_images_are_named_and_nothing_is_written() {
 }
 
 #[test]
+fn one_of_several_images_of_a_layout_is_named_as_in_recipes() {
+    let project = Project::new();
+    let old = project.base("old", &[PERL]);
+    project.base("new", &[PERL, ("x", 0o644, b"")]);
+    project.app("app.oci", Some(old));
+    fs_err::create_dir_all(project.path("both/blobs/sha256")).unwrap();
+    fs_err::copy(project.path("old/oci-layout"), project.path("both/oci-layout")).unwrap();
+    let listed = ["old", "new"].map(|name| {
+        for blob in fs_err::read_dir(project.path(name).join("blobs/sha256")).unwrap() {
+            let blob = blob.unwrap();
+            let to = project.path("both/blobs/sha256").join(blob.file_name());
+            fs_err::copy(blob.path(), to).unwrap();
+        }
+        let index = fs_err::read(project.path(name).join("index.json")).unwrap();
+        let index: serde_json::Value = serde_json::from_slice(&index).unwrap();
+        let mut one = index["manifests"][0].clone();
+        one["annotations"] = serde_json::json!({ "org.opencontainers.image.ref.name": name });
+        one
+    });
+    let index = serde_json::json!({ "schemaVersion": 2, "manifests": listed });
+    fs_err::write(project.path("both/index.json"), index.to_string()).unwrap();
+
+    let alone = project.rebase(&["app.oci", "--onto", "./new"]);
+    let named = project.rebase(&["app.oci", "--onto", "oci:both:new"]);
+    assert_eq!((named.status.code(), out(&named)), (Some(0), out(&alone)), "{}", err(&named));
+    for (name, expected) in [
+        ("./both", "found :old, :new; `oci:PATH:TAG` is one of several"),
+        ("oci:both:other", "there is no image called `other`"),
+    ] {
+        let output = project.rebase(&["app.oci", "--onto", name]);
+        assert_eq!(output.status.code(), Some(1));
+        assert!(err(&output).contains(expected), "{}", err(&output));
+    }
+}
+
+#[test]
 fn images_without_a_base_say_what_to_do() {
     let project = Project::new();
     project.base("new", &[PERL]);

@@ -129,9 +129,9 @@ impl ImageSource for LocalImage {
     }
 
     fn blob(&self, descriptor: &Descriptor) -> Result<Box<dyn Read + Send + '_>, BaseError> {
-        match self.reader.has(descriptor) {
-            Ok(true) => {}
-            Ok(false) => {
+        match self.reader.is_absent(descriptor) {
+            Ok(false) => {}
+            Ok(true) => {
                 let reason = format!("it does not hold the bytes of {}", descriptor.digest);
                 return Err(BaseError::new(&self.name, reason).hint(
                     "it is a sparse layout, which only refers to layers of its own base; copy the \

@@ -120,7 +120,10 @@ impl Kind {
         }
         with_format!(self, F => {
             let unpacked = F::read(source)?;
-            let metadata = to_json(&unpacked.model)?;
+            let mut metadata = to_json(&unpacked.model)?;
+            if self.is_image() {
+                leave_out_place(&mut metadata);
+            }
             let platform = self.platform_of(&metadata);
             let Unpacked { tree, declared, .. } = unpacked;
             Ok(Inspected { platform, metadata, tree, declared })
@@ -179,7 +182,17 @@ impl Kind {
 fn image(image: oci::PlatformImage) -> Result<Inspected, ReadError> {
     let platform = Some(image.platform().to_string());
     let Unpacked { model, tree, declared } = image.unpacked;
-    Ok(Inspected { platform, metadata: to_json(&model)?, tree, declared })
+    let mut metadata = to_json(&model)?;
+    leave_out_place(&mut metadata);
+    Ok(Inspected { platform, metadata, tree, declared })
+}
+
+/// Leaves out what is true of where an image lies and not of the image: a layout without the base's
+/// layers holds the same image as one with them.
+fn leave_out_place(metadata: &mut serde_json::Value) {
+    if let Some(base) = metadata["base"].as_object_mut() {
+        base.remove("includes_layers");
+    }
 }
 
 fn to_json(model: &impl serde::Serialize) -> Result<serde_json::Value, ReadError> {

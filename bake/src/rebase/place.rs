@@ -1,12 +1,16 @@
 //! Where images are: layouts and archives of this machine, repositories of registries.
 
+use std::collections::BTreeSet;
 use std::io::{self, Read};
 use std::path::Path;
 use std::sync::Arc;
 
 use bake_formats::blob::Blob;
+use bake_formats::digest::Digest;
 use bake_formats::format::ReadError;
+use bake_formats::oci::archive::CONTAINERD_NAME_KEY;
 use bake_formats::oci::descriptor::StringMap;
+use bake_formats::oci::layout::REF_NAME_KEY;
 use bake_formats::oci::{
     Descriptor, Documents, Index, Kind, LayoutReader, ListedImage, Manifest, Reference,
 };
@@ -80,8 +84,15 @@ pub struct Place<'w> {
 }
 
 enum PlaceKind<'w> {
-    Local(LayoutReader),
-    Remote { repository: Repository<'w>, reference: Reference },
+    /// A layout, and what the wanted one of its images is called, if anything is said of that.
+    Local {
+        reader: LayoutReader,
+        wanted: Option<String>,
+    },
+    Remote {
+        repository: Repository<'w>,
+        reference: Reference,
+    },
 }
 
 impl std::fmt::Debug for Place<'_> {
@@ -98,9 +109,18 @@ impl<'w> Place<'w> {
             Ok(LayoutReader::open(&source::open(path)?)?)
         };
         match open() {
-            Ok(reader) => Ok(Self { name, kind: PlaceKind::Local(reader) }),
+            Ok(reader) => Ok(Self { name, kind: PlaceKind::Local { reader, wanted: None } }),
             Err(fault) => Err(PlaceError { name, fault }),
         }
+    }
+
+    /// Says which image of a layout is meant, by its tag or its full name there.
+    #[must_use]
+    pub fn called(mut self, name: Option<&str>) -> Self {
+        if let PlaceKind::Local { wanted, .. } = &mut self.kind {
+            *wanted = name.map(str::to_owned);
+        }
+        self
     }
 
     /// Gets ready to read from a registry. Asks nothing yet.
@@ -112,7 +132,7 @@ impl<'w> Place<'w> {
     /// Reads the image or the images that the name leads to, without their layers.
     pub fn load(&self) -> Result<Loaded<'_>, PlaceError> {
         let loaded = match &self.kind {
-            PlaceKind::Local(reader) => self.load_local(reader),
+            PlaceKind::Local { reader, wanted } => self.load_local(reader, wanted.as_deref()),
             PlaceKind::Remote { repository, reference } => self.load_remote(repository, reference),
         };
         loaded.map_err(|fault| PlaceError { name: self.name.clone(), fault })
@@ -121,7 +141,7 @@ impl<'w> Place<'w> {
     /// Returns whether the place itself holds the bytes of a layer, without asking anybody.
     pub fn holds(&self, layer: &Descriptor) -> bool {
         match &self.kind {
-            PlaceKind::Local(reader) => reader.has(layer).unwrap_or(false),
+            PlaceKind::Local { reader, .. } => reader.has(layer).unwrap_or(false),
             PlaceKind::Remote { .. } => false,
         }
     }
@@ -129,7 +149,7 @@ impl<'w> Place<'w> {
     /// Opens a layer's bytes, which are not verified.
     pub fn open(&self, layer: &Descriptor) -> io::Result<Box<dyn Read + Send + '_>> {
         match &self.kind {
-            PlaceKind::Local(reader) => match reader.unhashed_blob(layer) {
+            PlaceKind::Local { reader, .. } => match reader.unhashed_blob(layer) {
                 Ok(blob) => Ok(Box::new(blob)),
                 Err(ReadError::Io(error)) => Err(error),
                 Err(error) => Err(io::Error::new(io::ErrorKind::NotFound, error)),
@@ -141,12 +161,25 @@ impl<'w> Place<'w> {
         }
     }
 
-    fn load_local(&self, reader: &LayoutReader) -> Result<Loaded<'_>, PlaceFault> {
-        let listed = reader.images()?;
+    fn load_local(
+        &self,
+        reader: &LayoutReader,
+        wanted: Option<&str>,
+    ) -> Result<Loaded<'_>, PlaceFault> {
+        let mut listed = reader.images()?;
         let is_image =
             |listed: &&Descriptor| matches!(listed.kind(), Some(Kind::Index | Kind::Manifest));
         let top = reader.index()?;
-        let roots: Vec<&Descriptor> = top.manifests.iter().filter(is_image).collect();
+        let mut roots: Vec<&Descriptor> = top.manifests.iter().filter(is_image).collect();
+        if let Some(wanted) = wanted {
+            roots.retain(|root| is_called(root, wanted));
+            if roots.is_empty() {
+                let reason = format!("there is no image called `{wanted}`");
+                return Err(ReadError::invalid("image layout", reason).into());
+            }
+            let inside = listed_below(reader, &roots)?;
+            listed.retain(|image| inside.contains(&image.descriptor.digest));
+        }
         let (root, index) = match roots.as_slice() {
             [one] if one.kind() == Some(Kind::Index) => {
                 ((*one).clone(), Some(Index::parse(&reader.small_blob(one, MAX_INDEX)?)?))
@@ -158,7 +191,10 @@ impl<'w> Place<'w> {
                 if names.windows(2).any(|pair| pair[0] != pair[1]) {
                     let words: Vec<String> =
                         names.iter().map(|(name, tag)| format!("{name}:{tag}")).collect();
-                    let reason = format!("expected one image, found {}", words.join(", "));
+                    let found = words.join(", ");
+                    let reason = format!(
+                        "expected one image, found {found}; `oci:PATH:TAG` is one of several"
+                    );
                     return Err(ReadError::invalid("image layout", reason).into());
                 }
                 let manifests: Vec<Descriptor> =
@@ -225,6 +261,25 @@ impl<'w> Place<'w> {
         }
         Ok(Loaded { name: self.name.clone(), root, index, images, layers: self })
     }
+}
+
+/// Returns whether the layout calls an image so, by its tag or its full name.
+fn is_called(root: &Descriptor, wanted: &str) -> bool {
+    let mut keys = [REF_NAME_KEY, CONTAINERD_NAME_KEY].into_iter();
+    keys.any(|key| root.annotations.get(key).is_some_and(|name| name == wanted))
+}
+
+/// Returns the digests of some entries of a layout, and of what those that are indexes list.
+fn listed_below(
+    reader: &LayoutReader,
+    roots: &[&Descriptor],
+) -> Result<BTreeSet<Digest>, PlaceFault> {
+    let mut inside: BTreeSet<Digest> = roots.iter().map(|root| root.digest).collect();
+    for root in roots.iter().filter(|root| root.kind() == Some(Kind::Index)) {
+        let index = Index::parse(&reader.small_blob(root, MAX_INDEX)?)?;
+        inside.extend(index.manifests.iter().map(|listed| listed.digest));
+    }
+    Ok(inside)
 }
 
 /// Returns whether an entry of an index is an image and not what describes one.

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use serde::ser::SerializeStruct;
 use serde::{Serialize, Serializer};
 
 use super::config::Config;
@@ -50,7 +51,13 @@ impl PartialEq for Base {
 /// What identifies the base, for the key of the work: not its documents.
 impl Serialize for Base {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        self.key().serialize(serializer)
+        let (name, digest, includes_layers, merges_accounts) = self.key();
+        let mut fields = serializer.serialize_struct("Base", 4)?;
+        fields.serialize_field("name", &name)?;
+        fields.serialize_field("digest", &digest)?;
+        fields.serialize_field("includes_layers", &includes_layers)?;
+        fields.serialize_field("merges_accounts", &merges_accounts)?;
+        fields.end()
     }
 }
 

@@ -139,7 +139,7 @@ impl LayoutReader {
     }
 
     /// Returns whether there is no blob of that digest, whatever its size.
-    pub(super) fn is_absent(&self, descriptor: &Descriptor) -> Result<bool, ReadError> {
+    pub fn is_absent(&self, descriptor: &Descriptor) -> Result<bool, ReadError> {
         Ok(self.file(&descriptor.path())?.is_none())
     }
 

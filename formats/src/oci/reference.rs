@@ -132,6 +132,12 @@ pub(super) fn fault_in_name(name: &str) -> Option<&'static str> {
     if host.is_some_and(|host| !host.bytes().all(is_host)) {
         return Some("expected a host of letters, digits, `.`, `-` and `:` before the first slash");
     }
+    let is_port = |port: &str| !port.is_empty() && port.bytes().all(|byte| byte.is_ascii_digit());
+    if let Some((host, port)) = host.and_then(|host| host.split_once(':'))
+        && (host.is_empty() || !is_port(port))
+    {
+        return Some("expected a host, and after a colon its port, before the first slash");
+    }
     let all_valid = path.split('/').all(is_path_component);
     let expected = "expected lower-case letters and digits, joined by `.`, `_`, `__`, `-` or `/`";
     if all_valid { None } else { Some(expected) }
@@ -249,8 +255,21 @@ mod tests {
             assert_eq!(found.to_string(), format!("{expected}@{digest}"));
             assert_eq!(found.target(), digest.to_string());
         }
-        for text in ["", ":", "a:", "A", "a:b c", "a@sha256:00", "a:-x", "h.io/", "a//b", "h:5000/"]
-        {
+        for text in [
+            "",
+            ":",
+            "a:",
+            "A",
+            "a:b c",
+            "a@sha256:00",
+            "a:-x",
+            "h.io/",
+            "a//b",
+            "h:5000/",
+            "oci:/a",
+            "h:a/b",
+            ":5000/a",
+        ] {
             assert!(text.parse::<Reference>().is_err(), "{text}");
         }
     }

@@ -45,7 +45,8 @@ const SHOWN: usize = 20;
     Exit status: 0 done, or nothing speaks against it; 1 refused."
 )]
 pub(in crate::cli) struct Rebase {
-    /// The image: a folder in the OCI layout, an archive, or a name in a registry
+    /// The image: a folder in the OCI layout, an archive, or a name in a registry; `oci:PATH:NAME`
+    /// is one of several in a folder
     image: String,
     /// The new base, likewise
     #[arg(long, value_name = "BASE")]
@@ -228,10 +229,23 @@ impl Rebase {
 /// Opens an image by what the user calls it: a path if there is such a file or folder or if it can
 /// be nothing else, else a name in a registry.
 fn place<'w>(name: &str, wire: &'w dyn Wire) -> Result<Place<'w>, Failure> {
-    if is_path(name) {
-        return Ok(Place::local(Path::new(name)).map_err(Error::from)?);
+    if let Some((path, wanted)) = local(name) {
+        let place = Place::local(Path::new(path)).map_err(Error::from)?;
+        return Ok(place.called(wanted));
     }
     Ok(Place::remote(wire, reference(name)?))
+}
+
+/// Returns the path of an image of this machine, and its name there if it has to be told from
+/// others: a path, or `oci:PATH[:NAME]` as in recipes.
+fn local(name: &str) -> Option<(&str, Option<&str>)> {
+    if let Some((transport, rest)) = name.split_once(':')
+        && ["oci", "oci-archive", "docker-archive"].contains(&transport)
+    {
+        let named = rest.split_once(':').map(|(path, wanted)| (path, Some(wanted)));
+        return Some(named.unwrap_or((rest, None)));
+    }
+    is_path(name).then_some((name, None))
 }
 
 fn is_path(name: &str) -> bool {
@@ -249,7 +263,7 @@ fn reference(name: &str) -> Result<Reference, Failure> {
 
 /// Returns the name by which others find a base: with the tag, else with the digest.
 fn public_name(name: &str) -> Option<String> {
-    let reference = Some(name).filter(|name| !is_path(name))?.parse::<Reference>().ok()?;
+    let reference = Some(name).filter(|name| local(name).is_none())?.parse::<Reference>().ok()?;
     Some(match &reference.tag {
         Some(_) => Reference { digest: None, ..reference }.to_string(),
         None => reference.to_string(),
@@ -339,15 +353,21 @@ fn report(comparison: &Comparison, printer: &Printer) -> Result<(), Failure> {
     Ok(())
 }
 
+/// Says how many there are of something.
+fn counted((count, word): (usize, &str)) -> String {
+    if count == 1 { format!("1 {word}") } else { format!("{count} {word}s") }
+}
+
 fn print(compared: &Compared, printer: &Printer) -> Result<(), Failure> {
     let Compared { platform, old_layers, new_layers, own_layers, .. } = compared;
     let name = compared.old_name.as_deref().unwrap_or("the old base");
     let digest = compared.old_base.map_or_else(|| "unknown".to_owned(), |found| found.to_string());
     printer.line(format_args!("{platform}"))?;
-    printer.line(format_args!("  base   {digest} ({name}, {old_layers} layers)"))?;
-    printer.line(format_args!("      -> {} ({new_layers} layers)", compared.new_base))?;
-    printer
-        .line(format_args!("  image  {} ({own_layers} layers of its own)", compared.old_image))?;
+    let [old, new, own] =
+        [*old_layers, *new_layers, *own_layers].map(|count| counted((count, "layer")));
+    printer.line(format_args!("  base   {digest} ({name}, {old})"))?;
+    printer.line(format_args!("      -> {} ({new})", compared.new_base))?;
+    printer.line(format_args!("  image  {} ({own} of its own)", compared.old_image))?;
     printer.line(format_args!("      -> {}", compared.new_image()))?;
     for guess in &compared.guesses {
         printer.line(format_args!("  assumed: {guess}"))?;
@@ -373,6 +393,8 @@ fn print(compared: &Compared, printer: &Printer) -> Result<(), Failure> {
     };
     let (errors, warnings) = (count(Severity::Error), count(Severity::Warning));
     let notes = count(Severity::Info);
-    printer.line(format_args!("  {errors} errors, {warnings} warnings, {notes} notes"))?;
+    let [errors, warnings, notes] =
+        [(errors, "error"), (warnings, "warning"), (notes, "note")].map(counted);
+    printer.line(format_args!("  {errors}, {warnings}, {notes}"))?;
     Ok(())
 }
