@@ -44,11 +44,12 @@ pub fn copy(
     progress: &dyn Progress,
 ) -> Result<Copied, Error> {
     let source = Repository::new(wire, from, Access::Pull);
-    let origin = RemoteOrigin { repository: &source };
     let document = source.manifest(Which::from(from))?;
     let mut root = document.descriptor.clone();
+    let known = Some((root.digest, document.bytes.as_slice()));
+    let origin = RemoteOrigin { repository: &source, known };
     if let Some(platform) = &options.platform {
-        let node = Node::parse(&document.descriptor, document.bytes)?;
+        let node = Node::parse(&document.descriptor, document.bytes.clone())?;
         if !node.children.is_empty() {
             let chosen = select(&node.children, platform);
             let path = from.to_string().into();

@@ -95,6 +95,8 @@ impl Origin for LayoutOrigin {
 pub struct RemoteOrigin<'r, 'w> {
     /// The repository.
     pub repository: &'r Repository<'w>,
+    /// A manifest or an index that was read already, with its digest.
+    pub known: Option<(Digest, &'r [u8])>,
 }
 
 impl Origin for RemoteOrigin<'_, '_> {
@@ -103,7 +105,10 @@ impl Origin for RemoteOrigin<'_, '_> {
     }
 
     fn document(&self, descriptor: &Descriptor) -> Result<Vec<u8>, Error> {
-        Ok(self.repository.manifest(descriptor.digest.into())?.bytes)
+        match self.known {
+            Some((digest, bytes)) if digest == descriptor.digest => Ok(bytes.to_vec()),
+            Some(_) | None => Ok(self.repository.manifest(descriptor.digest.into())?.bytes),
+        }
     }
 
     fn has(&self, _: &Descriptor) -> Result<bool, Error> {

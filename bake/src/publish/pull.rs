@@ -89,9 +89,8 @@ pub fn pull(
     if root.artifact_type.as_deref() == Some(RELEASE_TYPE) {
         puller.release(&root, reference)?;
     } else {
-        let listed = Descriptor { platform: None, ..root.descriptor.clone() };
         let tag = reference.tag.as_deref().unwrap_or("latest");
-        puller.one(&listed, &stem(reference), tag)?;
+        puller.one(&root, &stem(reference), tag)?;
     }
     let Puller { output, pulled, .. } = puller;
     output.commit()?;
@@ -163,16 +162,16 @@ impl Puller<'_> {
         let tag = version.or_else(|| reference.tag.clone()).unwrap_or_else(|| "latest".to_owned());
         for listed in &wanted {
             let title = listed.annotations.get(TITLE_KEY).cloned();
-            self.one(listed, &title.unwrap_or_else(|| stem(reference)), &tag)?;
+            let document = self.repository.manifest(listed.digest.into())?;
+            let node = Node::parse(&document.descriptor, document.bytes)?;
+            self.one(&node, &title.unwrap_or_else(|| stem(reference)), &tag)?;
         }
         Ok(())
     }
 
     /// Pulls an image or an artifact; `name` is what an image is called.
-    fn one(&mut self, listed: &Descriptor, name: &str, tag: &str) -> Result<(), Error> {
-        let document = self.repository.manifest(listed.digest.into())?;
-        let node = Node::parse(&document.descriptor, document.bytes)?;
-        if is_image(&node) { self.image(&node, name, tag) } else { self.artifact(&node) }
+    fn one(&mut self, node: &Node, name: &str, tag: &str) -> Result<(), Error> {
+        if is_image(node) { self.image(node, name, tag) } else { self.artifact(node) }
     }
 
     fn artifact(&mut self, node: &Node) -> Result<(), Error> {
@@ -236,7 +235,8 @@ impl Puller<'_> {
     }
 
     fn image(&mut self, node: &Node, name: &str, tag: &str) -> Result<(), Error> {
-        let origin = RemoteOrigin { repository: self.repository };
+        let known = Some((node.descriptor.digest, node.bytes.as_slice()));
+        let origin = RemoteOrigin { repository: self.repository, known };
         let mut root = node.descriptor.clone();
         if let (Some(platform), false) = (&self.options.platform, node.children.is_empty()) {
             let chosen = select(&node.children, platform);
@@ -309,14 +309,14 @@ pub(super) fn written(
     let mut descriptor = node.descriptor.clone();
     for node in graph.nodes() {
         blobs.insert(node.descriptor.digest, Rope::from(node.bytes.clone()));
-        let Some(image) = image(node, origin, graph)? else {
+        let Some((image, config)) = image(node, origin, graph)? else {
             let named = node.blobs.iter().filter_map(|named| graph.blob(&named.digest));
             blobs.extend(named.map(|needed| (needed.blob.digest, Rope::from(needed.blob))));
             continue;
         };
         let left_out = if form == Form::Sparse { image.base_layers } else { 0 };
-        let config = std::iter::once(&image.manifest.config);
-        for named in config.chain(image.manifest.layers.iter().skip(left_out)) {
+        blobs.insert(image.manifest.config.digest, Rope::from(config));
+        for named in image.manifest.layers.iter().skip(left_out) {
             if let Some(needed) = graph.blob(&named.digest) {
                 blobs.insert(named.digest, Rope::from(needed.blob));
             }
@@ -330,8 +330,13 @@ pub(super) fn written(
     Ok(Written { name, version: tag, root: descriptor, images, blobs })
 }
 
-/// Returns what a manifest says, with its platform; `None` if it is of no image.
-fn image(node: &Node, origin: &dyn Origin, graph: &Graph) -> Result<Option<WrittenImage>, Error> {
+/// Returns what a manifest says, with its platform, and its configuration; `None` if it is of no
+/// image.
+fn image(
+    node: &Node,
+    origin: &dyn Origin,
+    graph: &Graph,
+) -> Result<Option<(WrittenImage, Vec<u8>)>, Error> {
     if node.descriptor.kind() != Some(Kind::Manifest) {
         return Ok(None);
     }
@@ -352,9 +357,10 @@ fn image(node: &Node, origin: &dyn Origin, graph: &Graph) -> Result<Option<Writt
         None => return Ok(None),
     };
     std::io::Read::read_to_end(&mut reader, &mut bytes)?;
-    let documents = Documents::parse(node.bytes.clone(), bytes).map_err(fault)?;
+    let documents = Documents::parse(node.bytes.clone(), bytes.clone()).map_err(fault)?;
     let base_layers = documents.built_on().map_err(fault)?.map_or(0, |base| base.layers);
-    Ok(Some(WrittenImage { descriptor: documents.descriptor(), manifest, base_layers }))
+    let image = WrittenImage { descriptor: documents.descriptor(), manifest, base_layers };
+    Ok(Some((image, bytes)))
 }
 
 fn expect_blob(title: &str, expected: Blob, found: Blob) -> Result<(), Error> {

@@ -27,8 +27,8 @@ impl Form {
 
     /// Returns the next length to try after a body of this length was too long.
     pub(super) fn shorter_than(refused: u64) -> Option<u64> {
-        let next = (refused / SHRINK).min(LONGEST_AFTER_REFUSAL);
-        (next >= SHORTEST).then_some(next)
+        let next = (refused / SHRINK).clamp(SHORTEST, LONGEST_AFTER_REFUSAL);
+        (refused > SHORTEST).then_some(next)
     }
 
     /// Returns how many of the bytes that are left go into the next `PATCH`.
@@ -36,6 +36,26 @@ impl Form {
         match self {
             Self::Whole | Self::Streamed => left,
             Self::Chunks(len) => len.max(min_chunk).min(left),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_too_long_is_tried_shorter_down_to_the_shortest() {
+        for (refused, next) in [
+            (1 << 40, Some(64 << 20)),
+            (400_000, Some(100_000)),
+            // A quarter would be less than makes sense; the shortest may still be taken.
+            (250_000, Some(64 << 10)),
+            ((64 << 10) + 1, Some(64 << 10)),
+            (64 << 10, None),
+            (0, None),
+        ] {
+            assert_eq!(Form::shorter_than(refused), next, "{refused}");
         }
     }
 }
