@@ -19,7 +19,7 @@ pub(super) fn scenarios() -> Vec<Scenario> {
 fn plain() -> Vec<Scenario> {
     let clean = [Property::NoByteTwice, Property::NoOpenUpload, Property::ManifestsLast];
     vec![
-        Scenario::push("first", "nothing is there").hold(&clean).hold(&[Property::Requests(15)]),
+        Scenario::push("first", "nothing is there").hold(&clean).hold(&[Property::Requests(9)]),
         Scenario::push("unchanged", "all of it is there; to find out takes one request")
             .before(Before::Same)
             .hold(&[Property::Requests(1)]),
