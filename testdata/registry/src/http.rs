@@ -11,6 +11,8 @@ const MAX_HEAD: u64 = 64 << 10;
 const MAX_HEADERS: usize = 128;
 /// What a body is read by.
 const BLOCK: usize = 64 << 10;
+/// The first byte of a TLS handshake record (RFC 8446, section 5.1).
+const TLS_HANDSHAKE: u8 = 0x16;
 
 /// A connection, encrypted or not.
 pub(crate) trait Duplex: Read + Write + Send {}
@@ -185,8 +187,10 @@ impl Connection {
     /// Reads the next request up to its body; none if the client is done.
     pub(crate) fn head(&mut self) -> io::Result<Option<Head>> {
         // A client that tries TLS first waits for an answer, and sends no line that would end.
-        if self.stream.fill_buf()?.first().is_some_and(|byte| !byte.is_ascii_alphabetic()) {
-            return Err(io::Error::new(io::ErrorKind::InvalidData, "this is no HTTP"));
+        // Most servers that do not speak it answer so.
+        if self.stream.fill_buf()?.first() == Some(&TLS_HANDSHAKE) {
+            self.stream.get_mut().write_all(b"HTTP/1.1 400 Bad Request\r\n\r\n")?;
+            return Ok(None);
         }
         let mut bytes = Vec::new();
         let mut limited = (&mut self.stream).take(MAX_HEAD);
@@ -195,11 +199,6 @@ impl Connection {
             if line == 0 {
                 let clean = bytes.is_empty();
                 return if clean { Ok(None) } else { Err(io::ErrorKind::UnexpectedEof.into()) };
-            }
-            // A handshake of TLS where nobody speaks it is answered as most servers answer it.
-            if bytes[0] == 0x16 {
-                self.stream.get_mut().write_all(b"HTTP/1.1 400 Bad Request\r\n\r\n")?;
-                return Ok(None);
             }
             if bytes.ends_with(b"\r\n\r\n") {
                 break;
