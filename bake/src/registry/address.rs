@@ -98,12 +98,12 @@ pub(super) fn literal(url: &Url) -> Option<IpAddr> {
     match url.host()? {
         Host::Ipv4(address) => Some(address.into()),
         Host::Ipv6(address) => Some(address.into()),
-        Host::Domain(name) if is_localhost(name) => Some(Ipv4Addr::LOCALHOST.into()),
+        Host::Domain(name) if is_local_name(name) => Some(Ipv4Addr::LOCALHOST.into()),
         Host::Domain(_) => None,
     }
 }
 
-fn is_localhost(name: &str) -> bool {
+fn is_local_name(name: &str) -> bool {
     let name = name.trim_end_matches('.');
     name.eq_ignore_ascii_case("localhost") || name.to_ascii_lowercase().ends_with(".localhost")
 }
@@ -111,6 +111,14 @@ fn is_localhost(name: &str) -> bool {
 /// Returns whether a URL leads to this machine.
 pub(super) fn is_loopback(url: &Url) -> bool {
     literal(url).is_some_and(|address| Reach::of(address) == Reach::Loopback)
+}
+
+/// Returns whether a URL says "this machine" in one of the usual ways, which are one place. Further
+/// addresses of the loopback network are often lent to something else.
+pub(super) fn is_localhost(url: &Url) -> bool {
+    let usual: [IpAddr; 2] = [Ipv4Addr::LOCALHOST.into(), Ipv6Addr::LOCALHOST.into()];
+    let is_name = url.domain().is_some_and(is_local_name);
+    is_name || literal(url).is_some_and(|address| usual.contains(&address))
 }
 
 /// Why a place that a registry named is not visited.

@@ -19,8 +19,7 @@ pub(super) fn check(realm: &Url, registry: &Url, allowed: &[String]) -> Result<(
     if host == own || same_domain(host, own) || allowed.iter().any(|name| name == host) {
         return Ok(());
     }
-    // All names of this machine are one.
-    if address::is_loopback(realm) && address::is_loopback(registry) {
+    if address::is_localhost(realm) && address::is_localhost(registry) {
         return Ok(());
     }
     Err(format!("it wants the login to go to {}, which is of another domain", place(realm)))
@@ -89,6 +88,7 @@ mod tests {
             ("https://evil.co.uk/t", "https://registry.co.uk/v2/", "another domain"),
             ("http://ghcr.io/token", "https://ghcr.io/v2/", "without TLS"),
             ("http://a.example/token", "http://a.example/v2/", "without TLS"),
+            ("http://127.0.0.2:5001/t", "http://127.0.0.1:5000/v2/", "another domain"),
             ("https://10.0.0.2/t", "https://10.0.0.1/v2/", "another domain"),
             ("https://127.0.0.1/t", "https://a.example.com/v2/", "another domain"),
         ] {

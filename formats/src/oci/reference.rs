@@ -216,7 +216,35 @@ fn split_host(name: &str) -> (Option<&str>, &str) {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
+
+    /// References put together from their parts, in any order, and any text.
+    fn texts() -> impl Strategy<Value = String> {
+        let part = prop_oneof![
+            "[a-z0-9]{1,4}",
+            Just(format!("@{}", Digest::of(b"x"))),
+            Just("@sha256:".to_owned()),
+            Just("localhost:5000/".to_owned()),
+            Just("[::1]:5000/".to_owned()),
+            "[A-Za-z0-9/:@._-]",
+            Just("ä".to_owned()),
+        ];
+        let parts = proptest::collection::vec(part, 0..12).prop_map(|parts| parts.concat());
+        prop_oneof![parts, ".{0,80}"]
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
+        #[test]
+        fn what_is_a_reference_is_the_same_one_when_printed(text in texts()) {
+            if let Ok(found) = text.parse::<Reference>() {
+                prop_assert_eq!(found.to_string().parse(), Ok(found));
+            }
+        }
+    }
 
     #[test]
     fn tells_names_from_others() {

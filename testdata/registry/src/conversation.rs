@@ -27,12 +27,26 @@ pub(crate) struct Shared {
     pub(crate) state: Mutex<State>,
     pub(crate) tokens: Mutex<Tokens>,
     pub(crate) trace: Mutex<Vec<Exchange>>,
-    /// Every rule, and how many requests it counted.
-    pub(crate) rules: Mutex<Vec<(Rule, usize)>>,
+    pub(crate) rules: Mutex<Vec<Ruling>>,
     pub(crate) auth: Auth,
     pub(crate) hosts: Hosts,
     pub(crate) requests: AtomicUsize,
     pub(crate) connections: AtomicUsize,
+}
+
+/// A rule, and what came of it so far.
+pub(crate) struct Ruling {
+    pub(crate) rule: Rule,
+    /// How many requests it counted.
+    counted: usize,
+    /// To how many of them it made a difference.
+    pub(crate) met: usize,
+}
+
+impl From<Rule> for Ruling {
+    fn from(rule: Rule) -> Self {
+        Self { rule, counted: 0, met: 0 }
+    }
 }
 
 /// Locks, whatever another thread did meanwhile.
@@ -92,15 +106,24 @@ impl Turn<'_> {
     /// Returns what the rules say of this request, and counts it for them.
     fn actions(&self) -> Vec<Action> {
         let (kind, mut actions) = (self.kind(), Vec::new());
-        for (rule, count) in lock(&self.shared.rules).iter_mut() {
+        for Ruling { rule, counted, met } in lock(&self.shared.rules).iter_mut() {
             if rule.when.counts(kind, &self.head.path) {
-                *count += 1;
-                if rule.when.meant(*count) {
+                *counted += 1;
+                if rule.when.meant(*counted) {
+                    *met += usize::from(rule.then.concerns(kind, self.head) == Some(true));
                     actions.push(rule.then.clone());
                 }
             }
         }
         actions
+    }
+
+    /// Notes that an action makes a difference to an answer.
+    fn meet(&self, action: &Action) {
+        let kind = self.kind();
+        for Ruling { rule, met, .. } in lock(&self.shared.rules).iter_mut() {
+            *met += usize::from(rule.then == *action && rule.when.counts(kind, &self.head.path));
+        }
     }
 
     fn take(&self, connection: &mut Connection) -> io::Result<Next> {
@@ -252,6 +275,9 @@ impl Turn<'_> {
         let head_only = self.head.method == "HEAD";
         let mut manner = Manner { head_only, last: close == Next::Close, ..Manner::default() };
         for action in actions {
+            if matches!(action, Action::InsteadOf(status, _) if reply.status == *status) {
+                self.meet(action);
+            }
             change(&mut reply, &mut manner, action);
         }
         let sent = if head_only {

@@ -71,12 +71,40 @@ impl Image {
         fs_err::write(layout.join("oci-layout"), r#"{"imageLayoutVersion":"1.0.0"}"#)
     }
 
+    /// Returns what is attached to the image: a manifest of the empty blob, about the image.
+    pub fn attached(&self) -> Self {
+        let empty = b"{}".to_vec();
+        let blob = json!({
+            "mediaType": "application/vnd.oci.empty.v1+json",
+            "digest": Digest::of(&empty).to_string(), "size": empty.len(),
+        });
+        let manifest = json!({
+            "schemaVersion": 2, "mediaType": MANIFEST, "artifactType": "application/x.test",
+            "config": blob, "layers": [blob],
+            "subject": {
+                "mediaType": MANIFEST, "digest": self.digest().to_string(),
+                "size": self.manifest.len(),
+            },
+        });
+        let blobs = BTreeMap::from([(Digest::of(&empty), empty)]);
+        Self { manifest: manifest.to_string().into_bytes(), blobs }
+    }
+
     /// Puts it into a registry, with a tag.
     pub fn put(&self, registry: &TestRegistry, repository: &str, tag: &str) {
+        self.place(registry, repository, Some(tag));
+    }
+
+    /// Puts it into a registry, without a tag.
+    pub fn put_untagged(&self, registry: &TestRegistry, repository: &str) {
+        self.place(registry, repository, None);
+    }
+
+    fn place(&self, registry: &TestRegistry, repository: &str, tag: Option<&str>) {
         for bytes in self.blobs.values() {
             registry.put_blob(repository, bytes);
         }
-        registry.put_manifest(repository, Some(tag), MANIFEST, &self.manifest);
+        registry.put_manifest(repository, tag, MANIFEST, &self.manifest);
     }
 }
 

@@ -28,7 +28,9 @@ pub use image::Image;
 pub use kind::Kind;
 pub use profile::Profile;
 pub use rule::{Action, Answer, Match, Place, RetryAfter, Rule, Times};
-pub use scenario::{Before, Direction, Expected, Scenario, Stage, Verdict, scenarios};
+pub use scenario::{
+    Before, Direction, Expected, Meets, Scenario, Source, Stage, Verdict, scenarios,
+};
 pub use server::{Builder, TestRegistry};
 pub use state::{Manifest, Repository, State, Upload};
 pub use trace::{Exchange, Host, Property, Trace, Violation};

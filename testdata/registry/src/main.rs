@@ -37,8 +37,12 @@ enum Task {
     },
     /// Lets a client play every scenario and prints a table.
     ///
-    /// Commands run in a shell. `{layout}`, `{tag}` and `{reference}` in them are replaced; the
-    /// credentials are in the files that DOCKER_CONFIG and REGISTRY_AUTH_FILE lead to.
+    /// Commands run in a shell. `{layout}`, `{tag}`, `{reference}` and `{source}` in them are replaced,
+    /// `{hosts}` by all hosts that have no TLS, `{chunk}` by the length of chunks, 0 if none is asked
+    /// for. Credentials are in the files that DOCKER_CONFIG and REGISTRY_AUTH_FILE lead to.
+    ///
+    /// PASS: the client came to what it should. n/a: it did, but a rule of the scenario made no
+    /// difference to what it asks, so it has shown nothing. FAIL: it did not.
     #[command(after_help = "Example:\n  test-registry judge \\\n    \
         --client 'skopeo copy --dest-tls-verify=false oci:{layout}:{tag} docker://{reference}' \\\n    \
         --pull 'skopeo copy --src-tls-verify=false docker://{reference} oci:{layout}:{tag}'")]
@@ -49,6 +53,15 @@ enum Task {
         /// What pulls.
         #[arg(long)]
         pull: Option<String>,
+        /// What copies from `{source}` to `{reference}`.
+        #[arg(long)]
+        copy: Option<String>,
+        /// What copies with all that is attached.
+        #[arg(long)]
+        attached: Option<String>,
+        /// What writes the tags of `{reference}`'s repository to the file `{layout}`.
+        #[arg(long)]
+        list: Option<String>,
         /// Scenarios that must succeed; `all` are those that are played.
         #[arg(long, value_delimiter = ',')]
         require: Vec<String>,
@@ -71,9 +84,9 @@ fn main() -> ExitCode {
         Task::Serve { profile, port, auth, tls } => {
             serve(&profile, port, auth.as_deref(), tls.as_deref())
         }
-        Task::Judge { client, pull, require, only, timeout, trace } => {
+        Task::Judge { client, pull, copy, attached, list, require, only, timeout, trace } => {
             let timeout = Duration::from_secs(timeout);
-            Judge { client, pull, require, only, timeout, trace }.all()
+            Judge { client, pull, copy, attached, list, require, only, timeout, trace }.all()
         }
         Task::List => list(),
     };
@@ -128,6 +141,9 @@ fn list() -> io::Result<ExitCode> {
 struct Judge {
     client: Option<String>,
     pull: Option<String>,
+    copy: Option<String>,
+    attached: Option<String>,
+    list: Option<String>,
     require: Vec<String>,
     only: Vec<String>,
     timeout: Duration,
@@ -146,20 +162,21 @@ impl Judge {
             let only = self.only.is_empty() || self.only.contains(&scenario.name);
             only && self.command(scenario.direction).is_some()
         };
-        let (mut passed, mut played, mut failed) = (0, 0, Vec::new());
+        let (mut passed, mut unmet, mut played, mut failed) = (0, 0, 0, Vec::new());
         let mut out = io::stdout();
         for scenario in known.iter().filter(chosen) {
             let scratch = tempfile::tempdir()?;
             let verdict =
                 scenario.run(scratch.path(), &mut |stage| self.play(scratch.path(), stage))?;
             played += 1;
-            match verdict.fault {
-                None => passed += 1,
-                Some(_) => failed.push(scenario.name.clone()),
+            match (&verdict.fault, &verdict.unmet) {
+                (None, None) => passed += 1,
+                (None, Some(_)) => unmet += 1,
+                (Some(_), _) => failed.push(scenario.name.clone()),
             }
             self.print(&mut out, scenario, &verdict)?;
         }
-        writeln!(out, "{passed} of {played}")?;
+        writeln!(out, "{passed} of {played}, {unmet} not applicable")?;
         let all = self.require.iter().any(|name| name == "all");
         let lacking = failed.iter().any(|name| all || self.require.contains(name));
         Ok(if lacking { ExitCode::FAILURE } else { ExitCode::SUCCESS })
@@ -169,19 +186,26 @@ impl Judge {
         match direction {
             Direction::Push => self.client.as_deref(),
             Direction::Pull => self.pull.as_deref(),
+            Direction::Copy => self.copy.as_deref(),
+            Direction::CopyAttached => self.attached.as_deref(),
+            Direction::List => self.list.as_deref(),
         }
     }
 
     fn print(&self, out: &mut dyn Write, scenario: &Scenario, verdict: &Verdict) -> io::Result<()> {
         let trace = &verdict.trace;
-        let mark = if verdict.fault.is_some() { "FAIL" } else { "PASS" };
+        let mark = match (&verdict.fault, &verdict.unmet) {
+            (Some(_), _) => "FAIL",
+            (None, Some(_)) => "n/a ",
+            (None, None) => "PASS",
+        };
         let (requests, sent, wasted) = (trace.requests(), trace.uploaded(), trace.wasted());
         write!(
             out,
             "{mark} {:24} {requests:4} requests {sent:9} bytes {wasted:9} in vain",
             scenario.name
         )?;
-        match &verdict.fault {
+        match verdict.fault.as_ref().or(verdict.unmet.as_ref()) {
             None => writeln!(out),
             Some(fault) if self.trace => writeln!(out, "  {fault}\n{trace}"),
             Some(fault) => writeln!(out, "  {}", fault.lines().next().unwrap_or_default()),
@@ -194,7 +218,10 @@ impl Judge {
         let command = template
             .replace("{layout}", &stage.layout.display().to_string())
             .replace("{tag}", stage.tag)
-            .replace("{reference}", &stage.reference);
+            .replace("{reference}", &stage.reference)
+            .replace("{source}", &stage.source)
+            .replace("{hosts}", &stage.hosts.join(" "))
+            .replace("{chunk}", &stage.chunk.unwrap_or(0).to_string());
         let said = scratch.join("said");
         let open = || fs_err::File::create(&said).map_err(|error| error.to_string());
         let file = open()?.into_parts().0;

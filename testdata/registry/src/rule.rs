@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use crate::http::Head;
 use crate::kind::Kind;
 
 /// When something happens, and what.
@@ -80,6 +81,14 @@ impl Match {
     pub(crate) fn counts(&self, kind: Kind, path: &str) -> bool {
         let kind = self.kinds.is_empty() || self.kinds.contains(&kind);
         kind && self.path.as_ref().is_none_or(|pattern| fits(pattern, path))
+    }
+
+    /// Returns how many requests must be met for the rule to have done all that it can be told to.
+    pub(crate) fn least(&self) -> usize {
+        match self.times {
+            Times::First(first) => first,
+            Times::Always | Times::Nth(_) | Times::After(_) => 1,
+        }
     }
 
     /// Returns whether the `count`th of them is meant.
@@ -189,6 +198,60 @@ pub enum Action {
     Delay(Duration),
     /// The answer's body in pieces of so many bytes, with a pause after each.
     Drip(usize, Duration),
+}
+
+impl Action {
+    /// Returns whether the action makes a difference to a request; `None` if only the answer can
+    /// tell.
+    pub(crate) fn concerns(&self, kind: Kind, head: &Head) -> Option<bool> {
+        let announced = head.announced();
+        let is_longer = |most: &u64| announced.is_none_or(|length| length > *most);
+        let is_chunk = kind == Kind::UploadPatch && head.headers.first("Content-Range").is_some();
+        let is_manifest = matches!(kind, Kind::ManifestGet | Kind::ManifestHead);
+        Some(match self {
+            Self::InsteadOf(..) => return None,
+            Self::IgnoreMount => kind == Kind::Mount,
+            Self::MountAnonymously | Self::MountNeedsFrom => {
+                kind == Kind::Mount && head.parameter("from").is_none()
+            }
+            Self::IgnoreWhole => kind == Kind::UploadWhole,
+            Self::RefuseChunks => is_chunk,
+            Self::PatchLimit(most) => kind == Kind::UploadPatch && is_longer(most),
+            Self::ChunkLimit(most) => is_chunk && is_longer(most),
+            Self::BodyLimit(most) => is_longer(most),
+            Self::ChunkMinimum(_) => kind == Kind::UploadPatch,
+            Self::ChunkMinimumSaid(_) | Self::Location(_) => {
+                matches!(kind, Kind::UploadStart | Kind::Mount | Kind::UploadPatch)
+            }
+            Self::LoseAfter(_) => matches!(kind, Kind::UploadPatch | Kind::UploadPut),
+            Self::BlobsUnknown | Self::ImmutableTags => kind == Kind::ManifestPut,
+            // Whoever is attached to another manifest is put under its digest.
+            Self::NoReferrers if kind == Kind::ManifestPut => head.path.contains("/sha256:"),
+            Self::NoReferrers | Self::NoReferrersFilter => kind == Kind::Referrers,
+            Self::EntityTags => is_manifest || kind == Kind::ManifestPut,
+            Self::TagPage(_) | Self::EndlessTags => kind == Kind::Tags,
+            Self::RedirectBlobs => kind == Kind::BlobGet,
+            Self::SchemaOne => is_manifest,
+            Self::NoHeader(name) if name == "Docker-Content-Digest" => {
+                is_manifest || kind == Kind::ManifestPut
+            }
+            Self::Answer(_)
+            | Self::AnswerEarly(_)
+            | Self::ExpireTokens
+            | Self::CutRequest(_)
+            | Self::CutRequestAndForget(_)
+            | Self::RedirectLoop
+            | Self::Status(_)
+            | Self::Header(..)
+            | Self::NoHeader(_)
+            | Self::WrongDigest
+            | Self::Corrupt
+            | Self::Truncate(_)
+            | Self::CutAnswer(_)
+            | Self::Delay(_)
+            | Self::Drip(..) => true,
+        })
+    }
 }
 
 /// How `Location` leads to an upload.

@@ -14,7 +14,7 @@ use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 
 use crate::auth::{Auth, Tokens};
-use crate::conversation::{Shared, hold, lock};
+use crate::conversation::{Ruling, Shared, hold, lock};
 use crate::http::{Connection, Duplex};
 use crate::rule::{Action, Match, Rule};
 use crate::state::{Manifest, State};
@@ -108,7 +108,7 @@ impl Builder {
             state: Mutex::default(),
             tokens: Mutex::new(Tokens::default()),
             trace: Mutex::default(),
-            rules: Mutex::new(self.rules.into_iter().map(|rule| (rule, 0)).collect()),
+            rules: Mutex::new(self.rules.into_iter().map(Ruling::from).collect()),
             auth: self.auth,
             hosts,
             requests: 0.into(),
@@ -206,7 +206,15 @@ impl TestRegistry {
         let state = lock(&self.shared.state);
         let open = state.uploads.iter();
         let open = open.map(|(id, upload)| (id.clone(), upload.repository.clone())).collect();
-        Trace { exchanges, open }
+        let rules = lock(&self.shared.rules);
+        let met = rules.iter().map(|ruling| (ruling.rule.clone(), ruling.met)).collect();
+        Trace { exchanges, open, met }
+    }
+
+    /// Returns whether it lists referrers by itself.
+    pub(crate) fn lists_referrers(&self) -> bool {
+        let rules = lock(&self.shared.rules);
+        !rules.iter().any(|ruling| ruling.rule.then == Action::NoReferrers)
     }
 
     /// Forgets what was asked so far.
@@ -216,7 +224,7 @@ impl TestRegistry {
 
     /// Adds a rule; it counts requests from now on.
     pub fn rule(&self, when: Match, then: Action) {
-        lock(&self.shared.rules).push((when.then(then), 0));
+        lock(&self.shared.rules).push(when.then(then).into());
     }
 
     /// Removes every rule.

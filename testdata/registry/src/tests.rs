@@ -562,9 +562,33 @@ fn scenarios_have_names_of_their_own_and_tell_clients_apart() {
     let failed = || Err("no".to_owned());
     assert_eq!(played("first", failed()), Some("no".to_owned()));
     assert_eq!(played("first", Ok(())), Some("the tag does not lead to the image".to_owned()));
-    assert_eq!(played("unchanged", Ok(())), None, "all of it is there");
-    assert_eq!(played("html-error", failed()), None);
+    let idle = Some("the registry was not asked for anything".to_owned());
+    assert_eq!(played("unchanged", Ok(())), idle);
+    assert_eq!(played("html-error", failed()), idle);
     assert_eq!(played("html-error", Ok(())), Some("the client says that all is well".to_owned()));
     assert!(played("pull", Ok(())).is_some_and(|fault| fault.contains("blobs/sha256")));
-    assert_eq!(played("pull-corrupt", failed()), None);
+}
+
+#[test]
+fn a_rule_that_was_not_met_shows_nothing() {
+    let scenarios = crate::scenarios();
+    for (name, path, is_met) in [
+        ("html-error", "GET /v2/", false),
+        ("html-error", "POST /v2/team/app/blobs/uploads/", true),
+        ("denied-means-missing", "HEAD /v2/team/app/manifests/v1", true),
+        ("pull-schema-1", "GET /v2/team/app/tags/list", false),
+        ("pull-schema-1", "GET /v2/team/app/manifests/v1", true),
+    ] {
+        let scenario = scenarios.iter().find(|scenario| scenario.name == name).unwrap();
+        let scratch = tempfile::tempdir().unwrap();
+        let verdict = scenario.run(scratch.path(), &mut |stage| {
+            let address = stage.reference.split('/').next().unwrap();
+            let mut line = std::net::TcpStream::connect(address).unwrap();
+            let head = format!("{path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
+            std::io::Write::write_all(&mut line, head.as_bytes()).unwrap();
+            std::io::Read::read(&mut line, &mut [0; 12]).unwrap();
+            Err("no".to_owned())
+        });
+        assert_eq!(verdict.unwrap().unmet.is_none(), is_met, "{name}: {path}");
+    }
 }

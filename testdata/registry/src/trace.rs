@@ -7,6 +7,7 @@ use bake_formats::digest::Digest;
 
 use crate::http::Headers;
 use crate::kind::Kind;
+use crate::rule::Rule;
 
 /// Which of the two hosts was asked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -97,6 +98,8 @@ pub struct Trace {
     pub exchanges: Vec<Exchange>,
     /// The repositories of uploads that were begun and neither ended nor given up, by their names.
     pub open: BTreeMap<String, String>,
+    /// The rules, and to how many requests each made a difference.
+    pub met: Vec<(Rule, usize)>,
 }
 
 /// What must hold of a trace.
@@ -116,6 +119,10 @@ pub enum Property {
     AtMost(Kind, usize),
     /// A kind of request was made at least so often.
     AtLeast(Kind, usize),
+    /// At most so many bytes were sent for blobs.
+    Uploaded(u64),
+    /// The rule of this number, counted from 0, made a difference as often as it says.
+    Met(usize),
     /// No blob arrived after the first manifest that the registry took. (That an index comes after
     /// its manifests the registry itself sees to.)
     ManifestsLast,
@@ -219,6 +226,14 @@ impl Trace {
                 let found = self.of(*kind).len();
                 if found < *least { Err(format!("{found} {kind}")) } else { Ok(()) }
             }
+            Property::Uploaded(most) => at_most("bytes of blobs", self.uploaded(), *most),
+            Property::Met(rule) => match self.met.get(*rule) {
+                Some((rule, met)) if *met < rule.when.least() => {
+                    Err(format!("{:?} was met {met} times", rule.then))
+                }
+                Some(_) => Ok(()),
+                None => Err(format!("there are {} rules", self.met.len())),
+            },
             Property::ManifestsLast => self.manifests_last(),
         }
     }

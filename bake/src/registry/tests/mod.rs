@@ -3,6 +3,7 @@
 mod authentication;
 mod encryption;
 mod exchange;
+mod hostile;
 mod mirrors;
 mod persistence;
 mod redirects;

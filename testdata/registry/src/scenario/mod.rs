@@ -1,25 +1,30 @@
 //! Situations that a client must cope with, and what must be so afterwards.
 
+mod copies;
+mod end;
+mod lists;
+mod play;
 mod pulls;
 mod pushes;
 
-use std::io;
 use std::path::Path;
 
-use bake_formats::digest::Digest;
-
 use crate::auth::Auth;
-use crate::image::Image;
 use crate::kind::Kind;
 use crate::profile::Profile;
 use crate::rule::{Action, Match, Rule};
-use crate::server::TestRegistry;
 use crate::trace::{Property, Trace};
 
 /// The repository of every scenario.
 const REPOSITORY: &str = "team/app";
+/// The repository that copies come from.
+const SOURCE: &str = "team/base";
 /// The tag of every scenario.
 const TAG: &str = "v1";
+/// All tags, where they are listed.
+const TAGS: [&str; 5] = [TAG, "v2", "v3", "v4", "v5"];
+/// The chunks that a client is told to send, where it is told: the shortest that bake sends.
+const CHUNK: u64 = 65_536;
 /// Who clients are, where the registry asks.
 const USER: &str = "robot";
 /// Their password.
@@ -40,8 +45,14 @@ pub struct Scenario {
     pub auth: Auth,
     /// Whose credentials the client has.
     pub password: Option<String>,
+    /// Where copies come from.
+    pub source: Source,
+    /// How long the client's chunks are to be, if it can be told.
+    pub chunk: Option<u64>,
     /// How the registry behaves.
     pub rules: Vec<Rule>,
+    /// Which of the rules must have made a difference, or the scenario has shown nothing.
+    pub meets: Meets,
     /// What the client must come to.
     pub expected: Expected,
     /// What must hold of the trace.
@@ -55,6 +66,30 @@ pub enum Direction {
     Push,
     /// Put the registry's image into the layout.
     Pull,
+    /// Put the image of the source into the registry.
+    Copy,
+    /// The same, with what is attached to the image.
+    CopyAttached,
+    /// Write the tags of the repository to the file that the layout's path leads to.
+    List,
+}
+
+/// Where copies come from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Source {
+    /// Another repository of the same registry.
+    SameRegistry,
+    /// Another registry, with rules of its own.
+    OtherRegistry(Vec<Rule>),
+}
+
+/// Which rules must have made a difference.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Meets {
+    /// All of them.
+    All,
+    /// One at least, if there are any.
+    Some,
 }
 
 /// What is in the registry.
@@ -75,10 +110,8 @@ pub enum Expected {
     Done,
     /// Failure, and neither tags nor images are other than before.
     Refused,
-    /// Failure.
+    /// Failure, and nothing is stored under a digest that it does not have.
     Failure,
-    /// Either success with everything there, or failure.
-    Either,
 }
 
 /// What a client is given.
@@ -92,6 +125,12 @@ pub struct Stage<'a> {
     pub tag: &'a str,
     /// The reference, without scheme: `127.0.0.1:34567/team/app:v1`.
     pub reference: String,
+    /// The reference that copies come from.
+    pub source: String,
+    /// Who is asked without TLS: the registry, its other host, and the same of the source.
+    pub hosts: Vec<String>,
+    /// How long chunks are to be, if the client can be told.
+    pub chunk: Option<u64>,
     /// A `config.json` of Docker, which has the credentials.
     pub credentials: &'a Path,
 }
@@ -101,19 +140,41 @@ pub struct Stage<'a> {
 pub struct Verdict {
     /// Why it failed, if it did.
     pub fault: Option<String>,
+    /// Which rule made no difference to what this client asked, although it was to: then the
+    /// scenario says nothing of the client.
+    pub unmet: Option<String>,
     /// What the client asked.
     pub trace: Trace,
 }
 
-/// Returns every scenario: pushes, a push to every profile, pulls.
+/// Returns every scenario: pushes, a push to every profile, pulls, copies, lists.
 pub fn scenarios() -> Vec<Scenario> {
     let profiles = Profile::ALL.into_iter().map(of_profile);
-    pushes::scenarios().into_iter().chain(profiles).chain(pulls::scenarios()).collect()
+    let pushes = pushes::scenarios().into_iter().chain(profiles).chain(pulls::scenarios());
+    pushes.chain(copies::scenarios()).chain(lists::scenarios()).collect()
 }
 
+/// Pushes in chunks where the traps lie there; limits are those of the profile by 1000, as the
+/// image is small.
 fn of_profile(profile: Profile) -> Scenario {
-    Scenario::push(&format!("push-{}", profile.name()), "a registry as it is met in the wild")
-        .rules(profile.rules())
+    let scaled = |rule: Rule| {
+        let then = match rule.then {
+            Action::BodyLimit(most) => Action::BodyLimit(most >> 10),
+            Action::ChunkLimit(most) => Action::ChunkLimit(most >> 10),
+            then => then,
+        };
+        Rule { then, ..rule }
+    };
+    let name = format!("push-{}", profile.name());
+    let scenario = Scenario::push(&name, "a registry as it is met in the wild");
+    let scenario = match profile {
+        Profile::Ecr | Profile::Ghcr | Profile::Gar | Profile::Hub | Profile::Ancient => {
+            scenario.in_chunks()
+        }
+        Profile::Strict | Profile::Quay | Profile::Jfrog | Profile::Cloudflare => scenario,
+    };
+    scenario
+        .rules(profile.rules().into_iter().map(scaled).collect())
         .hold(&[Property::NoOpenUpload, Property::ManifestsLast])
 }
 
@@ -126,7 +187,10 @@ impl Scenario {
             before: Before::Nothing,
             auth: Auth::Open,
             password: Some(PASSWORD.to_owned()),
+            source: Source::SameRegistry,
+            chunk: None,
             rules: Vec::new(),
+            meets: Meets::All,
             expected: Expected::Done,
             properties: vec![Property::NoCredentialElsewhere],
         }
@@ -135,6 +199,18 @@ impl Scenario {
     fn pull(name: &str, what: &'static str) -> Self {
         let push = Self::push(name, what);
         Self { direction: Direction::Pull, before: Before::Same, ..push }
+    }
+
+    fn copy(name: &str, what: &'static str) -> Self {
+        Self { direction: Direction::Copy, ..Self::push(name, what) }
+    }
+
+    fn list(name: &str, what: &'static str) -> Self {
+        Self { direction: Direction::List, ..Self::pull(name, what) }
+    }
+
+    fn attached(self) -> Self {
+        Self { direction: Direction::CopyAttached, ..self }
     }
 
     fn before(self, before: Before) -> Self {
@@ -151,7 +227,11 @@ impl Scenario {
     }
 
     fn rules(self, rules: Vec<Rule>) -> Self {
-        Self { rules, ..self }
+        Self { rules, meets: Meets::Some, ..self }
+    }
+
+    fn in_chunks(self) -> Self {
+        Self { chunk: Some(CHUNK), ..self }
     }
 
     fn expect(self, expected: Expected) -> Self {
@@ -162,111 +242,6 @@ impl Scenario {
         self.properties.extend_from_slice(properties);
         self
     }
-
-    /// Lets a client play. It returns what went wrong, if it could not do what it was to do.
-    ///
-    /// The error is that of the scratch folder or of listening; a client's fault is in the verdict.
-    pub fn run(
-        &self,
-        scratch: &Path,
-        client: &mut dyn FnMut(&Stage<'_>) -> Result<(), String>,
-    ) -> io::Result<Verdict> {
-        let image = Image::sample("1")?;
-        let layout = scratch.join("layout");
-        match self.direction {
-            Direction::Push => image.write(&layout, TAG)?,
-            Direction::Pull => {}
-        }
-        let builder = TestRegistry::builder().auth(self.auth.clone());
-        let registry = builder.rules(self.rules.clone()).start()?;
-        match self.before {
-            Before::Nothing => {}
-            Before::Same => image.put(&registry, REPOSITORY, TAG),
-            Before::Older => Image::sample("0")?.put(&registry, REPOSITORY, TAG),
-        }
-        let credentials = scratch.join("config.json");
-        fs_err::write(&credentials, self.config(&registry.address()))?;
-        let stage = Stage {
-            direction: self.direction,
-            layout: &layout,
-            tag: TAG,
-            reference: format!("{}/{REPOSITORY}:{TAG}", registry.address()),
-            credentials: &credentials,
-        };
-        let before = tagged(&registry);
-        let came = client(&stage);
-        let trace = registry.trace();
-        let fault = self.judge(came, &registry, &image, before, &layout);
-        let fault = fault.and_then(|()| {
-            trace.check(&self.properties).map_err(|violation| {
-                format!("{:?} does not hold: {}", violation.property, violation.found)
-            })
-        });
-        Ok(Verdict { fault: fault.err(), trace })
-    }
-
-    /// Returns a configuration of Docker with the credentials for an address.
-    fn config(&self, address: &str) -> String {
-        use base64::Engine as _;
-        let Some(password) = &self.password else { return "{}".to_owned() };
-        let encoded =
-            base64::engine::general_purpose::STANDARD.encode(format!("{USER}:{password}"));
-        serde_json::json!({ "auths": { address: { "auth": encoded } } }).to_string()
-    }
-
-    fn judge(
-        &self,
-        came: Result<(), String>,
-        registry: &TestRegistry,
-        image: &Image,
-        before: Option<Digest>,
-        layout: &Path,
-    ) -> Result<(), String> {
-        match (self.expected, came) {
-            (Expected::Done, Err(error)) => Err(error),
-            (Expected::Done | Expected::Either, Ok(())) => match self.direction {
-                Direction::Push => is_pushed(registry, image),
-                Direction::Pull => is_pulled(layout, image),
-            },
-            (Expected::Refused | Expected::Failure, Ok(())) => {
-                Err("the client says that all is well".to_owned())
-            }
-            (Expected::Refused, Err(_)) if tagged(registry) != before => {
-                Err("the client failed, but the tag moved".to_owned())
-            }
-            (Expected::Refused | Expected::Failure | Expected::Either, Err(_)) => Ok(()),
-        }
-    }
-}
-
-fn tagged(registry: &TestRegistry) -> Option<Digest> {
-    registry.state().repository(REPOSITORY).tags.get(TAG).copied()
-}
-
-/// Says what of an image is not in the registry.
-fn is_pushed(registry: &TestRegistry, image: &Image) -> Result<(), String> {
-    let repository = registry.state().repository(REPOSITORY);
-    if repository.tags.get(TAG) != Some(&image.digest()) {
-        return Err("the tag does not lead to the image".to_owned());
-    }
-    let missing = image.blobs.keys().find(|digest| !repository.blobs.contains_key(digest));
-    missing.map_or(Ok(()), |digest| Err(format!("blob {digest} is not there")))
-}
-
-/// Says what of an image is not in a layout.
-fn is_pulled(layout: &Path, image: &Image) -> Result<(), String> {
-    let manifest = (image.digest(), &image.manifest);
-    for (digest, bytes) in
-        image.blobs.iter().map(|(digest, bytes)| (*digest, bytes)).chain([manifest])
-    {
-        let path = layout.join("blobs/sha256").join(digest.hex());
-        match fs_err::read(&path) {
-            Ok(found) if found == *bytes => {}
-            Ok(_) => return Err(format!("{} has other contents", path.display())),
-            Err(error) => return Err(error.to_string()),
-        }
-    }
-    Ok(())
 }
 
 /// What carries bytes of blobs to the registry.

@@ -17,7 +17,7 @@ fn plain() -> Vec<Scenario> {
     let blob = || Match::kind(Kind::BlobGet);
     let busy = |after| Action::Answer(Answer::too_many(Some(after)));
     vec![
-        Scenario::pull("pull", "all is well").hold(&[Property::Requests(6)]),
+        Scenario::pull("pull", "all is well").hold(&[Property::Requests(5)]),
         Scenario::pull("pull-token", "tokens, given to anybody for reading")
             .auth(Auth::token(USER, PASSWORD)),
         Scenario::pull("pull-redirected", "blobs are at another host, which wants no credentials")

@@ -19,7 +19,7 @@ pub(super) fn scenarios() -> Vec<Scenario> {
 fn plain() -> Vec<Scenario> {
     let clean = [Property::NoByteTwice, Property::NoOpenUpload, Property::ManifestsLast];
     vec![
-        Scenario::push("first", "nothing is there").hold(&clean).hold(&[Property::Requests(15)]),
+        Scenario::push("first", "nothing is there").hold(&clean).hold(&[Property::Requests(9)]),
         Scenario::push("unchanged", "all of it is there; to find out takes one request")
             .before(Before::Same)
             .hold(&[Property::Requests(1)]),
@@ -41,17 +41,23 @@ fn locations() -> Vec<Scenario> {
     vec![
         place("location-absolute", "uploads go on at a URL", Place::Absolute),
         place("location-relative", "uploads go on at a path without a slash", Place::Relative),
-        place("location-query", "uploads go on under a query that is new every time", Place::Query),
+        place("location-query", "uploads go on under a query that is new every time", Place::Query)
+            .in_chunks(),
         place(
             "location-exact",
             "uploads go on under a query that must not be written anew",
             Place::ExactQuery,
-        ),
+        )
+        .in_chunks(),
         place("location-other-host", "uploads go on at another host", Place::OtherHost),
+        place("location-chunks-elsewhere", "chunks are for another host", Place::OtherHost)
+            .in_chunks(),
         Scenario::push("patch-201", "PATCH answers 201")
+            .in_chunks()
             .rule(Match::kind(Kind::UploadPatch), Action::Status(201))
             .hold(&clean),
         Scenario::push("no-range", "PATCH answers without Range")
+            .in_chunks()
             .rule(Match::kind(Kind::UploadPatch), Action::NoHeader("Range".to_owned()))
             .hold(&clean),
         Scenario::push("commit-204", "the end of an upload is answered by 204")
@@ -86,7 +92,8 @@ fn trouble() -> Vec<Scenario> {
                 Match::kind(Kind::ManifestPut).times(crate::rule::Times::First(3)),
                 Action::Answer(Answer::status(503)),
             )
-            .hold(&clean),
+            .hold(&clean)
+            .hold(&[Property::AtLeast(Kind::ManifestPut, 4)]),
         Scenario::push("reset-in-upload", "the connection breaks in the midst of a blob")
             .rule(body(), Action::CutRequest(50))
             .hold(&[Property::WasteAtMost(LAYER)]),
@@ -94,11 +101,12 @@ fn trouble() -> Vec<Scenario> {
             .rule(start(), Action::CutRequest(0))
             .hold(&[Property::WasteAtMost(LAYER)]),
         Scenario::push("bytes-lost", "416 with what came of a chunk")
+            .in_chunks()
             .rule(Match::kind(Kind::UploadPatch).once(), Action::LoseAfter(50))
             .hold(&[Property::WasteAtMost(LAYER)]),
         Scenario::push("blob-unknown-once", "a blob is seen only a moment after its upload")
             .rule(Match::kind(Kind::ManifestPut).once(), Action::BlobsUnknown)
-            .hold(&[Property::NoOpenUpload]),
+            .hold(&[Property::NoOpenUpload, Property::AtLeast(Kind::ManifestPut, 2)]),
         Scenario::push("slow-commit", "the end of an upload takes three seconds")
             .rule(Match::kinds(BODIES), Action::Delay(Duration::from_secs(3)))
             .hold(&[Property::NoByteTwice, Property::NoOpenUpload]),
@@ -147,17 +155,25 @@ fn credentials() -> Vec<Scenario> {
         Scenario::push("token-expires", "the token expires in the midst of an upload")
             .auth(Auth::Token(service()))
             .rule(Match::kinds(BODIES).once(), Action::ExpireTokens)
-            .hold(&[Property::WasteAtMost(LAYER)]),
+            .hold(&[Property::WasteAtMost(LAYER), Property::AtLeast(Kind::Token, 2)])
+            .hold(&clean),
+        Scenario::push("token-expires-between-chunks", "the token expires between two chunks")
+            .in_chunks()
+            .auth(Auth::Token(service()))
+            .rule(Match::kind(Kind::UploadPatch).nth(2), Action::ExpireTokens)
+            .hold(&[Property::WasteAtMost(LAYER), Property::AtLeast(Kind::Token, 2)])
+            .hold(&clean),
         Scenario::push("realm-elsewhere", "the realm is of another host, at a private address")
             .auth(Auth::Token(TokenService { realm: elsewhere, ..service() }))
-            .expect(Expected::Either),
+            .expect(Expected::Refused),
         wrong(
             Scenario::push("wrong-password", "the password is wrong")
                 .auth(Auth::basic(USER, PASSWORD)),
         ),
         wrong(
             Scenario::push("wrong-password-token", "the password for tokens is wrong")
-                .auth(Auth::Token(service())),
+                .auth(Auth::Token(service()))
+                .hold(&[Property::AtLeast(Kind::Token, 1)]),
         ),
     ]
 }
@@ -165,7 +181,8 @@ fn credentials() -> Vec<Scenario> {
 fn answers() -> Vec<Scenario> {
     let start = || Match::kinds(&[Kind::UploadStart, Kind::UploadWhole, Kind::Mount]);
     let manifest = || Match::kind(Kind::ManifestPut);
-    let heads = || Match::kinds(&[Kind::BlobHead, Kind::ManifestHead]);
+    let hidden = || Match::kinds(&[Kind::ManifestHead, Kind::ManifestGet]);
+    let heads = || Match::kinds(&[Kind::BlobHead, Kind::ManifestHead, Kind::ManifestGet]);
     let denied = || Answer::error(403, "DENIED", "no");
     let huge = Answer::status(400).with_body(vec![b'x'; 32 << 20]);
     let warning = Action::Header("Warning".to_owned(), "299 - \"soon gone\"".to_owned());
@@ -194,6 +211,14 @@ fn answers() -> Vec<Scenario> {
         Scenario::push("tag-is-immutable", "the tag is there and cannot move, but need not")
             .before(Before::Same)
             .rule(Match::any(), Action::ImmutableTags),
+        Scenario::push(
+            "tag-is-immutable-and-hidden",
+            "it is there, but first seen when it is written",
+        )
+        .before(Before::Same)
+        .rule(hidden().once(), Action::Answer(Answer::status(404)))
+        .rule(Match::any(), Action::ImmutableTags)
+        .hold(&[Property::AtLeast(Kind::ManifestPut, 1)]),
         Scenario::push("tag-cannot-move", "the tag is there, cannot move, and would have to")
             .before(Before::Older)
             .rule(Match::any(), Action::ImmutableTags)
@@ -204,14 +229,18 @@ fn answers() -> Vec<Scenario> {
 fn limits() -> Vec<Scenario> {
     vec![
         Scenario::push("body-limit", "no body above 100 000 bytes")
-            .rule(Match::any(), Action::BodyLimit(100_000)),
+            .rule(Match::any(), Action::BodyLimit(100_000))
+            .hold(&[Property::NoOpenUpload]),
         Scenario::push("no-chunks", "Content-Range is refused")
+            .in_chunks()
             .rule(Match::any(), Action::RefuseChunks)
             .hold(&[Property::NoOpenUpload]),
-        Scenario::push("chunk-minimum", "chunks of at least 64 KiB")
-            .rule(Match::any(), Action::ChunkMinimum(64 << 10))
+        Scenario::push("chunk-minimum", "chunks of at least 100 000 bytes")
+            .in_chunks()
+            .rule(Match::any(), Action::ChunkMinimum(100_000))
             .hold(&[Property::NoByteTwice]),
         Scenario::push("chunk-minimum-huge", "chunks of at least 2^60 bytes, it is said")
+            .in_chunks()
             .rule(Match::any(), Action::ChunkMinimumSaid(1 << 60))
             .hold(&[Property::NoByteTwice]),
     ]
