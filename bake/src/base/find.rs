@@ -11,7 +11,6 @@ use bake_recipes::Platform;
 use bake_recipes::lock::{Lock, LockedBase, LockedManifest};
 use bake_recipes::resolved::BaseSource;
 
-use super::documents::blob;
 use super::error::BaseError;
 use super::images::{Document, ImageSource, Images, name};
 use super::rules::{Locking, Network, Rules};
@@ -121,8 +120,7 @@ impl<'a> Bases<'a> {
                     .hint(format!("there are images for {}", platforms(several)))
             })?,
         };
-        let blob = blob(found);
-        Ok(Descriptor::new(found.media_type.clone(), blob))
+        Ok(Descriptor::new(found.media_type.clone(), found.blob()))
     }
 
     /// Returns what the name leads to: what is locked, unless it is to be looked up.

@@ -60,8 +60,8 @@ impl LocalImage {
         if let [one] = listed.as_slice() {
             let bytes = self.reader.small_blob(one, MAX_DOCUMENT);
             let bytes = bytes.map_err(|error| self.unreadable(&error))?;
-            let blob = super::documents::blob(one);
-            return Ok(Document { descriptor: Descriptor::new(&one.media_type, blob), bytes });
+            let descriptor = Descriptor::new(&one.media_type, one.blob());
+            return Ok(Document { descriptor, bytes });
         }
         let mut names: Vec<_> = listed.iter().filter_map(|listed| names(listed).next()).collect();
         names.dedup();
@@ -76,7 +76,7 @@ impl LocalImage {
     fn index_over(&self, listed: Vec<Descriptor>) -> Result<Document, BaseError> {
         let mut manifests = Vec::new();
         for listed in listed {
-            let mut plain = Descriptor::new(&listed.media_type, super::documents::blob(&listed));
+            let mut plain = Descriptor::new(&listed.media_type, listed.blob());
             plain.platform = match (&listed.platform, listed.kind()) {
                 (None, Some(Kind::Manifest)) => {
                     let documents = self.reader.documents(&listed);

@@ -4,7 +4,6 @@ use std::io::{self, Read};
 use std::path::Path;
 use std::sync::Arc;
 
-use bake_formats::blob::Blob;
 use bake_formats::format::ReadError;
 use bake_formats::oci::descriptor::StringMap;
 use bake_formats::oci::{
@@ -22,8 +21,6 @@ const MAX_CONFIG: u64 = 8 << 20;
 const MAX_INDEX: u64 = 4 << 20;
 /// The most images that an index may list.
 const MAX_IMAGES: usize = 1000;
-/// The annotation of what only describes another manifest of the same index.
-const ATTESTATION_KEY: &str = "vnd.docker.reference.type";
 
 /// Why an image cannot be had: which one, and why not.
 #[derive(Debug, thiserror::Error)]
@@ -135,8 +132,7 @@ impl<'w> Place<'w> {
                 Err(error) => Err(io::Error::new(io::ErrorKind::NotFound, error)),
             },
             PlaceKind::Remote { repository, .. } => {
-                let blob = Blob { digest: layer.digest, size: layer.size };
-                Ok(Box::new(begun(repository.blob(blob))?))
+                Ok(Box::new(begun(repository.blob(layer.blob()))?))
             }
         }
     }
@@ -209,7 +205,7 @@ impl<'w> Place<'w> {
         let (index, images) = if root.kind() == Some(Kind::Index) {
             let index = Index::parse(&found.bytes)?;
             let mut images = Vec::new();
-            for descriptor in index.manifests.iter().filter(|one| is_image(one)).take(MAX_IMAGES) {
+            for descriptor in listed_images(&index)? {
                 let manifest = repository.manifest(Which::Digest(descriptor.digest))?;
                 let documents = documents(repository, manifest.bytes)?;
                 images.push(LoadedImage { listed: listed(descriptor), documents });
@@ -227,11 +223,24 @@ impl<'w> Place<'w> {
     }
 }
 
-/// Returns whether an entry of an index is an image and not what describes one.
-fn is_image(descriptor: &Descriptor) -> bool {
-    descriptor.kind() == Some(Kind::Manifest)
-        && !descriptor.annotations.contains_key(ATTESTATION_KEY)
-        && !descriptor.other.contains_key("artifactType")
+/// Returns the images that an index lists, without what only describes them: all, or none.
+fn listed_images(index: &Index) -> Result<Vec<&Descriptor>, ReadError> {
+    let invalid = |reason: String| Err(ReadError::invalid("image index", reason));
+    let mut images = Vec::new();
+    for listed in index.manifests.iter().filter(|listed| !listed.describes_another()) {
+        match listed.kind() {
+            Some(Kind::Manifest) => images.push(listed),
+            Some(Kind::Index) => {
+                let digest = listed.digest;
+                return invalid(format!("expected images, found another index, {digest}"));
+            }
+            _ => {}
+        }
+    }
+    if images.len() > MAX_IMAGES {
+        return invalid(format!("expected at most {MAX_IMAGES} images, found {}", images.len()));
+    }
+    Ok(images)
 }
 
 /// Reads the configuration that a manifest names. One request.
@@ -242,8 +251,7 @@ fn documents(repository: &Repository<'_>, manifest: Vec<u8>) -> Result<Arc<Docum
         return Err(ReadError::invalid("image configuration", reason).into());
     }
     let mut bytes = Vec::new();
-    let blob = Blob { digest: config.digest, size: config.size };
-    repository.blob(blob).read_to_end(&mut bytes)?;
+    repository.blob(config.blob()).read_to_end(&mut bytes)?;
     Ok(Arc::new(Documents::parse(manifest, bytes)?))
 }
 
