@@ -253,7 +253,7 @@ fn platforms(listed: &[Descriptor]) -> String {
 }
 
 /// Returns the name by which others find the base: with the tag, else with the digest.
-fn public_name(source: &BaseSource) -> Option<String> {
+pub fn public_name(source: &BaseSource) -> Option<String> {
     match source {
         BaseSource::Registry(reference) if reference.tag.is_some() => {
             Some(oci::Reference { digest: None, ..reference.clone() }.to_string())

@@ -214,6 +214,50 @@ fn damaged_layers_and_missing_images_are_named_and_nothing_is_written() {
 }
 
 #[test]
+fn one_of_several_images_of_a_layout_is_chosen_by_its_name() {
+    let project = Project::new();
+    let (old, new) =
+        (project.base("old", &[PERL]), project.base("new", &[PERL, ("x", 0o644, b"")]));
+    project.app("app.oci", Some(old));
+    let fresh = project.app("fresh.oci", Some(new));
+    // Everything of both bases in one layout, under the tags `old` and `new`.
+    let index = |name: &str| -> serde_json::Value {
+        let bytes = fs_err::read(project.path(name).join("index.json")).unwrap();
+        serde_json::from_slice(&bytes).unwrap()
+    };
+    let mut both = index("new");
+    let mut manifests = Vec::new();
+    for name in ["old", "new"] {
+        let mut listed = index(name)["manifests"][0].clone();
+        listed["annotations"] = serde_json::json!({ "org.opencontainers.image.ref.name": name });
+        manifests.push(listed);
+        for blob in fs_err::read_dir(project.path(name).join("blobs/sha256")).unwrap() {
+            let blob = blob.unwrap();
+            let to = project.path("new/blobs/sha256").join(blob.file_name());
+            if !to.exists() {
+                fs_err::copy(blob.path(), to).unwrap();
+            }
+        }
+    }
+    both["manifests"] = manifests.into();
+    fs_err::write(project.path("new/index.json"), both.to_string()).unwrap();
+
+    let output = project.rebase(&["app.oci", "--onto", "./new"]);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(err(&output).contains("expected one image, found 2"), "{}", err(&output));
+    assert!(err(&output).contains("hint: there is old, new"), "{}", err(&output));
+    let output = project.rebase(&["app.oci", "--onto", "oci:new:new", "-o", "out.oci"]);
+    assert_eq!(output.status.code(), Some(0), "{}", err(&output));
+    let out = project.path("out.oci");
+    assert_eq!(documents(&out).descriptor().digest, fresh.root.digest);
+    let names = |path: &Path| {
+        let image = open(path).images().unwrap().remove(0);
+        (image.name, image.version)
+    };
+    assert_eq!(names(&out), names(&project.path("app.oci")));
+}
+
+#[test]
 fn images_without_a_base_say_what_to_do() {
     let project = Project::new();
     project.base("new", &[PERL]);

@@ -28,6 +28,15 @@ pub struct ListedImage {
     pub version: String,
 }
 
+impl ListedImage {
+    /// Takes name and tag from the annotations that `index.json` has for them.
+    pub fn of(descriptor: Descriptor) -> Self {
+        let (name, version) = names(&descriptor);
+        let (name, version) = (name.to_owned(), version.to_owned());
+        Self { descriptor, name, version }
+    }
+}
+
 impl LayoutReader {
     /// Returns the image manifests that the layout leads to, through indexes, in their order.
     ///
