@@ -76,6 +76,14 @@ pub enum Error {
         /// What to do about it.
         hint: Option<String>,
     },
+    /// The lock file may not change, and does not say in which layers files are.
+    #[error("`{}` does not say in which layer {paths} is, and `--locked` keeps it as it is", path.display())]
+    Unlocked {
+        /// The lock file.
+        path: PathBuf,
+        /// Which files, and their layers by rule.
+        paths: String,
+    },
     /// A registry could not do what it was asked.
     #[error(transparent)]
     Registry(#[from] RegistryError),

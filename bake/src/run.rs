@@ -233,9 +233,7 @@ impl Runner<'_> {
             let Some(base) = part.product.image().and_then(|image| image.base.as_ref()) else {
                 continue;
             };
-            let mut platforms = self.plan.platforms.iter();
-            let platform = platforms.find(|platform| platform.recipe.platform == part.platform);
-            let found = platform.and_then(|platform| platform.base.image());
+            let found = self.plan.base(part.platform);
             if let Some(found) = found.filter(|_| base.includes_layers) {
                 let (images, lock) = (self.cx.images, Lock::default());
                 Bases::new(images, self.store, self.plan.rules, lock).fetch_layers(found)?;

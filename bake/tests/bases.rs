@@ -132,6 +132,63 @@ fn documents_are_read_once_and_layers_never() {
 }
 
 #[test]
+fn a_frozen_lock_file_says_all_or_it_is_an_error() {
+    let project = Project::new("");
+    project.succeeds(&["build", "--platform", "linux/amd64"]);
+    let lock = project.read("bake.lock");
+    for command in [&["build", "--locked"][..], &["lock", "--locked"]] {
+        let (error, _) = project.fails(command);
+        let expected = "its image for linux/arm64 is not in the lock file, which `--locked` keeps";
+        assert!(error.contains(expected), "{error}");
+        assert!(error.contains("hint: run `bake lock`"), "{error}");
+    }
+    project.succeeds(&["build", "--locked", "--platform", "linux/amd64"]);
+    assert_eq!(project.read("bake.lock"), lock);
+    let (output, _) = project.bake(&["lock", "--locked", "--update"]);
+    assert_eq!(output.status.code(), Some(2), "{output:?}");
+}
+
+#[test]
+fn a_frozen_lock_file_keeps_files_in_their_layers() {
+    let project = Project::new("");
+    let text = project.read("bake.toml");
+    let jars = |names: &[&str]| {
+        let mut text = text.clone();
+        for name in names {
+            fs_err::write(project.folder.path().join(name), vec![b'x'; 5 << 20]).unwrap();
+            text = text.replace(
+                "[oci]",
+                &format!("[[files]]\nfrom = \"{name}\"\nto = \"/opt/lib/{name}\"\n[oci]"),
+            );
+        }
+        fs_err::write(project.folder.path().join("bake.toml"), text).unwrap();
+    };
+    jars(&["guava-1.0.jar"]);
+    project.succeeds(&["lock"]);
+    let plan = project.bake(&["plan"]).0;
+    let note = String::from_utf8(plan.stderr).unwrap();
+    assert!(note.contains("bake.lock` does not say everything; `bake build` writes it"), "{note}");
+    let (error, _) = project.fails(&["build", "--locked"]);
+    let expected = "bake.lock` does not say in which layer `/opt/lib/guava-1.0.jar` (dependencies)";
+    assert!(error.contains(expected) && error.contains("hint: run `bake build`"), "{error}");
+    assert!(!project.folder.path().join("dist").exists());
+
+    project.succeeds(&["build"]);
+    let (lock, image) = (project.read("bake.lock"), project.image());
+    project.succeeds(&["build", "--locked"]);
+    assert_eq!((project.read("bake.lock"), project.image()), (lock.clone(), image));
+    jars(&["guava-1.0.jar", "slf4j-2.0.jar"]);
+    let one = ["build", "--locked", "--platform", "linux/arm64"];
+    let (error, _) = project.fails(&one);
+    assert!(error.contains("`/opt/lib/slf4j-2.0.jar` (dependencies)"), "{error}");
+    assert!(!error.contains("guava"), "{error}");
+    // What is gone moves no byte of what is left.
+    jars(&[]);
+    project.succeeds(&["build", "--locked"]);
+    assert_eq!(project.read("bake.lock"), lock);
+}
+
+#[test]
 fn a_complete_output_has_the_bases_layers_and_the_same_manifest() {
     let project = Project::new("");
     let one = ["build", "--platform", "linux/amd64"];
@@ -167,8 +224,13 @@ fn a_base_that_may_not_be_asked_for_is_an_error_at_its_line() {
     assert!(plan.starts_with("unknown oci"), "{plan}");
     assert_eq!(requests, 0);
     project.succeeds(&["lock"]);
-    let (plan, requests) = project.succeeds(&["plan"]);
+    let (plan, requests) = project.succeeds(&["plan", "--explain"]);
     assert!(plan.starts_with("miss ") && requests == 0, "{plan}");
+    let name = format!("{}/team/base:1", project.registry.address());
+    for platform in ["linux/amd64", "linux/arm64"] {
+        let line = plan.lines().find(|line| line.contains(" base: ") && line.contains(platform));
+        assert!(line.unwrap().ends_with(&format!("({name})")), "{plan}");
+    }
 
     project.write(&format!("base = \"{}/team/other:1\"\n", project.registry.address()));
     let (error, _) = project.fails(&["build"]);

@@ -42,7 +42,7 @@ impl Bases<'_> {
         let documents = Documents::parse(manifest_bytes, config_bytes);
         let documents =
             documents.map_err(|error| BaseError::read(name, "its documents", &error))?;
-        self.keep(name, &image_key(&manifest.digest), &[blob(manifest), blob(&config)])?;
+        self.keep(name, &image_key(&manifest.digest), &[manifest.blob(), config.blob()])?;
         Ok(documents)
     }
 
@@ -88,7 +88,7 @@ impl Bases<'_> {
 
     /// Returns the bytes of a document if the store has them; damaged ones are forgotten.
     fn stored(&self, name: &str, descriptor: &Descriptor) -> Result<Option<Vec<u8>>, BaseError> {
-        let blob = blob(descriptor);
+        let blob = descriptor.blob();
         if !self.store.has(&blob) {
             return Ok(None);
         }
@@ -134,12 +134,12 @@ impl Bases<'_> {
     /// Keeps what a name leads to, after comparing it with its descriptor.
     pub(super) fn keep_root(&self, name: &str, root: &Document) -> Result<(), BaseError> {
         let Document { descriptor, bytes } = root;
-        if Blob::of(bytes) != blob(descriptor) {
+        if Blob::of(bytes) != descriptor.blob() {
             let reason = format!("the bytes of {} have another digest", descriptor.digest);
             return Err(BaseError::new(name, reason));
         }
         self.store.put(bytes).map_err(|error| self.unkept(name, &error))?;
-        self.keep(name, &root_key(&descriptor.digest), &[blob(descriptor)])
+        self.keep(name, &root_key(&descriptor.digest), &[descriptor.blob()])
     }
 }
 
@@ -162,11 +162,6 @@ fn media_type_of(bytes: &[u8]) -> String {
 /// Returns the name under which what a base's name leads to is kept.
 fn root_key(digest: &Digest) -> Digest {
     Digest::of(format!("bake image root 1\n{digest}\n").as_bytes())
-}
-
-/// Returns the blob that a descriptor describes.
-pub(super) fn blob(descriptor: &Descriptor) -> Blob {
-    Blob { digest: descriptor.digest, size: descriptor.size }
 }
 
 /// Returns the name under which an image's documents are kept.

@@ -11,7 +11,6 @@ use bake_recipes::Platform;
 use bake_recipes::lock::{Lock, LockedBase, LockedManifest};
 use bake_recipes::resolved::BaseSource;
 
-use super::documents::blob;
 use super::error::BaseError;
 use super::images::{Document, ImageSource, Images, name};
 use super::rules::{Locking, Network, Rules};
@@ -77,7 +76,7 @@ impl<'a> Bases<'a> {
             return Err(BaseError::new(called, reason)
                 .hint("name an image for this platform, or bake for that one"));
         }
-        self.remember(&called, source, platform, &manifest);
+        self.remember(&called, source, platform, &manifest)?;
         // As the documents themselves say it, whoever listed them: equal bases give equal images.
         let manifest = documents.descriptor();
         let base = Base::new(public_name(source), manifest, Arc::new(documents));
@@ -121,8 +120,7 @@ impl<'a> Bases<'a> {
                     .hint(format!("there are images for {}", platforms(several)))
             })?,
         };
-        let blob = blob(found);
-        Ok(Descriptor::new(found.media_type.clone(), blob))
+        Ok(Descriptor::new(found.media_type.clone(), found.blob()))
     }
 
     /// Returns what the name leads to: what is locked, unless it is to be looked up.
@@ -146,9 +144,7 @@ impl<'a> Bases<'a> {
             return Ok(self.found_root(name, root));
         }
         if pinned.or(locked).is_none() && self.rules.locking == Locking::Frozen {
-            let reason = "it is not in the lock file, which `--locked` keeps as it is";
-            return Err(BaseError::new(name, reason)
-                .hint("run `bake lock` and commit the file that it writes"));
+            return Err(unlocked(name, "it"));
         }
         self.ask(name, opened, "what the name stands for")?;
         let root = match pinned.or(locked).filter(|_| opened.is_remote()) {
@@ -191,30 +187,46 @@ impl<'a> Bases<'a> {
         Err(BaseError { is_unknown: true, ..BaseError::new(name, reason).hint(hint) })
     }
 
-    /// Puts into the lock what was found. A name with a digest needs no lock.
+    /// Puts into the lock what was found, unless that may not change; then it must be there already.
+    /// A name with a digest needs no lock.
     fn remember(
         &mut self,
         name: &str,
         source: &BaseSource,
         platform: Platform,
         manifest: &Descriptor,
-    ) {
+    ) -> Result<(), BaseError> {
         if matches!(source, BaseSource::Registry(reference) if reference.digest.is_some()) {
-            return;
+            return Ok(());
         }
+        let locked = self.lock.bases.get(name);
         let found = self.looked_up.get(name).map(|root| root.descriptor.digest);
-        let Some(digest) = found.or_else(|| self.lock.bases.get(name).map(|base| base.digest))
-        else {
-            return;
-        };
-        let entry = self.lock.bases.entry(name.to_owned());
-        let entry = entry.or_insert_with(|| LockedBase { digest, manifests: BTreeMap::default() });
-        if entry.digest != digest {
-            *entry = LockedBase { digest, manifests: BTreeMap::default() };
-        }
+        let Some(root) = found.or_else(|| locked.map(|base| base.digest)) else { return Ok(()) };
         let Descriptor { media_type, digest, size, .. } = manifest.clone();
-        entry.manifests.insert(platform, LockedManifest { digest, size, media_type });
+        let manifest = LockedManifest { digest, size, media_type };
+        let is_locked = locked.is_some_and(|base| {
+            base.digest == root && base.manifests.get(&platform) == Some(&manifest)
+        });
+        if is_locked {
+            return Ok(());
+        }
+        if self.rules.locking == Locking::Frozen {
+            return Err(unlocked(name, &format!("its image for {platform}")));
+        }
+        let nothing = || LockedBase { digest: root, manifests: BTreeMap::default() };
+        let entry = self.lock.bases.entry(name.to_owned()).or_insert_with(nothing);
+        if entry.digest != root {
+            *entry = nothing();
+        }
+        entry.manifests.insert(platform, manifest);
+        Ok(())
     }
+}
+
+/// Returns the error about what the lock file does not say and may not be made to say.
+fn unlocked(name: &str, what: &str) -> BaseError {
+    let reason = format!("{what} is not in the lock file, which `--locked` keeps as it is");
+    BaseError::new(name, reason).hint("run `bake lock` and commit the file that it writes")
 }
 
 /// Returns the descriptor of a locked manifest.
@@ -241,7 +253,7 @@ fn platforms(listed: &[Descriptor]) -> String {
 }
 
 /// Returns the name by which others find the base: with the tag, else with the digest.
-fn public_name(source: &BaseSource) -> Option<String> {
+pub fn public_name(source: &BaseSource) -> Option<String> {
     match source {
         BaseSource::Registry(reference) if reference.tag.is_some() => {
             Some(oci::Reference { digest: None, ..reference.clone() }.to_string())

@@ -13,7 +13,7 @@ use super::error::BaseError;
 /// A manifest or an index with what leads to it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Document {
-    /// Media type, digest and size.
+    /// Media type, digest and size; of an image of this machine also how `index.json` names it.
     pub descriptor: Descriptor,
     /// The bytes, which have that digest.
     pub bytes: Vec<u8>,

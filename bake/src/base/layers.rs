@@ -7,7 +7,6 @@ use std::sync::{Mutex, PoisonError};
 use bake_formats::digest::Digest;
 use bake_formats::oci::Descriptor;
 
-use super::documents::blob;
 use super::error::{BaseError, chain};
 use super::find::{Bases, Found};
 use super::images::{ImageSource, name};
@@ -24,7 +23,7 @@ impl Bases<'_> {
         let Some(documents) = &found.base.documents else { return Ok(()) };
         let layers = &documents.manifest.layers;
         let mut missing: BTreeMap<Digest, &Descriptor> = BTreeMap::new();
-        for layer in layers.iter().filter(|layer| !self.store.has(&blob(layer))) {
+        for layer in layers.iter().filter(|layer| !self.store.has(&layer.blob())) {
             missing.insert(layer.digest, layer);
         }
         if !missing.is_empty() {
@@ -40,7 +39,7 @@ impl Bases<'_> {
             let missing: Vec<&Descriptor> = missing.into_values().collect();
             self.fetch_all(&called, &*source, &missing)?;
         }
-        let blobs: Vec<_> = layers.iter().map(blob).collect();
+        let blobs: Vec<_> = layers.iter().map(Descriptor::blob).collect();
         self.keep(&called, &layers_key(&found.base.manifest.digest), &blobs)
     }
 
@@ -79,7 +78,7 @@ impl Bases<'_> {
         layer: &Descriptor,
     ) -> Result<(), BaseError> {
         let reader = source.blob(layer)?;
-        self.store.put_reader(&blob(layer), reader).map_err(|error| {
+        self.store.put_reader(&layer.blob(), reader).map_err(|error| {
             let reason = format!("its layer {}: {}", layer.digest, chain(&error));
             BaseError::new(name, reason)
         })

@@ -29,7 +29,7 @@ impl LocalImage {
     /// Opens a layout or an archive.
     pub(super) fn open(name: String, path: &Path, wanted: Option<&str>) -> Result<Self, BaseError> {
         let source = source::open(path).map_err(|error| {
-            let hint = "the path is relative to the recipe; `skopeo copy docker://NAME \
+            let hint = "paths in a recipe are relative to it; `skopeo copy docker://NAME \
                         oci:FOLDER:TAG` is one way to get an image layout";
             BaseError::new(&name, chain(&error)).hint(hint)
         })?;
@@ -60,8 +60,7 @@ impl LocalImage {
         if let [one] = listed.as_slice() {
             let bytes = self.reader.small_blob(one, MAX_DOCUMENT);
             let bytes = bytes.map_err(|error| self.unreadable(&error))?;
-            let blob = super::documents::blob(one);
-            return Ok(Document { descriptor: Descriptor::new(&one.media_type, blob), bytes });
+            return Ok(Document { descriptor: one.clone(), bytes });
         }
         let mut names: Vec<_> = listed.iter().filter_map(|listed| names(listed).next()).collect();
         names.dedup();
@@ -74,9 +73,10 @@ impl LocalImage {
 
     /// Lists images as an index would, with what their configurations say that they run on.
     fn index_over(&self, listed: Vec<Descriptor>) -> Result<Document, BaseError> {
+        let annotations = listed.first().map(|first| first.annotations.clone());
         let mut manifests = Vec::new();
         for listed in listed {
-            let mut plain = Descriptor::new(&listed.media_type, super::documents::blob(&listed));
+            let mut plain = Descriptor::new(&listed.media_type, listed.blob());
             plain.platform = match (&listed.platform, listed.kind()) {
                 (None, Some(Kind::Manifest)) => {
                     let documents = self.reader.documents(&listed);
@@ -91,7 +91,9 @@ impl LocalImage {
         let bytes =
             json::canonical(&index).map_err(|error| BaseError::new(&self.name, chain(&error)))?;
         let blob = bake_formats::blob::Blob::of(&bytes);
-        Ok(Document { descriptor: Descriptor::new(media_type::INDEX, blob), bytes })
+        let mut descriptor = Descriptor::new(media_type::INDEX, blob);
+        descriptor.annotations = annotations.unwrap_or_default();
+        Ok(Document { descriptor, bytes })
     }
 
     fn unreadable(&self, error: &ReadError) -> BaseError {

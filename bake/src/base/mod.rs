@@ -27,7 +27,7 @@ mod rules;
 mod tests;
 
 pub use error::BaseError;
-pub use find::{Bases, Found, in_oci};
+pub use find::{Bases, Found, in_oci, public_name};
 pub use images::{Document, ImageSource, Images, name};
 pub use lock_file::LockFile;
 pub use outdated::{About, Standing};

@@ -5,7 +5,6 @@ use std::io::Read;
 use bake_formats::digest::Digest;
 use bake_formats::oci::{Descriptor, Reference};
 
-use super::documents::blob;
 use super::error::BaseError;
 use super::images::{Document, ImageSource};
 use crate::registry::{Access, Repository, Which, Wire};
@@ -23,14 +22,6 @@ impl<'a> RegistryImage<'a> {
         Self { reference: reference.clone(), name: reference.to_string(), repository }
     }
 
-    fn which(&self) -> Which<'_> {
-        match (&self.reference.digest, &self.reference.tag) {
-            (Some(digest), _) => Which::Digest(*digest),
-            (None, Some(tag)) => Which::Tag(tag),
-            (None, None) => Which::Tag("latest"),
-        }
-    }
-
     fn read(&self, which: Which<'_>) -> Result<Document, BaseError> {
         let found = self.repository.manifest(which);
         let found = found.map_err(|error| BaseError::registry(&self.name, &error))?;
@@ -43,14 +34,14 @@ impl ImageSource for RegistryImage<'_> {
     fn look(&self) -> Result<Option<Descriptor>, BaseError> {
         let which = match &self.reference.tag {
             Some(tag) => Which::Tag(tag),
-            None => self.which(),
+            None => Which::from(&self.reference),
         };
         let found = self.repository.head_manifest(which);
         found.map_err(|error| BaseError::registry(&self.name, &error))
     }
 
     fn root(&self) -> Result<Document, BaseError> {
-        self.read(self.which())
+        self.read(Which::from(&self.reference))
     }
 
     fn by_digest(&self, digest: &Digest) -> Result<Document, BaseError> {
@@ -58,7 +49,7 @@ impl ImageSource for RegistryImage<'_> {
     }
 
     fn blob(&self, descriptor: &Descriptor) -> Result<Box<dyn Read + Send + '_>, BaseError> {
-        Ok(Box::new(self.repository.blob(blob(descriptor))))
+        Ok(Box::new(self.repository.blob(descriptor.blob())))
     }
 
     fn is_remote(&self) -> bool {

@@ -30,6 +30,6 @@ pub enum Network {
 pub enum Locking {
     /// What is locked is used; what is not is looked up and locked.
     Extend,
-    /// What is not locked is an error.
+    /// What is not locked is an error, even if it follows from what is.
     Frozen,
 }

@@ -17,7 +17,8 @@ pub(super) struct BaseArgs {
     /// Ask no registry: what is not in the store already is an error
     #[arg(long)]
     offline: bool,
-    /// Leave the lock file as it is: a base image that is not in it is an error
+    /// Leave the lock file as it is: what is missing in it is an error, a base image, its image for
+    /// a platform or the layer of a file
     #[arg(long)]
     locked: bool,
     #[command(flatten)]

@@ -109,6 +109,9 @@ fn hint(error: &Error) -> Option<String> {
                 .to_owned(),
         ),
         Error::Base { hint, .. } => hint.clone(),
+        Error::Unlocked { .. } => {
+            Some("run `bake build` for all platforms and commit the file that it writes".to_owned())
+        }
         Error::Repository { hint, .. } => hint.map(str::to_owned),
         Error::Registry(error) => error.hint.clone(),
         Error::Image { hint, .. } => hint.clone(),

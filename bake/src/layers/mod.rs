@@ -19,6 +19,8 @@ mod assign;
 mod claim;
 mod kind;
 
+use std::collections::BTreeMap;
+
 use bake_formats::oci::{LayerRule, Layering};
 use bake_formats::tree::{FileTree, TreePath};
 use bake_recipes::lock::LockedLayer;
@@ -63,6 +65,21 @@ pub fn assignment(
     let version = recipe.version.plain();
     let name = recipe.name.to_string();
     assign(trees, Own { name: &name, version }, locked, table.max_layers)
+}
+
+/// Returns what an assignment says and a lock file does not: paths with the names of their layers.
+///
+/// That moves bytes of images. Paths that are only locked do not: they are in no tree any more.
+pub fn unlocked<'a>(
+    assigned: &'a [LockedLayer],
+    locked: &[LockedLayer],
+) -> impl Iterator<Item = (&'a TreePath, &'a str)> {
+    let locked: BTreeMap<&TreePath, &str> = by_path(locked).collect();
+    by_path(assigned).filter(move |(path, name)| locked.get(path) != Some(name))
+}
+
+fn by_path(layers: &[LockedLayer]) -> impl Iterator<Item = (&TreePath, &str)> {
+    layers.iter().flat_map(|layer| layer.paths.iter().map(|path| (path, layer.name.as_str())))
 }
 
 /// Assigns what a lock file does not, into `most` layers at most, the application's among them.

@@ -26,7 +26,7 @@ use bake_recipes::resolved::{Output, Recipe};
 use bake_recipes::{Platform, written};
 
 use crate::assemble::SourceFiles;
-use crate::base::{Bases, Images, LockFile, Rules};
+use crate::base::{Bases, Found, Images, LockFile, Locking, Rules};
 use crate::error::Error;
 use crate::failures::Failures;
 use crate::layers;
@@ -89,6 +89,16 @@ impl Plan {
     #[expect(clippy::indexing_slicing, reason = "a plan is for at least one platform")]
     pub fn first(&self) -> &Recipe {
         &self.platforms[0].recipe
+    }
+
+    /// Returns whether a build would write the lock file.
+    pub fn extends_lock(&self) -> bool {
+        self.lock_file.as_ref().is_some_and(|file| *file.lock() != self.lock)
+    }
+
+    /// Returns the base image of what is baked for a platform, if it is known.
+    pub fn base(&self, platform: Platform) -> Option<&Found> {
+        self.platforms.iter().find(|plan| plan.recipe.platform == platform)?.base.image()
     }
 
     /// Returns what all steps are made from.
@@ -180,6 +190,9 @@ pub fn plan(request: &Request<'_>, cx: PlanCx<'_>) -> Result<Plan, Failures> {
         platform::assemble(request, built_on, &folder, store, reporter)?;
     let mut lock = bases.lock;
     let layers = assign_layers(&platforms, &lock.layers);
+    if let (Some(file), Locking::Frozen) = (&lock_file, rules.locking) {
+        check_layers(file, &layers)?;
+    }
     // Paths of platforms that are left out this time must stay in the file.
     let baked = |wanted| platforms.iter().any(|platform| platform.recipe.platform == wanted);
     if all.into_iter().all(baked) {
@@ -209,6 +222,24 @@ fn assign_layers(platforms: &[PlatformPlan], locked: &[LockedLayer]) -> Vec<Lock
         Some((recipe, table)) => layers::assignment(recipe, table, &trees, locked),
         None => locked.to_vec(),
     }
+}
+
+/// Fails if files are assigned to layers of which the lock file does not say so.
+fn check_layers(file: &LockFile, assigned: &[LockedLayer]) -> Result<(), Error> {
+    const SHOWN: usize = 3;
+    let mut words: Vec<String> = layers::unlocked(assigned, &file.lock().layers)
+        .map(|(path, layer)| format!("`{path}` ({layer})"))
+        .collect();
+    if words.is_empty() {
+        return Ok(());
+    }
+    let more = words.len().saturating_sub(SHOWN);
+    words.truncate(SHOWN);
+    let mut paths = words.join(" or ");
+    if more > 0 {
+        paths.push_str(&format!(" or {more} more"));
+    }
+    Err(Error::Unlocked { path: file.path().into(), paths })
 }
 
 /// Returns what one output of the recipe is made from, the platforms in order.

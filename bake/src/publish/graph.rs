@@ -92,7 +92,7 @@ impl Graph {
         named: &Descriptor,
         of_base: bool,
     ) -> Result<(), Error> {
-        let blob = Blob { digest: named.digest, size: named.size };
+        let blob = named.blob();
         let known = self.blobs.get(&named.digest);
         if let Some(known) = known.filter(|known| known.blob != blob) {
             let reason =

@@ -87,10 +87,9 @@ impl Node {
             let reason = format!("expected the fields of {expected}, as `{media_type}` says");
             return Err(refuse(what(), reason, None));
         }
-        let blob = Blob { digest: descriptor.digest, size: descriptor.size };
         let config_type = blobs.first().map(|config| config.media_type.clone());
         Ok(Self {
-            descriptor: Descriptor::new(descriptor.media_type.clone(), blob),
+            descriptor: Descriptor::new(descriptor.media_type.clone(), descriptor.blob()),
             bytes,
             children,
             blobs,

@@ -11,13 +11,14 @@ use bake_formats::oci::{
     BASE_NAME_KEY, Base, Databases, Descriptor, Documents, Manifest, OWN_PREFIX, Platform, Written,
     join,
 };
+use bake_formats::tree::{Node, TreePath};
 
 use super::error::{Fault, RebaseError};
 use super::finding::Finding;
 use super::loaded::{Layers, Loaded, LoadedImage};
 use super::{Stack, check};
 use crate::lint::Severity;
-use crate::survey::{LayerSource, LayerSurvey, Surveyor, View};
+use crate::survey::{Facts, LayerSource, LayerSurvey, Surveyor, View};
 
 /// What is to be put onto what.
 #[derive(Clone, Copy)]
@@ -257,9 +258,8 @@ impl Work<'_> {
         if merges_accounts {
             let layers = self.new_survey(&new_base.documents, None)?;
             let view = View::of(&layers)?;
-            let bytes = |path| view.bytes(path).unwrap_or_default().to_vec();
-            base.databases =
-                Some(Databases { passwd: bytes("/etc/passwd"), group: bytes("/etc/group") });
+            let (passwd, group) = (database(&view, "etc/passwd")?, database(&view, "etc/group")?);
+            base.databases = Some(Databases { passwd, group });
         }
         Ok(base)
     }
@@ -319,6 +319,21 @@ impl Work<'_> {
         };
         let bases = &self.request.base.images;
         has(&self.image.documents) || bases.iter().any(|base| has(&base.documents))
+    }
+}
+
+/// Returns an account database of a base, empty if it has none. As for bakes, links are not followed:
+/// what they lead to is not what is written above them.
+fn database(view: &View, path: &str) -> Result<Vec<u8>, ReadError> {
+    let refuse = |reason: &str| ReadError::invalid(format!("/{path}"), reason);
+    let parsed = TreePath::parse(path).map_err(|error| refuse(&error.to_string()))?;
+    match view.tree().get(&parsed).map(|entry| &entry.node) {
+        None => Ok(Vec::new()),
+        Some(Node::File(_)) => match view.facts(&parsed) {
+            Some(Facts::Text(text)) => Ok(text.as_bytes().to_vec()),
+            _ => Err(refuse("it was not read")),
+        },
+        Some(_) => Err(refuse("it is no regular file, so accounts cannot be merged with it")),
     }
 }
 

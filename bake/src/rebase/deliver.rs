@@ -40,7 +40,7 @@ impl BlobSource for Blobs<'_> {
         let mut last =
             io::Error::new(io::ErrorKind::NotFound, format!("there is no blob {digest}"));
         for place in &self.places {
-            match place.open(layer) {
+            match place.open_blob(layer) {
                 Ok(mut bytes) => {
                     io::copy(&mut bytes.by_ref().take(offset), &mut io::sink())?;
                     return Ok(bytes);

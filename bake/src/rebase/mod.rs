@@ -38,7 +38,7 @@ pub use compare::{Compared, Comparison, Request, compare};
 pub use error::{Fault, RebaseError};
 pub use finding::Finding;
 pub use loaded::{Loaded, LoadedImage};
-pub use place::{Place, PlaceError, PlaceFault};
+pub use place::Place;
 
 use finding::Report;
 use sides::Sides;

@@ -1,98 +1,29 @@
-//! Where images are: layouts and archives of this machine, repositories of registries.
+//! Images with all their platforms, read from where base images come from, too.
 
-use std::collections::BTreeSet;
 use std::io::{self, Read};
 use std::path::Path;
 use std::sync::Arc;
 
-use bake_formats::blob::Blob;
-use bake_formats::digest::Digest;
 use bake_formats::format::ReadError;
-use bake_formats::oci::archive::CONTAINERD_NAME_KEY;
-use bake_formats::oci::descriptor::StringMap;
-use bake_formats::oci::layout::REF_NAME_KEY;
-use bake_formats::oci::{
-    Descriptor, Documents, Index, Kind, LayoutReader, ListedImage, Manifest, Reference,
-};
+use bake_formats::oci::{Descriptor, Documents, Index, Kind, ListedImage, Manifest};
+use bake_recipes::resolved::BaseSource;
 
 use super::loaded::{Loaded, LoadedImage};
-use crate::registry::{Access, RegistryError, Repository, Which, Wire};
-use crate::source;
+use crate::base::{self, BaseError, Document, ImageSource, Images};
+use crate::error::Error;
 use crate::survey::LayerSource;
 
 /// The longest configuration that is read, in bytes.
 const MAX_CONFIG: u64 = 8 << 20;
-/// The longest index that is read, in bytes.
-const MAX_INDEX: u64 = 4 << 20;
 /// The most images that an index may list.
 const MAX_IMAGES: usize = 1000;
-/// The annotation of what only describes another manifest of the same index.
-const ATTESTATION_KEY: &str = "vnd.docker.reference.type";
 
-/// Why an image cannot be had: which one, and why not.
-#[derive(Debug, thiserror::Error)]
-#[error("cannot read the image `{name}`")]
-#[must_use]
-pub struct PlaceError {
-    /// What people call the image.
-    pub name: String,
-    /// What is wrong.
-    #[source]
-    pub fault: PlaceFault,
-}
-
-/// Why an image cannot be had.
-#[derive(Debug, thiserror::Error)]
-pub enum PlaceFault {
-    /// There is no such file or folder, or it cannot be read.
-    #[error(transparent)]
-    Io(#[from] io::Error),
-    /// It is no image.
-    #[error(transparent)]
-    Read(#[from] ReadError),
-    /// The registry does not give it.
-    #[error(transparent)]
-    Registry(#[from] RegistryError),
-}
-
-impl PlaceError {
-    /// Returns what to do about it.
-    pub fn hint(&self) -> Option<String> {
-        match &self.fault {
-            PlaceFault::Registry(error) => error.hint.clone(),
-            PlaceFault::Io(error) if error.kind() == io::ErrorKind::NotFound => Some(
-                "an image is a folder in the OCI layout, an archive of one, or a name in a \
-                 registry such as ghcr.io/acme/app:1.0"
-                    .to_owned(),
-            ),
-            PlaceFault::Io(_) | PlaceFault::Read(_) => None,
-        }
-    }
-}
-
-impl From<PlaceError> for crate::error::Error {
-    fn from(error: PlaceError) -> Self {
-        let hint = error.hint();
-        Self::Image { what: error.to_string(), source: Box::new(error.fault), hint }
-    }
-}
-
-/// A place that holds images, opened.
+/// A place that holds an image, opened.
 pub struct Place<'w> {
     name: String,
-    kind: PlaceKind<'w>,
-}
-
-enum PlaceKind<'w> {
-    /// A layout, and what the wanted one of its images is called, if anything is said of that.
-    Local {
-        reader: LayoutReader,
-        wanted: Option<String>,
-    },
-    Remote {
-        repository: Repository<'w>,
-        reference: Reference,
-    },
+    /// The name and the tag that images have which do not say them.
+    called: (String, String),
+    source: Box<dyn ImageSource + 'w>,
 }
 
 impl std::fmt::Debug for Place<'_> {
@@ -102,217 +33,126 @@ impl std::fmt::Debug for Place<'_> {
 }
 
 impl<'w> Place<'w> {
-    /// Opens a layout or an archive.
-    pub fn local(path: &Path) -> Result<Self, PlaceError> {
-        let name = path.display().to_string();
-        let open = || -> Result<LayoutReader, PlaceFault> {
-            Ok(LayoutReader::open(&source::open(path)?)?)
+    /// Gets ready to read an image. Asks nothing over the network yet.
+    pub fn open(images: &'w dyn Images, source: &BaseSource) -> Result<Self, Error> {
+        let called = match source {
+            BaseSource::Registry(reference) => {
+                (reference.repository.clone(), reference.tag.clone())
+            }
+            BaseSource::Local { path, .. } => (made_up(path), None),
         };
-        match open() {
-            Ok(reader) => Ok(Self { name, kind: PlaceKind::Local { reader, wanted: None } }),
-            Err(fault) => Err(PlaceError { name, fault }),
-        }
-    }
-
-    /// Says which image of a layout is meant, by its tag or its full name there.
-    #[must_use]
-    pub fn called(mut self, name: Option<&str>) -> Self {
-        if let PlaceKind::Local { wanted, .. } = &mut self.kind {
-            *wanted = name.map(str::to_owned);
-        }
-        self
-    }
-
-    /// Gets ready to read from a registry. Asks nothing yet.
-    pub fn remote(wire: &'w dyn Wire, reference: Reference) -> Self {
-        let repository = Repository::new(wire, &reference, Access::Pull);
-        Self { name: reference.to_string(), kind: PlaceKind::Remote { repository, reference } }
+        let called = (called.0, called.1.unwrap_or_else(|| "latest".into()));
+        let opened = images.open(source).map_err(unusable)?;
+        Ok(Self { name: base::name(source), called, source: opened })
     }
 
     /// Reads the image or the images that the name leads to, without their layers.
-    pub fn load(&self) -> Result<Loaded<'_>, PlaceError> {
-        let loaded = match &self.kind {
-            PlaceKind::Local { reader, wanted } => self.load_local(reader, wanted.as_deref()),
-            PlaceKind::Remote { repository, reference } => self.load_remote(repository, reference),
+    pub fn load(&self) -> Result<Loaded<'_>, Error> {
+        let Document { descriptor: root, bytes } = self.source.root().map_err(unusable)?;
+        let index = match root.kind() {
+            Some(Kind::Index) => Some(Index::parse(&bytes).map_err(|error| self.damaged(error))?),
+            _ => None,
         };
-        loaded.map_err(|fault| PlaceError { name: self.name.clone(), fault })
+        let images = match &index {
+            Some(index) => {
+                let mut images = Vec::new();
+                for listed in listed_images(index).map_err(|error| self.damaged(error))? {
+                    let manifest = self.source.by_digest(&listed.digest).map_err(unusable)?;
+                    images.push(self.image(&root, listed, manifest.bytes)?);
+                }
+                images
+            }
+            None => vec![self.image(&root, &root, bytes)?],
+        };
+        Ok(Loaded { name: self.name.clone(), root, index, images, layers: self })
     }
 
     /// Returns whether the place itself holds the bytes of a layer, without asking anybody.
     pub fn holds(&self, layer: &Descriptor) -> bool {
-        match &self.kind {
-            PlaceKind::Local { reader, .. } => reader.has(layer).unwrap_or(false),
-            PlaceKind::Remote { .. } => false,
-        }
+        !self.source.is_remote() && self.source.blob(layer).is_ok()
     }
 
     /// Opens a layer's bytes, which are not verified.
-    pub fn open(&self, layer: &Descriptor) -> io::Result<Box<dyn Read + Send + '_>> {
-        match &self.kind {
-            PlaceKind::Local { reader, .. } => match reader.unhashed_blob(layer) {
-                Ok(blob) => Ok(Box::new(blob)),
-                Err(ReadError::Io(error)) => Err(error),
-                Err(error) => Err(io::Error::new(io::ErrorKind::NotFound, error)),
-            },
-            PlaceKind::Remote { repository, .. } => {
-                let blob = Blob { digest: layer.digest, size: layer.size };
-                Ok(Box::new(begun(repository.blob(blob))?))
-            }
-        }
+    ///
+    /// The first of them are asked for, so that a layer that is missing is noticed before anything
+    /// is made of it.
+    pub fn open_blob(&self, layer: &Descriptor) -> io::Result<Box<dyn Read + Send + '_>> {
+        let mut blob = self.source.blob(layer).map_err(|error| io::Error::other(error.reason))?;
+        let mut head = Vec::new();
+        blob.by_ref().take(512).read_to_end(&mut head)?;
+        Ok(Box::new(io::Cursor::new(head).chain(blob)))
     }
 
-    fn load_local(
+    /// Reads the configuration of a manifest. Over the network, one request.
+    fn image(
         &self,
-        reader: &LayoutReader,
-        wanted: Option<&str>,
-    ) -> Result<Loaded<'_>, PlaceFault> {
-        let mut listed = reader.images()?;
-        let is_image =
-            |listed: &&Descriptor| matches!(listed.kind(), Some(Kind::Index | Kind::Manifest));
-        let top = reader.index()?;
-        let mut roots: Vec<&Descriptor> = top.manifests.iter().filter(is_image).collect();
-        if let Some(wanted) = wanted {
-            roots.retain(|root| is_called(root, wanted));
-            if roots.is_empty() {
-                let reason = format!("there is no image called `{wanted}`");
-                return Err(ReadError::invalid("image layout", reason).into());
-            }
-            let inside = listed_below(reader, &roots)?;
-            listed.retain(|image| inside.contains(&image.descriptor.digest));
+        root: &Descriptor,
+        listed: &Descriptor,
+        manifest: Vec<u8>,
+    ) -> Result<LoadedImage, Error> {
+        let config = Manifest::parse(&manifest).map_err(|error| self.damaged(error))?.config;
+        if config.size > MAX_CONFIG {
+            let reason = format!("expected at most {MAX_CONFIG} bytes, found {}", config.size);
+            return Err(self.damaged(ReadError::invalid("image configuration", reason)));
         }
-        let (root, index) = match roots.as_slice() {
-            [one] if one.kind() == Some(Kind::Index) => {
-                ((*one).clone(), Some(Index::parse(&reader.small_blob(one, MAX_INDEX)?)?))
-            }
-            [one] => ((*one).clone(), None),
-            // The layout's own index lists the platforms.
-            several => {
-                let names: Vec<_> = listed.iter().map(|one| (&one.name, &one.version)).collect();
-                if names.windows(2).any(|pair| pair[0] != pair[1]) {
-                    let words: Vec<String> =
-                        names.iter().map(|(name, tag)| format!("{name}:{tag}")).collect();
-                    let found = words.join(", ");
-                    let reason = format!(
-                        "expected one image, found {found}; `oci:PATH:TAG` is one of several"
-                    );
-                    return Err(ReadError::invalid("image layout", reason).into());
-                }
-                let manifests: Vec<Descriptor> =
-                    several.iter().map(|descriptor| (*descriptor).clone()).collect();
-                let root = manifests.first().cloned();
-                let missing = || ReadError::invalid("image layout", "it lists no image");
-                (root.ok_or_else(missing)?, Some(Index::new(manifests, StringMap::new())))
-            }
-        };
-        let image = |listed: ListedImage| {
-            let listed = self.named(listed);
-            let documents = Arc::new(reader.documents(&listed.descriptor)?);
-            Ok::<_, ReadError>(LoadedImage { listed, documents })
-        };
-        let images = listed.into_iter().map(image).collect::<Result<_, _>>()?;
-        Ok(Loaded { name: self.name.clone(), root, index, images, layers: self })
+        let mut bytes = Vec::new();
+        let blob = self.source.blob(&config).map_err(unusable)?;
+        blob.take(config.size + 1)
+            .read_to_end(&mut bytes)
+            .map_err(|error| self.damaged(error.into()))?;
+        let documents = Documents::parse(manifest, bytes).map_err(|error| self.damaged(error))?;
+        let ListedImage { name, version, .. } = ListedImage::of(root.clone());
+        let either =
+            |own: String, made_up: &String| if own.is_empty() { made_up.clone() } else { own };
+        let (name, version) = (either(name, &self.called.0), either(version, &self.called.1));
+        let listed = ListedImage { descriptor: listed.clone(), name, version };
+        Ok(LoadedImage { listed, documents: Arc::new(documents) })
     }
 
-    /// Names an image that its layout does not name: bake's own know their names, but others must
-    /// have one to be written.
-    fn named(&self, listed: ListedImage) -> ListedImage {
-        let ListedImage { mut name, mut version, descriptor } = listed;
-        if name.is_empty() {
-            let stem = Path::new(&self.name).file_stem().unwrap_or_default().to_string_lossy();
-            let lower = stem.to_ascii_lowercase();
-            let words = lower.split(|c: char| !c.is_ascii_alphanumeric());
-            let words: Vec<&str> = words.filter(|word| !word.is_empty()).collect();
-            name = if words.is_empty() { "image".into() } else { words.join("-") };
-        }
-        if version.is_empty() {
-            version = "latest".into();
-        }
-        ListedImage { name, version, descriptor }
+    fn damaged(&self, source: ReadError) -> Error {
+        let what = format!("cannot read the image `{}`", self.name);
+        Error::Image { what, source: Box::new(source), hint: None }
     }
-
-    fn load_remote(
-        &self,
-        repository: &Repository<'_>,
-        reference: &Reference,
-    ) -> Result<Loaded<'_>, PlaceFault> {
-        let found = repository.manifest(Which::from(reference))?;
-        let listed = |descriptor: &Descriptor| ListedImage {
-            descriptor: descriptor.clone(),
-            name: reference.repository.clone(),
-            version: reference.tag.clone().unwrap_or_else(|| "latest".into()),
-        };
-        let root = found.descriptor.clone();
-        let (index, images) = if root.kind() == Some(Kind::Index) {
-            let index = Index::parse(&found.bytes)?;
-            let mut images = Vec::new();
-            for descriptor in index.manifests.iter().filter(|one| is_image(one)).take(MAX_IMAGES) {
-                let manifest = repository.manifest(Which::Digest(descriptor.digest))?;
-                let documents = documents(repository, manifest.bytes)?;
-                images.push(LoadedImage { listed: listed(descriptor), documents });
-            }
-            (Some(index), images)
-        } else {
-            let documents = documents(repository, found.bytes)?;
-            let listed = ListedImage { descriptor: documents.descriptor(), ..listed(&root) };
-            (None, vec![LoadedImage { listed, documents }])
-        };
-        if images.is_empty() {
-            return Err(ReadError::invalid("image index", "it lists no image").into());
-        }
-        Ok(Loaded { name: self.name.clone(), root, index, images, layers: self })
-    }
-}
-
-/// Returns whether the layout calls an image so, by its tag or its full name.
-fn is_called(root: &Descriptor, wanted: &str) -> bool {
-    let mut keys = [REF_NAME_KEY, CONTAINERD_NAME_KEY].into_iter();
-    keys.any(|key| root.annotations.get(key).is_some_and(|name| name == wanted))
-}
-
-/// Returns the digests of some entries of a layout, and of what those that are indexes list.
-fn listed_below(
-    reader: &LayoutReader,
-    roots: &[&Descriptor],
-) -> Result<BTreeSet<Digest>, PlaceFault> {
-    let mut inside: BTreeSet<Digest> = roots.iter().map(|root| root.digest).collect();
-    for root in roots.iter().filter(|root| root.kind() == Some(Kind::Index)) {
-        let index = Index::parse(&reader.small_blob(root, MAX_INDEX)?)?;
-        inside.extend(index.manifests.iter().map(|listed| listed.digest));
-    }
-    Ok(inside)
-}
-
-/// Returns whether an entry of an index is an image and not what describes one.
-fn is_image(descriptor: &Descriptor) -> bool {
-    descriptor.kind() == Some(Kind::Manifest)
-        && !descriptor.annotations.contains_key(ATTESTATION_KEY)
-        && !descriptor.other.contains_key("artifactType")
-}
-
-/// Reads the configuration that a manifest names. One request.
-fn documents(repository: &Repository<'_>, manifest: Vec<u8>) -> Result<Arc<Documents>, PlaceFault> {
-    let config = Manifest::parse(&manifest)?.config;
-    if config.size > MAX_CONFIG {
-        let reason = format!("expected at most {MAX_CONFIG} bytes, found {}", config.size);
-        return Err(ReadError::invalid("image configuration", reason).into());
-    }
-    let mut bytes = Vec::new();
-    let blob = Blob { digest: config.digest, size: config.size };
-    repository.blob(blob).read_to_end(&mut bytes)?;
-    Ok(Arc::new(Documents::parse(manifest, bytes)?))
 }
 
 impl LayerSource for Place<'_> {
     fn open_layer(&self, layer: &Descriptor) -> io::Result<Box<dyn Read + '_>> {
-        Ok(self.open(layer)?)
+        Ok(self.open_blob(layer)?)
     }
 }
 
-/// Asks for the first bytes of a blob, so that one that is missing is noticed before anything is
-/// made of it.
-fn begun<'r>(mut blob: impl Read + Send + 'r) -> io::Result<impl Read + Send + 'r> {
-    let mut head = vec![0; 512];
-    let count = blob.read(&mut head)?;
-    head.truncate(count);
-    Ok(io::Cursor::new(head).chain(blob))
+/// Returns the error about an image that is not always a base.
+fn unusable(error: BaseError) -> Error {
+    let BaseError { name, reason, hint, .. } = error;
+    Error::Base { message: format!("cannot read the image `{name}`: {reason}"), hint }
+}
+
+/// Names an image after its file: bake's own know their names, but others must have one to be
+/// written.
+fn made_up(path: &Path) -> String {
+    let stem = path.file_stem().unwrap_or_default().to_string_lossy().to_ascii_lowercase();
+    let words = stem.split(|c: char| !c.is_ascii_alphanumeric());
+    let words: Vec<&str> = words.filter(|word| !word.is_empty()).collect();
+    if words.is_empty() { "image".into() } else { words.join("-") }
+}
+
+/// Returns the images that an index lists, without what only describes them: all, or none.
+fn listed_images(index: &Index) -> Result<Vec<&Descriptor>, ReadError> {
+    let invalid = |reason: String| Err(ReadError::invalid("image index", reason));
+    let mut images = Vec::new();
+    for listed in index.manifests.iter().filter(|listed| !listed.describes_another()) {
+        match listed.kind() {
+            Some(Kind::Manifest) => images.push(listed),
+            Some(Kind::Index) => {
+                let digest = listed.digest;
+                return invalid(format!("expected images, found another index, {digest}"));
+            }
+            _ => {}
+        }
+    }
+    match images.len() {
+        0 => invalid("it lists no image".into()),
+        1..=MAX_IMAGES => Ok(images),
+        found => invalid(format!("expected at most {MAX_IMAGES} images, found {found}")),
+    }
 }

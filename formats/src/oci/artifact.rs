@@ -90,8 +90,7 @@ impl ArtifactFile {
     fn of(layer: &Descriptor) -> Self {
         let mut annotations = layer.annotations.clone();
         let title = annotations.remove(TITLE_KEY).unwrap_or_default();
-        let blob = Blob { digest: layer.digest, size: layer.size };
-        Self { title, media_type: layer.media_type.clone(), blob, annotations }
+        Self { title, media_type: layer.media_type.clone(), blob: layer.blob(), annotations }
     }
 }
 
@@ -242,8 +241,7 @@ fn further(artifact_type: &str, subject: Option<&Descriptor>) -> Result<OtherFie
     let mut other = OtherFields::from([(TYPE_FIELD.to_owned(), artifact_type.into())]);
     if let Some(subject) = subject {
         // The specification allows media type, digest and size; the rest is the subject's own.
-        let blob = Blob { digest: subject.digest, size: subject.size };
-        let subject = Descriptor::new(subject.media_type.clone(), blob);
+        let subject = Descriptor::new(subject.media_type.clone(), subject.blob());
         let subject = serde_json::to_value(&subject).map_err(std::io::Error::from)?;
         other.insert(SUBJECT_FIELD.into(), subject);
     }

@@ -20,7 +20,6 @@ use super::model::{Image, field_error};
 use super::record::{BaseRecord, Own, RECORD_KEY, Record};
 use super::write::{CREATED_BY, TREE_KEY};
 use super::written::{Written, WrittenImage};
-use crate::blob::Blob;
 use crate::digest::Digest;
 use crate::format::{WriteCx, WriteError};
 use crate::rope::Rope;
@@ -156,10 +155,7 @@ impl Below {
         let documents = base.checked(&image.platform)?;
         let layers = base::layers(documents);
         if base.includes_layers {
-            let rope = |layer: &Descriptor| {
-                let blob = Blob { digest: layer.digest, size: layer.size };
-                (layer.digest, Rope::from(blob))
-            };
+            let rope = |layer: &Descriptor| (layer.digest, Rope::from(layer.blob()));
             blobs.extend(layers.iter().map(rope));
         }
         let manifest = Descriptor { platform: None, ..documents.descriptor() };

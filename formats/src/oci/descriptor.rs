@@ -11,6 +11,9 @@ use crate::blob::Blob;
 use crate::digest::Digest;
 use crate::encode::Codec;
 
+/// The annotation of what only describes another manifest of the same index.
+const ATTESTATION_KEY: &str = "vnd.docker.reference.type";
+
 /// Strings by key, as in annotations and labels.
 pub type StringMap = BTreeMap<String, String>;
 
@@ -121,6 +124,17 @@ impl Descriptor {
     /// Returns what the blob is, if its media type is one that is read here.
     pub fn kind(&self) -> Option<Kind> {
         Kind::of(&self.media_type)
+    }
+
+    /// Returns digest and size.
+    pub fn blob(&self) -> Blob {
+        Blob { digest: self.digest, size: self.size }
+    }
+
+    /// Returns whether an index lists this for the sake of another manifest: an attestation, an
+    /// artifact.
+    pub fn describes_another(&self) -> bool {
+        self.annotations.contains_key(ATTESTATION_KEY) || self.other.contains_key("artifactType")
     }
 
     /// Returns the blob's path below the root of a layout (image-spec, image-layout.md, "Blobs").

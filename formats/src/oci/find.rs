@@ -16,8 +16,6 @@ use crate::format::ReadError;
 pub(super) const MAX_DEPTH: usize = 4;
 /// How many manifests a layout may lead to.
 pub(super) const MAX_MANIFESTS: usize = 1000;
-/// The annotation of what only describes another manifest of the same index.
-pub(super) const ATTESTATION_KEY: &str = "vnd.docker.reference.type";
 
 /// An image manifest that a layout leads to.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -28,6 +26,15 @@ pub struct ListedImage {
     pub name: String,
     /// The tag, as far as `index.json` says one.
     pub version: String,
+}
+
+impl ListedImage {
+    /// Takes name and tag from the annotations that `index.json` has for them.
+    pub fn of(descriptor: Descriptor) -> Self {
+        let (name, version) = names(&descriptor);
+        let (name, version) = (name.to_owned(), version.to_owned());
+        Self { descriptor, name, version }
+    }
 }
 
 impl LayoutReader {
@@ -113,7 +120,7 @@ impl Search<'_> {
         (name, version): (&str, &str),
         depth: usize,
     ) -> Result<(), ReadError> {
-        let kind = descriptor.kind().filter(|_| !describes_another(descriptor));
+        let kind = descriptor.kind().filter(|_| !descriptor.describes_another());
         if !matches!(kind, Some(Kind::Manifest | Kind::Index)) {
             self.passed.insert(descriptor.media_type.chars().take(100).collect());
             return Ok(());
@@ -139,11 +146,4 @@ impl Search<'_> {
         }
         Ok(())
     }
-}
-
-/// Returns whether an index lists something for the sake of another manifest: an attestation, an
-/// artifact.
-pub(super) fn describes_another(descriptor: &Descriptor) -> bool {
-    descriptor.annotations.contains_key(ATTESTATION_KEY)
-        || descriptor.other.contains_key("artifactType")
 }

@@ -5,7 +5,6 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use super::descriptor::{Descriptor, Kind};
-use super::find::describes_another;
 use crate::format::ReadError;
 
 /// What an image runs on, in the words of `GOOS` and `GOARCH`.
@@ -100,7 +99,7 @@ pub fn select<'a>(
     let images = || {
         let is_image = |descriptor: &&Descriptor| {
             matches!(descriptor.kind(), Some(Kind::Manifest | Kind::Index))
-                && !describes_another(descriptor)
+                && !descriptor.describes_another()
         };
         listed.iter().filter(is_image)
     };

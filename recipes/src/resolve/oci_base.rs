@@ -1,15 +1,10 @@
 //! `base` of `[oci]`.
 
-use std::path::PathBuf;
-
 use bake_formats::oci::Reference;
 
 use super::Resolver;
 use crate::resolved::{Base, BaseImage, BaseLayers, BaseSource};
 use crate::written::{self, At};
-
-/// What stands before the path of an image of this machine, as skopeo writes it.
-const LOCAL: [&str; 3] = ["oci", "oci-archive", "docker-archive"];
 
 impl Resolver<'_> {
     pub(super) fn base(
@@ -37,10 +32,8 @@ impl Resolver<'_> {
 
     fn base_source(&self, at: &At<String>) -> Option<BaseSource> {
         let text = at.value.as_str();
-        if let Some((transport, rest)) = text.split_once(':')
-            && LOCAL.contains(&transport)
-        {
-            return self.local_base(at, transport, rest);
+        if let Some(source) = BaseSource::local(text) {
+            return self.local_base(at, source);
         }
         if let Some(meant) = meant(text) {
             let message = format!("`{}` is no image reference", text.escape_debug());
@@ -50,12 +43,14 @@ impl Resolver<'_> {
         self.parsed(at, text.parse::<Reference>()).map(BaseSource::Registry)
     }
 
-    /// Returns the image that `PATH[:NAME]` stands for; a path has no colon.
-    fn local_base(&self, at: &At<String>, transport: &str, rest: &str) -> Option<BaseSource> {
-        let (path, name) = rest.split_once(':').map_or((rest, None), |(path, n)| (path, Some(n)));
-        if path.is_empty() || name == Some("") {
-            let missing = if path.is_empty() { "path" } else { "name" };
+    /// Returns an image of this machine if its path and its name are something.
+    fn local_base(&self, at: &At<String>, source: BaseSource) -> Option<BaseSource> {
+        let BaseSource::Local { path, name } = &source else { return Some(source) };
+        let is_nameless = name.as_ref().is_some_and(String::is_empty);
+        if path.as_os_str().is_empty() || is_nameless {
+            let missing = if path.as_os_str().is_empty() { "path" } else { "name" };
             let message = format!("there is no {missing} in `{}`", at.value.escape_debug());
+            let transport = at.value.split(':').next().unwrap_or_default();
             self.advise(
                 at,
                 message,
@@ -63,12 +58,12 @@ impl Resolver<'_> {
             );
             return None;
         }
-        if rest.contains(char::is_control) {
+        if at.value.contains(char::is_control) {
             let message = format!("`{}` holds a control character", at.value.escape_debug());
             self.fault(at, message);
             return None;
         }
-        Some(BaseSource::Local { path: PathBuf::from(path), name: name.map(str::to_owned) })
+        Some(source)
     }
 }
 

@@ -101,6 +101,19 @@ pub enum BaseSource {
     },
 }
 
+/// What stands before the path of an image of this machine, as skopeo writes it.
+const TRANSPORTS: [&str; 3] = ["oci", "oci-archive", "docker-archive"];
+
+impl BaseSource {
+    /// Returns the image of this machine that `oci:PATH[:NAME]` and the like stand for; a path has no
+    /// colon. `None` if the text is something else.
+    pub fn local(text: &str) -> Option<Self> {
+        let (_, rest) = text.split_once(':').filter(|(word, _)| TRANSPORTS.contains(word))?;
+        let (path, name) = rest.split_once(':').map_or((rest, None), |(path, n)| (path, Some(n)));
+        Some(Self::Local { path: PathBuf::from(path), name: name.map(str::to_owned) })
+    }
+}
+
 /// Whether outputs hold the bytes of a base image's layers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum BaseLayers {

@@ -35,7 +35,13 @@ pub(in crate::cli) struct LockCommand {
     #[arg(short = 'f', long = "file", value_name = "FILE", default_value = "bake.toml")]
     file: PathBuf,
     /// Look all base images up anew, or the one of this name
-    #[arg(long, value_name = "NAME", num_args = 0..=1, default_missing_value = "")]
+    #[arg(
+        long,
+        value_name = "NAME",
+        num_args = 0..=1,
+        default_missing_value = "",
+        conflicts_with = "locked"
+    )]
     update: Option<String>,
     /// Bring the bytes of their layers into the store, too
     #[arg(long)]

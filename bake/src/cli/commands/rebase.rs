@@ -7,9 +7,11 @@ use bake_formats::encode::Encoder;
 use bake_formats::format::{Epoch, WriteCx};
 use bake_formats::oci::rebase::OwnLayers;
 use bake_formats::oci::{BASE_DIGEST_KEY, BASE_NAME_KEY, Reference, Written};
+use bake_recipes::resolved::BaseSource;
 use clap::{Args, ValueEnum};
 use serde_json::json;
 
+use crate::base::{Images, Places, public_name};
 use crate::cli::Exit;
 use crate::cli::failure::Failure;
 use crate::cli::printer::Printer;
@@ -45,8 +47,8 @@ const SHOWN: usize = 20;
     Exit status: 0 done, or nothing speaks against it; 1 refused."
 )]
 pub(in crate::cli) struct Rebase {
-    /// The image: a folder in the OCI layout, an archive, or a name in a registry; `oci:PATH:NAME`
-    /// is one of several in a folder
+    /// The image: a folder in the OCI layout, an archive, `oci:PATH:NAME` for one of several in it,
+    /// or a name in a registry
     image: String,
     /// The new base, likewise
     #[arg(long, value_name = "BASE")]
@@ -93,15 +95,16 @@ impl Rebase {
     pub(in crate::cli) fn run(&self, printer: &Printer) -> Result<Exit, Failure> {
         let store = self.store.open()?;
         let client = self.registry.client(printer)?;
-        let image_place = place(&self.image, &client)?;
-        let base_place = place(&self.onto, &client)?;
-        let image = image_place.load().map_err(Error::from)?;
-        let base = base_place.load().map_err(Error::from)?;
-        let old = OldBase::of(self.from.as_deref(), &image, &client)?;
+        let places = Places { wire: &client, folder: Path::new("") };
+        let image_place = Place::open(&places, &named(&self.image)?)?;
+        let onto = named(&self.onto)?;
+        let base_place = Place::open(&places, &onto)?;
+        let (image, base) = (image_place.load()?, base_place.load()?);
+        let old = OldBase::of(self.from.as_deref(), &image, &places)?;
         let (old_bases, elsewhere) = (old.load()?, old.layers());
 
         let copies = self.copies_base(&image, &image_place);
-        let base_name = public_name(&self.onto);
+        let base_name = public_name(&onto);
         let request = Request {
             image: &image,
             base: &base,
@@ -226,26 +229,16 @@ impl Rebase {
     }
 }
 
-/// Opens an image by what the user calls it: a path if there is such a file or folder or if it can
-/// be nothing else, else a name in a registry.
-fn place<'w>(name: &str, wire: &'w dyn Wire) -> Result<Place<'w>, Failure> {
-    if let Some((path, wanted)) = local(name) {
-        let place = Place::local(Path::new(path)).map_err(Error::from)?;
-        return Ok(place.called(wanted));
+/// Returns where an image is: as recipes name it, else a path if there is such a file or folder or
+/// if it can be nothing else, else a name in a registry.
+fn named(name: &str) -> Result<BaseSource, Failure> {
+    if let Some(source) = BaseSource::local(name) {
+        return Ok(source);
     }
-    Ok(Place::remote(wire, reference(name)?))
-}
-
-/// Returns the path of an image of this machine, and its name there if it has to be told from
-/// others: a path, or `oci:PATH[:NAME]` as in recipes.
-fn local(name: &str) -> Option<(&str, Option<&str>)> {
-    if let Some((transport, rest)) = name.split_once(':')
-        && ["oci", "oci-archive", "docker-archive"].contains(&transport)
-    {
-        let named = rest.split_once(':').map(|(path, wanted)| (path, Some(wanted)));
-        return Some(named.unwrap_or((rest, None)));
+    if is_path(name) {
+        return Ok(BaseSource::Local { path: name.into(), name: None });
     }
-    is_path(name).then_some((name, None))
+    Ok(BaseSource::Registry(reference(name)?))
 }
 
 fn is_path(name: &str) -> bool {
@@ -261,15 +254,6 @@ fn reference(name: &str) -> Result<Reference, Failure> {
     })
 }
 
-/// Returns the name by which others find a base: with the tag, else with the digest.
-fn public_name(name: &str) -> Option<String> {
-    let reference = Some(name).filter(|name| local(name).is_none())?.parse::<Reference>().ok()?;
-    Some(match &reference.tag {
-        Some(_) => Reference { digest: None, ..reference }.to_string(),
-        None => reference.to_string(),
-    })
-}
-
 /// What an image is built on, as far as that must be read.
 struct OldBase<'w> {
     places: Vec<Place<'w>>,
@@ -279,9 +263,9 @@ struct OldBase<'w> {
 
 impl<'w> OldBase<'w> {
     /// Finds the old base: as the user names it, else as the image does.
-    fn of(from: Option<&str>, image: &Loaded<'_>, wire: &'w dyn Wire) -> Result<Self, Failure> {
+    fn of(from: Option<&str>, image: &Loaded<'_>, images: &'w dyn Images) -> Result<Self, Failure> {
         if let Some(name) = from {
-            return Ok(Self { places: vec![place(name, wire)?], is_needed: true });
+            return Ok(Self { places: vec![Place::open(images, &named(name)?)?], is_needed: true });
         }
         let mut names = BTreeMap::new();
         let mut is_needed = false;
@@ -295,15 +279,16 @@ impl<'w> OldBase<'w> {
                 names.insert(reference.to_string(), reference);
             }
         }
-        let places = names.into_values().map(|reference| Place::remote(wire, reference));
-        Ok(Self { places: places.collect(), is_needed })
+        let sources = names.into_values().map(BaseSource::Registry);
+        let places = sources.map(|source| Place::open(images, &source));
+        Ok(Self { places: places.collect::<Result<_, _>>()?, is_needed })
     }
 
     /// Reads the documents, if they are needed.
     fn load(&self) -> Result<Option<Loaded<'_>>, Failure> {
         let mut all: Option<Loaded<'_>> = None;
         for place in self.places.iter().filter(|_| self.is_needed) {
-            let loaded = place.load().map_err(Error::from)?;
+            let loaded = place.load()?;
             match &mut all {
                 Some(all) => all.images.extend(loaded.images),
                 None => all = Some(loaded),
@@ -353,21 +338,15 @@ fn report(comparison: &Comparison, printer: &Printer) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Says how many there are of something.
-fn counted((count, word): (usize, &str)) -> String {
-    if count == 1 { format!("1 {word}") } else { format!("{count} {word}s") }
-}
-
 fn print(compared: &Compared, printer: &Printer) -> Result<(), Failure> {
     let Compared { platform, old_layers, new_layers, own_layers, .. } = compared;
     let name = compared.old_name.as_deref().unwrap_or("the old base");
     let digest = compared.old_base.map_or_else(|| "unknown".to_owned(), |found| found.to_string());
     printer.line(format_args!("{platform}"))?;
-    let [old, new, own] =
-        [*old_layers, *new_layers, *own_layers].map(|count| counted((count, "layer")));
-    printer.line(format_args!("  base   {digest} ({name}, {old})"))?;
-    printer.line(format_args!("      -> {} ({new})", compared.new_base))?;
-    printer.line(format_args!("  image  {} ({own} of its own)", compared.old_image))?;
+    printer.line(format_args!("  base   {digest} ({name}, {old_layers} layers)"))?;
+    printer.line(format_args!("      -> {} ({new_layers} layers)", compared.new_base))?;
+    printer
+        .line(format_args!("  image  {} ({own_layers} layers of its own)", compared.old_image))?;
     printer.line(format_args!("      -> {}", compared.new_image()))?;
     for guess in &compared.guesses {
         printer.line(format_args!("  assumed: {guess}"))?;
@@ -393,8 +372,6 @@ fn print(compared: &Compared, printer: &Printer) -> Result<(), Failure> {
     };
     let (errors, warnings) = (count(Severity::Error), count(Severity::Warning));
     let notes = count(Severity::Info);
-    let [errors, warnings, notes] =
-        [(errors, "error"), (warnings, "warning"), (notes, "note")].map(counted);
-    printer.line(format_args!("  {errors}, {warnings}, {notes}"))?;
+    printer.line(format_args!("  {errors} errors, {warnings} warnings, {notes} notes"))?;
     Ok(())
 }

@@ -17,7 +17,7 @@ use bake_formats::oci::{
 use bake_formats::tree::{Content, Entry, FileTree, Mode, TreeBuilder, TreePath};
 
 use super::super::*;
-use crate::survey::handmade::{Handmade, Member, dir, documents, file, program};
+use crate::survey::handmade::{Handmade, Member, dir, documents, file, link, program};
 use crate::survey::{LayerSource, Limits, Surveyor};
 
 const EPOCH: Epoch = Epoch(1_700_000_000);
@@ -191,6 +191,32 @@ fn a_rebased_image_is_what_a_fresh_bake_gives() {
         assert_eq!(compared.own_layers, 1 + usize::from(with_accounts));
         assert_eq!(comparison.finish().unwrap().root, fresh.root);
     }
+}
+
+#[test]
+fn accounts_are_not_merged_with_a_database_that_is_a_link() {
+    let world = World::default();
+    let old = handmade("amd64", &[]);
+    let mut image = app("amd64");
+    let mut on = base(&old);
+    on.databases = Some(Databases { passwd: b"root:x:0:0::/:\n".to_vec(), group: Vec::new() });
+    image.base = Some(on);
+    let (name, home, shell) = ("extra".to_owned(), "/".to_owned(), "/bin/false".to_owned());
+    image.accounts.users.push(User { name, id: 900, gid: 900, home, shell });
+    let first = world.write(&image, &world.tree(FILES));
+    let mut new = Handmade::of(&[&[
+        program("usr/bin/sh", b"sh"),
+        file("usr/passwd", b"root:x:0:0::/:\n"),
+        link("etc/passwd", "../usr/passwd"),
+    ]]);
+    change(&mut new, |config| config.architecture = "amd64".into());
+    let documents = documents_of(&world, &first, 0);
+    let blobs = Blobs { world: &world, written: &first, base: &old };
+    let image = loaded("app:1.0", &[&documents], &blobs);
+    let target = loaded("base:1", &[&new.documents], &new);
+    let error = world.compare(&request(&image, &target), false).unwrap_err();
+    let text = error.fault.to_string();
+    assert!(text.contains("/etc/passwd") && text.contains("it is no regular file"), "{text}");
 }
 
 #[test]

@@ -15,7 +15,6 @@ use super::find::ListedImage;
 use super::layer::Role;
 use super::record::RECORD_KEY;
 use super::written::Written;
-use crate::blob::Blob;
 use crate::digest::Digest;
 use crate::format::{ReadError, WriteCx, WriteError};
 use crate::rope::Rope;
@@ -177,7 +176,7 @@ fn push(
 
 fn own_layer(own_layers: OwnLayers, layer: &Descriptor, diff_id: &Digest) -> OwnLayer {
     let rope = match own_layers {
-        OwnLayers::Included => Some(Rope::from(Blob { digest: layer.digest, size: layer.size })),
+        OwnLayers::Included => Some(Rope::from(layer.blob())),
         OwnLayers::Referred => None,
     };
     OwnLayer { descriptor: oci_layer(layer), diff_id: *diff_id, rope }
