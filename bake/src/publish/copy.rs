@@ -51,8 +51,6 @@ pub fn copy(
     let read = BTreeMap::from([(document.descriptor.digest, document.bytes.clone())]);
     let origin = RemoteOrigin { repository: &source, read };
     let mut root = document.descriptor.clone();
-    let known = Some((root.digest, document.bytes.as_slice()));
-    let origin = RemoteOrigin { repository: &source, known };
     if let Some(platform) = &options.platform {
         let node = Node::parse(&document.descriptor, document.bytes.clone())?;
         if !node.children.is_empty() {
