@@ -86,7 +86,7 @@ fn push_release(memory: &Memory, dist: &Path, to: &Reference) -> Plan {
 fn pulled(memory: &Memory, reference: &str, options: &PullOptions) -> BTreeMap<String, String> {
     let folder = tempfile::tempdir().unwrap();
     let out = folder.path().join("out");
-    pull(memory, &reference.parse().unwrap(), &out, options).unwrap();
+    pull(memory, &reference.parse().unwrap(), &out, options, &Unwatched).unwrap();
     files(&out)
 }
 
