@@ -101,7 +101,7 @@ pub(super) fn written(
 
 /// Returns what a manifest says, with its platform; `None` if it is of no image.
 fn image(node: &Node, origin: &dyn Origin, graph: &Graph) -> Result<Option<WrittenImage>, Error> {
-    if node.descriptor.kind() != Some(Kind::Manifest) {
+    if node.descriptor.kind() != Some(Kind::Manifest) || !node.is_image() {
         return Ok(None);
     }
     let what = || PathBuf::from(format!("manifest {}", node.descriptor.digest));

@@ -41,6 +41,8 @@ mod landing;
 
 mod pull;
 
+mod end;
+
 mod copy;
 
 mod load;
@@ -51,6 +53,7 @@ mod list;
 mod tests;
 
 pub use copy::{Copied, CopyOptions, copy, tag};
+pub use end::End;
 pub use form::Form;
 pub use graph::{Graph, Needed};
 pub use landing::Pulled;

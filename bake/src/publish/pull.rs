@@ -51,7 +51,7 @@ pub fn pull(
     let mut puller = Puller { repository: &repository, landing, options };
     if root.artifact_type.as_deref() == Some(RELEASE_TYPE) {
         puller.release(&root, reference)?;
-    } else if is_image(&root) {
+    } else if root.is_image() {
         let tag = reference.tag.as_deref().unwrap_or("latest");
         puller.image(&root, &stem(reference), tag)?;
     } else {
@@ -67,7 +67,7 @@ fn release_of(
     options: &PullOptions,
 ) -> Result<Option<Node>, Error> {
     let only_image = !options.only.is_empty() && options.only.iter().all(|word| word == "oci");
-    if !is_image(root) || only_image {
+    if !root.is_image() || only_image {
         return Ok(None);
     }
     let listed = repository.referrers(root.descriptor.digest, Some(RELEASE_TYPE))?.manifests;
@@ -75,14 +75,6 @@ fn release_of(
     let Some(found) = listed.last() else { return Ok(None) };
     let document = repository.manifest(found.digest.into())?;
     Ok(Some(Node::parse(&document.descriptor, document.bytes)?))
-}
-
-/// Returns whether a manifest or index is of images.
-fn is_image(node: &Node) -> bool {
-    match &node.artifact_type {
-        None => true,
-        Some(found) => matches!(Kind::of(found), Some(Kind::Config)),
-    }
 }
 
 /// Returns how an image without a name is called.
@@ -124,7 +116,7 @@ impl Puller<'_> {
         let read = |listed: &Descriptor| self.read(listed);
         let nodes = in_parallel(&wanted, read)?;
         let (images, artifacts): (Vec<_>, Vec<_>) =
-            wanted.iter().zip(nodes).partition(|(_, node)| is_image(node));
+            wanted.iter().zip(nodes).partition(|(_, node)| node.is_image());
         let artifacts: Vec<_> = artifacts.into_iter().map(|(_, node)| node).collect();
         self.artifacts(&artifacts)?;
         for (listed, node) in images {

@@ -166,7 +166,7 @@ fn expect_same(path: &Path, expected: Digest, found: Digest) -> Result<(), Error
 }
 
 /// Returns the one manifest or index of a layout.
-fn the_root(layout: &LayoutOrigin, path: &Path) -> Result<Descriptor, Error> {
+pub(super) fn the_root(layout: &LayoutOrigin, path: &Path) -> Result<Descriptor, Error> {
     match layout.roots()?.as_slice() {
         [root] => Ok(root.clone()),
         roots => {

@@ -126,6 +126,16 @@ impl<'w> Place<'w> {
         }
     }
 
+    /// Returns the repository, if the place is in a registry.
+    pub fn repository(&self) -> Option<Reference> {
+        match &self.kind {
+            PlaceKind::Local(_) => None,
+            PlaceKind::Remote { reference, .. } => {
+                Some(Reference { tag: None, digest: None, ..reference.clone() })
+            }
+        }
+    }
+
     /// Opens a layer's bytes, which are not verified.
     pub fn open(&self, layer: &Descriptor) -> io::Result<Box<dyn Read + Send + '_>> {
         match &self.kind {
