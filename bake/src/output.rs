@@ -51,18 +51,28 @@ impl OutputFolder {
         rope: &Rope,
         source: &dyn BlobSource,
     ) -> Result<Blob, Error> {
-        let path = self.staged(name);
-        if let Some(folder) = path.parent() {
+        self.expect(name)?;
+        self.fill(name, rope, source)
+    }
+
+    /// Gets ready for a file: it appears with the others once [`OutputFolder::fill`] wrote it.
+    pub fn expect(&mut self, name: &str) -> Result<(), Error> {
+        if let Some(folder) = self.staged(name).parent() {
             fs_err::create_dir_all(folder)?;
         }
-        let file = fs_err::File::create(&path)?;
-        let blob = write_rope(rope, source, file)
-            .map_err(|source| Error::Output { path: self.root.join(name), source })?;
         let top = name.split('/').next().unwrap_or(name).to_owned();
         if !self.staged.contains(&top) {
             self.staged.push(top);
         }
-        Ok(blob)
+        Ok(())
+    }
+
+    /// Writes what a rope describes to an expected file and returns its identity. Several files can
+    /// be written at once.
+    pub fn fill(&self, name: &str, rope: &Rope, source: &dyn BlobSource) -> Result<Blob, Error> {
+        let file = fs_err::File::create(self.staged(name))?;
+        write_rope(rope, source, file)
+            .map_err(|source| Error::Output { path: self.root.join(name), source })
     }
 
     /// Returns where a staged file is.

@@ -584,3 +584,28 @@ fn what_cannot_be_signed_is_said_so_and_left_alone() {
     refused(&options, "expired on 2025-01-01");
     assert!(!project.path("never").exists());
 }
+
+#[test]
+fn an_image_is_given_to_an_engine_through_its_own_command() {
+    let project = Project::new(RULES);
+    let tools = project.path("tools");
+    fs_err::create_dir_all(&tools).unwrap();
+    let engine = |body: &str| {
+        let path = tools.join("podman");
+        fs_err::write(&path, format!("#!/bin/sh\n{body}\n")).unwrap();
+        let mode = std::os::unix::fs::PermissionsExt::from_mode(0o755);
+        fs_err::set_permissions(&path, mode).unwrap();
+        let mut command = project.command(&["build", "--only", "oci", "--load", "podman"]);
+        let path = format!("{}:/usr/bin:/bin", tools.display());
+        command.env("PATH", path).output().unwrap()
+    };
+    let output = engine("[ \"$1\" = load ] || exit 9\ncat > got.tar\necho 'Loaded image: x'");
+    success(&output);
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert!(said.contains("Loaded image: x"), "{said}");
+    success(&project.bake(&["verify", "got.tar"]));
+    let output = engine("cat > /dev/null\necho 'no space left' >&2\nexit 3");
+    assert_eq!(output.status.code(), Some(1), "{output:?}");
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert!(said.contains("no space left"), "{said}");
+}

@@ -102,7 +102,7 @@ impl Graph {
         let known_here = known.is_some_and(|known| known.is_here);
         let is_here = known_here || origin.has(named)?;
         let known_base = known.and_then(|known| known.base.clone());
-        let base = known_base.or_else(|| origin.home());
+        let base = known_base.or_else(|| origin.home(named));
         let base = if of_base || !is_here { base.or_else(|| node.base()) } else { base };
         if !is_here && base.is_none() {
             let hint = "the layout is incomplete and names no base image in a registry that has \

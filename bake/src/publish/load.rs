@@ -6,9 +6,9 @@ use std::process::{Child, Command, Stdio};
 
 use bake_formats::oci::{Kind, Platform, select};
 
+use super::form::{Form, archived, written};
 use super::graph::Graph;
 use super::origin::{LayoutOrigin, Origin};
-use super::pull::{Form, archived, written};
 use super::refuse;
 use super::supplies::Supplies;
 use crate::error::Error;

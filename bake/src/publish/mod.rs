@@ -27,9 +27,21 @@ mod survey;
 
 mod push;
 
+mod listing;
+
+mod outputs;
+
 mod release;
 
+mod form;
+
+mod trees;
+
+mod landing;
+
 mod pull;
+
+mod end;
 
 mod copy;
 
@@ -41,13 +53,16 @@ mod list;
 mod tests;
 
 pub use copy::{Copied, CopyOptions, copy, tag};
+pub use end::End;
+pub use form::Form;
 pub use graph::{Graph, Needed};
+pub use landing::Pulled;
 pub use list::{digests, referrers};
 pub use load::{Engine, load};
 pub use node::Node;
 pub use origin::{FilesOrigin, LayoutOrigin, Origin, RemoteOrigin};
 pub use plan::{Known, Parcel, Plan, Step, Target};
-pub use pull::{Form, PullOptions, Pulled, pull};
+pub use pull::{PullOptions, pull};
 pub use push::{Pushed, push};
 pub use release::{Loaded, RELEASE_TYPE, of_file, of_layout, of_release};
 pub use survey::survey;

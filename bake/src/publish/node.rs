@@ -109,6 +109,14 @@ impl Node {
         Descriptor { annotations: self.annotations.clone(), other, ..self.descriptor.clone() }
     }
 
+    /// Returns whether it is an image or an index of images.
+    pub(super) fn is_image(&self) -> bool {
+        match &self.artifact_type {
+            None => true,
+            Some(found) => matches!(Kind::of(found), Some(Kind::Config)),
+        }
+    }
+
     /// Returns the repository of the base image that it names.
     pub(super) fn base(&self) -> Option<Reference> {
         self.annotations.get(BASE_NAME_KEY)?.parse().ok()

@@ -27,8 +27,8 @@ pub trait Origin: Sync {
     /// Opens a blob from an offset to its end; as often as wanted.
     fn open(&self, blob: Blob, offset: u64) -> io::Result<Box<dyn Read + Send + '_>>;
 
-    /// Returns the repository that has the blobs, if the place is one: registries mount from it.
-    fn home(&self) -> Option<Reference> {
+    /// Returns a repository that is known to have a blob: registries mount from it.
+    fn home(&self, _blob: &Descriptor) -> Option<Reference> {
         None
     }
 
@@ -119,7 +119,7 @@ impl Origin for RemoteOrigin<'_, '_> {
         Ok(Box::new(self.repository.blob_from(blob, offset)))
     }
 
-    fn home(&self) -> Option<Reference> {
+    fn home(&self, _: &Descriptor) -> Option<Reference> {
         let (registry, repository) = (self.repository.registry(), self.repository.name());
         let (registry, repository) = (registry.to_owned(), repository.to_owned());
         Some(Reference { registry, repository, tag: None, digest: None })

@@ -1,45 +1,23 @@
 //! From a registry to a folder: a release, an image, a file.
 
 use std::collections::BTreeMap;
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
-use bake_formats::blob::Blob;
+use bake_formats::blob::BlobSource;
 use bake_formats::digest::Digest;
-use bake_formats::encode::{Encoder, NoCache};
-use bake_formats::format::{Epoch, WriteCx};
-use bake_formats::oci::{
-    Artifact, ArtifactFile, Descriptor, Documents, Kind, Manifest, Platform, Reference, TREE_KEY,
-    Written, WrittenImage, archive, layout, select,
-};
-use bake_formats::rope::Rope;
-use serde::Serialize;
+use bake_formats::oci::{Artifact, Descriptor, Kind, Platform, Reference, TREE_KEY, select};
 
-use super::graph::Graph;
+use super::form::Form;
+use super::landing::{Landing, Pulled, Wanted};
 use super::node::Node;
-use super::origin::{Origin, RemoteOrigin};
+use super::origin::RemoteOrigin;
+use super::outputs::FORMAT_KEY;
 use super::refuse;
-use super::release::{FORMAT_KEY, LAYOUT_KEY, RELEASE_TYPE, VERSION_KEY};
-use super::supplies::Supplies;
+use super::release::{LAYOUT_KEY, RELEASE_TYPE, VERSION_KEY};
+use super::survey::in_parallel;
 use crate::error::Error;
-use crate::opened::Opened;
-use crate::output::OutputFolder;
-use crate::plan::FIXED_EPOCH;
-use crate::registry::{Access, Repository, Which, Wire};
-
-/// The longest configuration of an image that is read.
-const MAX_CONFIG: u64 = 4 << 20;
-
-/// How an image is written.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Form {
-    /// As a layout with all layers.
-    #[default]
-    Layout,
-    /// As a layout without the layers of its base image.
-    Sparse,
-    /// As one file that every engine loads.
-    Archive,
-}
+use crate::registry::{Access, Progress, Repository, Which, Wire};
 
 /// What to pull, and how.
 #[derive(Debug, Clone, Default)]
@@ -52,48 +30,35 @@ pub struct PullOptions {
     pub form: Form,
 }
 
-/// One thing that was pulled.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Pulled {
-    /// The file or folder, relative to the output folder.
-    pub path: PathBuf,
-    /// Its format, or its artifact type.
-    pub format: String,
-    /// The digest: of an image its manifest's or index's, else the file's.
-    pub digest: Digest,
-    /// How many bytes its blobs have.
-    pub size: u64,
-    /// The tree that it holds, which was compared; absent if it names none.
-    pub tree: Option<String>,
-}
-
 /// Pulls what a reference leads to into a folder, where all of it appears at once.
 ///
-/// Every blob is compared with its digest, and every package, disk or image of one platform with
-/// the tree that it is said to hold. An image that a release belongs to brings the release along,
-/// unless only images are wanted.
+/// Every blob is compared with its digest, and every package, disk or image with the tree that it is
+/// said to hold. An image that a release belongs to brings the release along, unless only images are
+/// wanted. Blobs come several at once.
 pub fn pull(
     wire: &dyn Wire,
     reference: &Reference,
     folder: &Path,
     options: &PullOptions,
+    progress: &dyn Progress,
 ) -> Result<Vec<Pulled>, Error> {
     let repository = Repository::new(wire, reference, Access::Pull);
     let document = repository.manifest(Which::from(reference))?;
     let root = Node::parse(&document.descriptor, document.bytes)?;
     let release = release_of(&repository, &root, options)?;
-    let output = OutputFolder::open(folder)?;
-    let mut puller = Puller { wire, repository: &repository, output, options, pulled: Vec::new() };
+    let landing = Landing::open(wire, folder, progress)?;
+    let mut puller = Puller { repository: &repository, landing, options };
     if root.artifact_type.as_deref() == Some(RELEASE_TYPE) {
         puller.release(&root, &root, reference)?;
     } else if let Some(release) = release {
         puller.release(&release, &root, reference)?;
+    } else if root.is_image() {
+        let tag = reference.tag.as_deref().unwrap_or("latest");
+        puller.image(&root, &stem(reference), tag)?;
     } else {
-        puller.one(&root, &stem(reference), reference.tag.as_deref().unwrap_or("latest"))?;
+        puller.artifacts(std::slice::from_ref(&root))?;
     }
-    let Puller { output, pulled, .. } = puller;
-    output.commit()?;
-    Ok(pulled)
+    puller.landing.commit()
 }
 
 /// Returns the release that an image belongs to, if it is wanted.
@@ -103,7 +68,7 @@ fn release_of(
     options: &PullOptions,
 ) -> Result<Option<Node>, Error> {
     let only_image = !options.only.is_empty() && options.only.iter().all(|word| word == "oci");
-    if !is_image(root) || only_image {
+    if !root.is_image() || only_image {
         return Ok(None);
     }
     let listed = repository.referrers(root.descriptor.digest, Some(RELEASE_TYPE))?.manifests;
@@ -111,14 +76,6 @@ fn release_of(
     let Some(found) = listed.last() else { return Ok(None) };
     let document = repository.manifest(found.digest.into())?;
     Ok(Some(Node::parse(&document.descriptor, document.bytes)?))
-}
-
-/// Returns whether a manifest or index is of images.
-fn is_image(node: &Node) -> bool {
-    match &node.artifact_type {
-        None => true,
-        Some(found) => matches!(Kind::of(found), Some(Kind::Config)),
-    }
 }
 
 /// Returns how an image without a name is called.
@@ -132,16 +89,14 @@ fn stem(reference: &Reference) -> String {
 }
 
 struct Puller<'a> {
-    wire: &'a dyn Wire,
     repository: &'a Repository<'a>,
-    output: OutputFolder,
+    landing: Landing<'a>,
     options: &'a PullOptions,
-    pulled: Vec<Pulled>,
 }
 
 impl Puller<'_> {
-    /// Pulls what is wanted of a release; `read` was read already.
-    fn release(&mut self, index: &Node, read: &Node, reference: &Reference) -> Result<(), Error> {
+    /// Pulls what is wanted of a release; `known` was read already.
+    fn release(&mut self, index: &Node, known: &Node, reference: &Reference) -> Result<(), Error> {
         let format = |listed: &Descriptor| listed.annotations.get(FORMAT_KEY).cloned();
         let is_wanted = |listed: &&Descriptor| {
             let fits = |wanted: &Platform| {
@@ -160,222 +115,101 @@ impl Puller<'_> {
         }
         let version = index.annotations.get(VERSION_KEY).map(|version| version.replace('+', "_"));
         let tag = version.or_else(|| reference.tag.clone()).unwrap_or_else(|| "latest".to_owned());
-        for listed in &wanted {
+        let read = |listed: &Descriptor| self.read(listed, known);
+        let nodes = in_parallel(&wanted, read)?;
+        let (images, artifacts): (Vec<_>, Vec<_>) =
+            wanted.iter().zip(nodes).partition(|(_, node)| node.is_image());
+        let artifacts: Vec<_> = artifacts.into_iter().map(|(_, node)| node).collect();
+        self.artifacts(&artifacts)?;
+        for (listed, node) in images {
             let layout = listed.annotations.get(LAYOUT_KEY).cloned();
-            let name = layout.unwrap_or_else(|| stem(reference));
-            if listed.digest == read.descriptor.digest {
-                self.one(read, &name, &tag)?;
-                continue;
-            }
-            let document = self.repository.manifest(listed.digest.into())?;
-            self.one(&Node::parse(&document.descriptor, document.bytes)?, &name, &tag)?;
+            self.image(&node, &layout.unwrap_or_else(|| stem(reference)), &tag)?;
         }
         Ok(())
     }
 
-    /// Pulls an image or an artifact; `name` is what an image is called.
-    fn one(&mut self, node: &Node, name: &str, tag: &str) -> Result<(), Error> {
-        if is_image(node) { self.image(node, name, tag) } else { self.artifact(node) }
+    fn read(&self, listed: &Descriptor, known: &Node) -> Result<Node, Error> {
+        if listed.digest == known.descriptor.digest {
+            return Ok(known.clone());
+        }
+        let document = self.repository.manifest(listed.digest.into())?;
+        Node::parse(&document.descriptor, document.bytes)
     }
 
-    fn artifact(&mut self, node: &Node) -> Result<(), Error> {
-        let what = || format!("manifest {}", node.descriptor.digest);
-        if node.descriptor.kind() == Some(Kind::Index) {
-            let reason = format!(
-                "expected an image, an artifact or a release, found an index of `{}`",
-                node.artifact_type.as_deref().unwrap_or_default()
-            );
-            return Err(refuse(what(), reason, None));
+    fn artifacts(&mut self, nodes: &[Node]) -> Result<(), Error> {
+        let mut wanted = Vec::new();
+        for node in nodes {
+            wanted.extend(files(node)?);
         }
-        let artifact = Artifact::parse(&node.bytes)
-            .map_err(|source| Error::Read { path: what().into(), source })?;
-        let format = artifact.annotations.get(FORMAT_KEY).unwrap_or(&artifact.artifact_type);
-        for file in &artifact.files {
-            let tree = artifact.annotations.get(TREE_KEY);
-            self.file(file, format, tree)?;
-        }
-        Ok(())
-    }
-
-    fn file(
-        &mut self,
-        file: &ArtifactFile,
-        format: &str,
-        tree: Option<&String>,
-    ) -> Result<(), Error> {
-        let ArtifactFile { title, blob, .. } = file;
-        if title.is_empty() {
-            let reason = "expected its name in the annotation of the title".to_owned();
-            return Err(refuse(format!("file {}", blob.digest), reason, None));
-        }
-        self.expect_new(title)?;
-        let remote = self.repository.remote(*blob);
-        let found = self.output.stage(title, &Rope::from(*blob), &remote)?;
-        expect_blob(title, *blob, found)?;
-        if let Some(tree) = tree {
-            expect_tree(&self.output.staged(title), title, tree)?;
-        }
-        self.pulled.push(Pulled {
-            path: title.into(),
-            format: format.to_owned(),
-            digest: blob.digest,
-            size: blob.size,
-            tree: tree.cloned(),
-        });
-        Ok(())
-    }
-
-    /// Fails if something of that name was pulled already: a registry may not replace it.
-    fn expect_new(&self, title: &str) -> Result<(), Error> {
-        let is_plain = !title.is_empty()
-            && !matches!(title, "." | "..")
-            && !title.contains(|c: char| c == '/' || c == '\\' || c.is_control());
-        let is_taken = self.pulled.iter().any(|pulled| pulled.path == Path::new(title));
-        if is_plain && !is_taken {
-            return Ok(());
-        }
-        let reason = if is_taken { "there are two of that name" } else { "it is no plain name" };
-        Err(refuse(format!("file `{}`", title.escape_debug()), reason.to_owned(), None))
+        let source = Files { repository: self.repository, wanted: &wanted };
+        self.landing.files(&wanted, &source)
     }
 
     fn image(&mut self, node: &Node, name: &str, tag: &str) -> Result<(), Error> {
         let read = BTreeMap::from([(node.descriptor.digest, node.bytes.clone())]);
         let origin = RemoteOrigin { repository: self.repository, read };
-        let mut root = node.descriptor.clone();
-        if let (Some(platform), false) = (&self.options.platform, node.children.is_empty()) {
-            let chosen = select(&node.children, platform);
-            let path = || PathBuf::from(self.repository.full_name());
-            root = chosen.map_err(|source| Error::Read { path: path(), source })?.clone();
-        }
-        let graph = Graph::read(&origin, &root)?;
+        let place = self.repository.full_name();
+        let root = chosen(node, self.options.platform.as_ref(), &place)?;
         let form = self.options.form;
-        let written = written(&graph, &origin, &root.digest, tag.to_owned(), form)?;
-        let supplies = Supplies::new(self.wire, &origin, &graph);
-        let (name, files) = lay_out(&written, name, form)?;
-        self.expect_new(&name)?;
-        let mut size = 0;
-        for (path, rope) in files {
-            let path = if path.is_empty() { name.clone() } else { format!("{name}/{path}") };
-            size += self.output.stage(&path, &rope, &supplies)?.size;
+        self.landing.image(&origin, &root, &form.file_name(name), tag, form)
+    }
+}
+
+/// Returns a manifest, of an index that of the wanted platform.
+pub(super) fn chosen(
+    node: &Node,
+    platform: Option<&Platform>,
+    place: &str,
+) -> Result<Descriptor, Error> {
+    match platform {
+        Some(platform) if !node.children.is_empty() => {
+            let fault = |source| Error::Read { path: PathBuf::from(place), source };
+            Ok(select(&node.children, platform).map_err(fault)?.clone())
         }
-        let tree = graph.node(&root.digest).and_then(|root| root.annotations.get(TREE_KEY));
-        if let (Some(tree), 1, true) = (tree, written.images.len(), form != Form::Sparse) {
-            expect_tree(&self.output.staged(&name), &name, tree)?;
+        Some(_) | None => Ok(node.descriptor.clone()),
+    }
+}
+
+/// Returns the files of an artifact.
+fn files(node: &Node) -> Result<Vec<Wanted>, Error> {
+    let what = || format!("manifest {}", node.descriptor.digest);
+    if node.descriptor.kind() == Some(Kind::Index) {
+        let reason = format!(
+            "expected an image, an artifact or a release, found an index of `{}`",
+            node.artifact_type.as_deref().unwrap_or_default()
+        );
+        return Err(refuse(what(), reason, None));
+    }
+    let artifact = Artifact::parse(&node.bytes)
+        .map_err(|source| Error::Read { path: what().into(), source })?;
+    let format = artifact.annotations.get(FORMAT_KEY).unwrap_or(&artifact.artifact_type);
+    let tree = artifact.annotations.get(TREE_KEY);
+    let mut wanted = Vec::new();
+    for file in &artifact.files {
+        if file.title.is_empty() {
+            let reason = "expected its name in the annotation of the title".to_owned();
+            return Err(refuse(format!("file {}", file.blob.digest), reason, None));
         }
-        let (path, format) = (name.into(), "oci".to_owned());
-        self.pulled.push(Pulled { path, format, digest: root.digest, size, tree: tree.cloned() });
-        Ok(())
+        wanted.push(Wanted {
+            title: file.title.clone(),
+            format: format.clone(),
+            blob: file.blob,
+            tree: tree.cloned(),
+        });
     }
+    Ok(wanted)
 }
 
-/// Returns the name and the files of an image.
-fn lay_out(
-    written: &Written,
-    name: &str,
-    form: Form,
-) -> Result<(String, Vec<(String, Rope)>), Error> {
-    let stem = name.strip_suffix(".oci").unwrap_or(name);
-    let unwritable = |source| Error::Write { format: "oci", source };
-    let (name, artifact) = match form {
-        Form::Layout | Form::Sparse => {
-            (format!("{stem}.oci"), layout::artifact(written).map_err(unwritable)?)
-        }
-        Form::Archive => (format!("{stem}.oci.tar"), archived(written, FIXED_EPOCH)?),
-    };
-    let files = artifact.files.into_iter().map(|file| (file.path, file.rope));
-    Ok((name, files.collect()))
+/// The blobs of files in a repository.
+struct Files<'a> {
+    repository: &'a Repository<'a>,
+    wanted: &'a [Wanted],
 }
 
-/// Returns the archive of an image, whose members are as old as `epoch`.
-pub(super) fn archived(
-    written: &Written,
-    epoch: Epoch,
-) -> Result<bake_formats::format::Artifact, Error> {
-    // Nothing is compressed or kept: the archive is made of blobs as they are.
-    let blobs = bake_formats::blob::MemoryStore::new();
-    let encoder = Encoder::new(&blobs, &NoCache, 1);
-    let cx = WriteCx { blobs: &blobs, encoder: &encoder, epoch };
-    archive::artifact(written, &cx).map_err(|source| Error::Write { format: "oci-archive", source })
-}
-
-/// Returns an image or index as something that can be laid out.
-pub(super) fn written(
-    graph: &Graph,
-    origin: &dyn Origin,
-    root: &Digest,
-    tag: String,
-    form: Form,
-) -> Result<Written, Error> {
-    let missing = || refuse(format!("manifest {root}"), "it was not read".to_owned(), None);
-    let node = graph.node(root).ok_or_else(missing)?;
-    let mut blobs = BTreeMap::new();
-    let mut images = Vec::new();
-    let mut descriptor = node.descriptor.clone();
-    for node in graph.nodes() {
-        blobs.insert(node.descriptor.digest, Rope::from(node.bytes.clone()));
-        let Some(image) = image(node, origin, graph)? else {
-            let named = node.blobs.iter().filter_map(|named| graph.blob(&named.digest));
-            blobs.extend(named.map(|needed| (needed.blob.digest, Rope::from(needed.blob))));
-            continue;
-        };
-        let left_out = if form == Form::Sparse { image.base_layers } else { 0 };
-        let config = std::iter::once(&image.manifest.config);
-        for named in config.chain(image.manifest.layers.iter().skip(left_out)) {
-            if let Some(needed) = graph.blob(&named.digest) {
-                blobs.insert(named.digest, Rope::from(needed.blob));
-            }
-        }
-        if node.descriptor.digest == *root {
-            descriptor.platform.clone_from(&image.descriptor.platform);
-        }
-        images.push(image);
+impl BlobSource for Files<'_> {
+    fn open(&self, digest: &Digest, offset: u64) -> io::Result<Box<dyn Read + Send + '_>> {
+        let found = self.wanted.iter().find(|wanted| wanted.blob.digest == *digest);
+        let missing = || io::Error::new(io::ErrorKind::NotFound, "no file has it");
+        Ok(Box::new(self.repository.blob_from(found.ok_or_else(missing)?.blob, offset)))
     }
-    let name = origin.name();
-    Ok(Written { name, version: tag, root: descriptor, images, blobs })
-}
-
-/// Returns what a manifest says, with its platform; `None` if it is of no image.
-fn image(node: &Node, origin: &dyn Origin, graph: &Graph) -> Result<Option<WrittenImage>, Error> {
-    if node.descriptor.kind() != Some(Kind::Manifest) {
-        return Ok(None);
-    }
-    let what = || PathBuf::from(format!("manifest {}", node.descriptor.digest));
-    let fault = |source| Error::Read { path: what(), source };
-    let Ok(manifest) = Manifest::parse(&node.bytes) else {
-        // An attestation among images: its blobs go along.
-        return Ok(None);
-    };
-    if manifest.config.size > MAX_CONFIG {
-        let reason = format!("expected a configuration of at most {MAX_CONFIG} bytes");
-        return Err(refuse(what().display().to_string(), reason, None));
-    }
-    let config = Blob { digest: manifest.config.digest, size: manifest.config.size };
-    let mut bytes = Vec::new();
-    let mut reader = match graph.blob(&config.digest) {
-        Some(_) => origin.open(config, 0)?,
-        None => return Ok(None),
-    };
-    std::io::Read::read_to_end(&mut reader, &mut bytes)?;
-    let documents = Documents::parse(node.bytes.clone(), bytes).map_err(fault)?;
-    let base_layers = documents.built_on().map_err(fault)?.map_or(0, |base| base.layers);
-    Ok(Some(WrittenImage { descriptor: documents.descriptor(), manifest, base_layers }))
-}
-
-fn expect_blob(title: &str, expected: Blob, found: Blob) -> Result<(), Error> {
-    if expected == found {
-        return Ok(());
-    }
-    let reason = format!("expected {}, found {}", expected.digest, found.digest);
-    Err(refuse(format!("`{}`", title.escape_debug()), reason, None))
-}
-
-/// Fails unless an artifact holds the tree that its manifest names.
-fn expect_tree(path: &Path, title: &str, expected: &str) -> Result<(), Error> {
-    let found = Opened::open(path)?.inspect(None)?.tree.id().to_string();
-    if found == expected {
-        return Ok(());
-    }
-    let reason = format!("expected the tree {expected} as its manifest says, found {found}");
-    let hint = "do not use it: whoever pushed it did not push what it says".to_owned();
-    Err(refuse(format!("`{}`", title.escape_debug()), reason, Some(hint)))
 }

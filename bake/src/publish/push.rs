@@ -30,6 +30,19 @@ pub struct Pushed {
     pub skipped: u64,
 }
 
+impl std::ops::Add for Pushed {
+    type Output = Self;
+
+    fn add(self, other: Self) -> Self {
+        Self {
+            uploaded: self.uploaded + other.uploaded,
+            bytes: self.bytes + other.bytes,
+            mounted: self.mounted + other.mounted,
+            skipped: self.skipped + other.skipped,
+        }
+    }
+}
+
 /// Does what a plan says.
 ///
 /// Tags move last, so that whoever reads them sees all or nothing of it, and a push that fails

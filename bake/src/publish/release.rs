@@ -10,19 +10,17 @@
 //!                          └─► artifact: release.json
 //! ```
 
-use std::path::{Component, Path, PathBuf};
+use std::path::Path;
 
 use bake_formats::blob::Blob;
 use bake_formats::digest::Digest;
-use bake_formats::oci::artifact::{Described, EMPTY};
 use bake_formats::oci::descriptor::StringMap;
-use bake_formats::oci::{
-    Artifact, ArtifactFile, ArtifactIndex, Descriptor, Platform, Reference, TREE_KEY,
-};
-use serde::Deserialize;
+use bake_formats::oci::{ArtifactIndex, Descriptor, Reference, TREE_KEY};
 
 use super::graph::Graph;
+use super::listing::{DOCUMENT, Listed, plain_path, read_listing};
 use super::origin::{FilesOrigin, LayoutOrigin};
+use super::outputs::{FORMAT_KEY, Output, document_artifact, keep, media_type, unwritable};
 use super::plan::Parcel;
 use super::refuse;
 use crate::error::Error;
@@ -31,10 +29,6 @@ use crate::opened::Opened;
 
 /// What an index of all outputs of a bake says it is.
 pub const RELEASE_TYPE: &str = "application/vnd.bake.release.v1";
-/// What the artifact with `release.json` says it is.
-pub(super) const DOCUMENT_TYPE: &str = "application/vnd.bake.release.document.v1+json";
-/// The annotation with the name of an output's format, as `--only` has it.
-pub(super) const FORMAT_KEY: &str = "dev.bake.format";
 /// The annotation with the name of an image's layout in the folder of outputs. It is not the title
 /// of OCI: clients that write what has a title would write the image's manifest under that name.
 pub(super) const LAYOUT_KEY: &str = "dev.bake.layout";
@@ -43,9 +37,6 @@ const NAME_KEY: &str = "dev.bake.name";
 pub(super) const VERSION_KEY: &str = "org.opencontainers.image.version";
 /// What stands behind the version in the tag of a release beside an image.
 const SUFFIX: &str = "-release";
-/// The file that lists what was made.
-pub(super) const DOCUMENT: &str = "release.json";
-const MAX_DOCUMENT: u64 = 16 << 20;
 
 /// Something to be pushed, opened.
 #[derive(Debug)]
@@ -56,38 +47,6 @@ pub struct Loaded {
     pub graph: Graph,
     /// What is to be there in the end, the most important first.
     pub parcels: Vec<Parcel>,
-}
-
-/// `release.json`, as far as it matters here.
-#[derive(Debug, Deserialize)]
-struct Listing {
-    schema: u32,
-    name: String,
-    version: String,
-    tree: Option<String>,
-    artifacts: Vec<Listed>,
-}
-
-#[derive(Debug, Deserialize)]
-struct Listed {
-    format: String,
-    platform: String,
-    path: String,
-    digest: Digest,
-    size: u64,
-    tree: Option<String>,
-}
-
-/// Returns the media type of a file of a format: the registered or usual one where there is one.
-/// Images have none: they are no artifacts.
-fn media_type(kind: Kind) -> Option<&'static str> {
-    match kind {
-        Kind::Deb => Some("application/vnd.debian.binary-package"),
-        Kind::Rpm => Some("application/x-rpm"),
-        Kind::Raw => Some("application/vnd.bake.disk.raw"),
-        Kind::Qcow2 => Some("application/vnd.bake.disk.qcow2"),
-        Kind::OciLayout | Kind::OciArchive => None,
-    }
 }
 
 /// Opens an image layout, in a folder or an archive. Without `tags` its own is taken.
@@ -176,51 +135,6 @@ pub fn of_release(folder: &Path, tags: &[String]) -> Result<Loaded, Error> {
     Ok(Loaded { origin, graph, parcels })
 }
 
-fn read_listing(path: &Path) -> Result<(Listing, Vec<u8>), Error> {
-    let what = || format!("`{}`", path.display());
-    let len = match fs_err::metadata(path) {
-        Ok(metadata) => metadata.len(),
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-            let hint = "bake first, or name what is to be pushed: a folder with release.json, an \
-                        image layout or archive, a deb, an rpm, a disk";
-            let reason = "there is no such file".to_owned();
-            return Err(refuse(what(), reason, Some(hint.to_owned())));
-        }
-        Err(error) => return Err(error.into()),
-    };
-    if len > MAX_DOCUMENT {
-        let reason = format!("expected at most {MAX_DOCUMENT} bytes, found {len}");
-        return Err(refuse(what(), reason, None));
-    }
-    let document = fs_err::read(path)?;
-    let listing: Listing = serde_json::from_slice(&document)
-        .map_err(|error| refuse(what(), format!("expected a release: {error}"), None))?;
-    if listing.schema != 1 {
-        let reason = format!("expected schema 1, found {}", listing.schema);
-        return Err(refuse(what(), reason, Some("use a newer bake".to_owned())));
-    }
-    Ok((listing, lasting(document)))
-}
-
-/// Returns the document without what is true of one run only, so that equal bakes are equal
-/// releases: in JSON a key's quotes stand nowhere else without a backslash.
-fn lasting(document: Vec<u8>) -> Vec<u8> {
-    match String::from_utf8(document) {
-        Ok(text) => text.replace("\"cached\": true", "\"cached\": false").into_bytes(),
-        Err(error) => error.into_bytes(),
-    }
-}
-
-/// Returns the path of an output, which must not lead out of the folder.
-fn plain_path(folder: &Path, path: &str) -> Result<PathBuf, Error> {
-    let mut parts = Path::new(path).components();
-    if let (Some(Component::Normal(_)), None) = (parts.next(), parts.next()) {
-        return Ok(folder.join(path));
-    }
-    let reason = "expected the name of a file or folder beside it".to_owned();
-    Err(refuse(format!("{DOCUMENT}: `{}`", path.escape_debug()), reason, None))
-}
-
 /// Opens the image of a release.
 fn add_image(origin: &mut FilesOrigin, listed: &Listed, path: &Path) -> Result<Descriptor, Error> {
     let layout = LayoutOrigin::open(path.into())?;
@@ -253,7 +167,7 @@ fn expect_same(path: &Path, expected: Digest, found: Digest) -> Result<(), Error
 }
 
 /// Returns the one manifest or index of a layout.
-fn the_root(layout: &LayoutOrigin, path: &Path) -> Result<Descriptor, Error> {
+pub(super) fn the_root(layout: &LayoutOrigin, path: &Path) -> Result<Descriptor, Error> {
     match layout.roots()?.as_slice() {
         [root] => Ok(root.clone()),
         roots => {
@@ -275,122 +189,4 @@ pub(super) fn own_tag(root: &Descriptor) -> String {
         }
     });
     reference.unwrap_or_else(|| "latest".to_owned())
-}
-
-/// A file that is no image.
-struct Output {
-    title: String,
-    format: &'static str,
-    media_type: &'static str,
-    blob: Blob,
-    tree: Option<String>,
-    platform: Option<Platform>,
-}
-
-impl Output {
-    /// Takes a file as the release lists it; its bytes are compared when they are sent.
-    fn of(
-        listed: &Listed,
-        kind: Kind,
-        media_type: &'static str,
-        path: &Path,
-    ) -> Result<Self, Error> {
-        let len = fs_err::metadata(path)?.len();
-        if len != listed.size {
-            let reason = format!("expected {} bytes as {DOCUMENT} says, found {len}", listed.size);
-            let hint = "bake again: somebody changed the output after it was made".to_owned();
-            return Err(refuse(format!("`{}`", path.display()), reason, Some(hint)));
-        }
-        Ok(Self {
-            title: listed.path.clone(),
-            format: kind.name(),
-            media_type,
-            blob: Blob { digest: listed.digest, size: listed.size },
-            tree: listed.tree.clone(),
-            platform: platform_of(kind, &listed.path, &listed.platform),
-        })
-    }
-
-    /// Makes the manifest and returns how an index lists it.
-    fn artifact(
-        &self,
-        annotations: &StringMap,
-        origin: &mut FilesOrigin,
-    ) -> Result<Descriptor, Error> {
-        let mut annotations = annotations.clone();
-        annotations.insert(FORMAT_KEY.to_owned(), self.format.to_owned());
-        if let Some(tree) = &self.tree {
-            annotations.insert(TREE_KEY.to_owned(), tree.clone());
-        }
-        let file = ArtifactFile {
-            title: self.title.clone(),
-            media_type: self.media_type.to_owned(),
-            blob: self.blob,
-            annotations: StringMap::new(),
-        };
-        let artifact = Artifact {
-            artifact_type: self.media_type.to_owned(),
-            files: vec![file],
-            subject: None,
-            annotations,
-        };
-        let mut described = keep(artifact.manifest().map_err(unwritable)?, origin);
-        described.platform.clone_from(&self.platform);
-        Ok(described)
-    }
-}
-
-/// Makes the artifact that holds `release.json`, so that it comes back with the others.
-fn document_artifact(
-    document: Vec<u8>,
-    annotations: &StringMap,
-    origin: &mut FilesOrigin,
-) -> Result<Descriptor, Error> {
-    let blob = Blob::of(&document);
-    origin.documents.insert(blob.digest, document);
-    let file = ArtifactFile {
-        title: DOCUMENT.to_owned(),
-        media_type: DOCUMENT_TYPE.to_owned(),
-        blob,
-        annotations: StringMap::new(),
-    };
-    let artifact = Artifact {
-        artifact_type: DOCUMENT_TYPE.to_owned(),
-        files: vec![file],
-        subject: None,
-        annotations: annotations.clone(),
-    };
-    Ok(keep(artifact.manifest().map_err(unwritable)?, origin))
-}
-
-/// Keeps a document that was made, with the blob that every artifact's configuration is.
-fn keep(described: Described, origin: &mut FilesOrigin) -> Descriptor {
-    let Described { descriptor, bytes } = described;
-    origin.documents.insert(descriptor.digest, bytes);
-    origin.documents.insert(Digest::of(EMPTY), EMPTY.to_vec());
-    descriptor
-}
-
-fn unwritable(source: bake_formats::format::WriteError) -> Error {
-    Error::Write { format: "artifact", source }
-}
-
-/// Returns what an output runs on; absent if that is everything. Packages for all architectures,
-/// whose names end so, are listed with the platform that they were made from.
-pub(super) fn platform_of(kind: Kind, path: &str, listed: &str) -> Option<Platform> {
-    let is_for_all = match kind {
-        Kind::Deb => path.ends_with("_all.deb"),
-        Kind::Rpm => path.ends_with(".noarch.rpm"),
-        Kind::Raw | Kind::Qcow2 | Kind::OciLayout | Kind::OciArchive => false,
-    };
-    if is_for_all { None } else { platform(listed) }
-}
-
-/// Reads `linux/amd64` or `linux/arm/v7`; several platforms are none.
-fn platform(text: &str) -> Option<Platform> {
-    let mut parts = text.split('/');
-    let (os, architecture) = (parts.next()?, parts.next()?);
-    let variant = parts.next().map(str::to_owned);
-    let is_one = parts.next().is_none() && !text.contains(',');
-    is_one.then(|| Platform { variant, ..Platform::new(os, architecture) })
 }

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use bake_formats::format::ReadError;
-use bake_formats::oci::{Descriptor, Documents, Index, Kind, ListedImage, Manifest};
+use bake_formats::oci::{Descriptor, Documents, Index, Kind, ListedImage, Manifest, Reference};
 use bake_recipes::resolved::BaseSource;
 
 use super::loaded::{Loaded, LoadedImage};
@@ -23,6 +23,8 @@ pub struct Place<'w> {
     name: String,
     /// The name and the tag that images have which do not say them.
     called: (String, String),
+    /// The repository, if it is in a registry.
+    repository: Option<Reference>,
     source: Box<dyn ImageSource + 'w>,
 }
 
@@ -42,8 +44,14 @@ impl<'w> Place<'w> {
             BaseSource::Local { path, .. } => (made_up(path), None),
         };
         let called = (called.0, called.1.unwrap_or_else(|| "latest".into()));
+        let repository = match source {
+            BaseSource::Registry(reference) => {
+                Some(Reference { tag: None, digest: None, ..reference.clone() })
+            }
+            BaseSource::Local { .. } => None,
+        };
         let opened = images.open(source).map_err(unusable)?;
-        Ok(Self { name: base::name(source), called, source: opened })
+        Ok(Self { name: base::name(source), called, repository, source: opened })
     }
 
     /// Reads the image or the images that the name leads to, without their layers.
@@ -70,6 +78,11 @@ impl<'w> Place<'w> {
     /// Returns whether the place itself holds the bytes of a layer, without asking anybody.
     pub fn holds(&self, layer: &Descriptor) -> bool {
         !self.source.is_remote() && self.source.blob(layer).is_ok()
+    }
+
+    /// Returns the repository, if the place is in a registry.
+    pub fn repository(&self) -> Option<&Reference> {
+        self.repository.as_ref()
     }
 
     /// Opens a layer's bytes, which are not verified.

@@ -10,6 +10,7 @@ use bake_formats::rope::Extent;
 
 use super::compare::Comparison;
 use super::deliver::Blobs;
+use super::loaded::Loaded;
 use super::place::Place;
 use crate::error::Error;
 use crate::publish::{Graph, Node, Origin, Parcel, Plan, Pushed, Target, push as send, survey};
@@ -38,6 +39,24 @@ pub struct WrittenOrigin<'a> {
     pub seams: &'a Seams,
     /// Where the new base is.
     pub base: &'a Place<'a>,
+    /// The layers that the old image and the new base are known to have there.
+    pub homes: Homes,
+}
+
+/// Repositories by the layers that they are known to have.
+#[derive(Debug, Default)]
+pub struct Homes(BTreeMap<Digest, Reference>);
+
+impl Homes {
+    /// Adds what a place has, if it is a repository. The first that has a layer stays its home.
+    pub fn add(&mut self, place: &Place<'_>, loaded: &Loaded<'_>) {
+        let Some(repository) = place.repository() else { return };
+        for image in &loaded.images {
+            for layer in &image.documents.manifest.layers {
+                self.0.entry(layer.digest).or_insert_with(|| repository.clone());
+            }
+        }
+    }
 }
 
 impl Origin for WrittenOrigin<'_> {
@@ -73,6 +92,10 @@ impl Origin for WrittenOrigin<'_> {
         // Documents, and account databases: small, and made here.
         let bytes = rope.slice(offset.min(rope.len())..rope.len()).to_vec(self.blobs)?;
         Ok(Box::new(io::Cursor::new(bytes)))
+    }
+
+    fn home(&self, blob: &Descriptor) -> Option<Reference> {
+        self.homes.0.get(&blob.digest).cloned()
     }
 
     fn base_layers(&self, node: &Node) -> Result<usize, Error> {

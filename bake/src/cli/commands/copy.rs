@@ -1,8 +1,6 @@
-//! `bake copy`: from one registry to another.
+//! `bake copy`: registries, layouts and archives, from any to any.
 
-use std::path::Path;
-
-use bake_formats::oci::{Platform, Reference};
+use bake_formats::oci::Platform;
 use clap::Args;
 use serde_json::json;
 
@@ -13,24 +11,27 @@ use crate::cli::printer::Printer;
 use crate::cli::progress::Progress;
 use crate::cli::registry::RegistryArgs;
 use crate::cli::request::image_platform;
-use crate::error::Error;
-use crate::publish::{CopyOptions, Pushed, copy};
+use crate::publish::{CopyOptions, End, Pushed, copy};
 
-/// Copy an image or an artifact from one repository to another.
+/// Copy an image or an artifact: between registries, layouts and archives.
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Within a registry blobs are mounted; between two they pass through without lying \
-    on disk. All platforms are copied unless one is named.\n\nBetween a registry and a layout use \
-    `bake push` and `bake pull`.\n\nExamples:\n  bake copy debian:12-slim registry.example.com/base/\
-    debian:12-slim\n  bake copy --referrers ghcr.io/acme/catalog:1.0 registry.example.com/catalog"
+    after_help = "An end is a reference, `oci:PATH` (an image layout), `oci-archive:PATH`, or a path \
+    that begins with `/`, `./` or `../`.\n\nWithin a registry blobs are mounted; between two they \
+    pass through without lying on disk. All platforms are copied unless one is named. A layout that \
+    lacks its base's layers is completed from the base's registry.\n\nExamples:\n  bake copy \
+    debian:12-slim registry.example.com/base/debian:12-slim\n  bake copy --referrers \
+    ghcr.io/acme/catalog:1.0 registry.example.com/catalog\n  bake copy ./dist/catalog-1.0.0.oci \
+    registry.example.com/catalog:1.0\n  bake copy --platform linux/arm64 debian:12-slim \
+    oci-archive:debian.tar"
 )]
 pub(in crate::cli) struct Copy {
     /// What to copy
     #[arg(value_name = "SRC")]
-    from: String,
-    /// Where to; without a tag under the same one
+    from: End,
+    /// Where to; in a registry without a tag under the same one
     #[arg(value_name = "DST")]
-    to: String,
+    to: End,
     /// Copy the image of this platform only
     #[arg(long, value_name = "OS/ARCH", value_parser = image_platform)]
     platform: Option<Platform>,
@@ -46,8 +47,6 @@ pub(in crate::cli) struct Copy {
 
 impl Copy {
     pub(in crate::cli) fn run(&self, printer: &Printer) -> Result<Exit, Failure> {
-        let from = reference("SRC", &self.from, "bake push PATH --to REPO:TAG")?;
-        let to = reference("DST", &self.to, "bake pull REF -o DIR")?;
         let options = CopyOptions {
             platform: self.platform.clone(),
             referrers: self.referrers,
@@ -56,34 +55,36 @@ impl Copy {
         let client = self.registry.client(printer)?;
         let progress = Progress::new(printer);
         progress.transfer("copying", 0);
-        let outcome = copy(&client, &from, &to, &options, &progress);
+        let outcome = copy(&client, &self.from, &self.to, &options, &progress);
         progress.finish();
         let copied = outcome?;
-        let Some(pushed) = copied.pushed else {
-            print_plan(printer, &copied.plan)?;
+        if let (Some(plan), None) = (&copied.plan, copied.pushed) {
+            print_plan(printer, plan)?;
             return Ok(Exit::Done);
-        };
+        }
         if printer.is_json() {
-            let data = json!({ "repository": to.name(), "digest": copied.digest, "moved": pushed });
+            let to = self.to.to_string();
+            let place = match &self.to {
+                End::Registry(_) => "repository",
+                End::Local { .. } => "path",
+            };
+            let data = json!({ place: to, "digest": copied.digest, "moved": copied.pushed });
             printer.event("copied", &data)?;
-        } else {
-            printer.line(format_args!("copied {}@{}", to.name(), copied.digest))?;
-            let Pushed { bytes, mounted, skipped, .. } = pushed;
+            return Ok(Exit::Done);
+        }
+        match &self.to {
+            End::Registry(to) => {
+                printer.line(format_args!("copied {}@{}", to.name(), copied.digest))?;
+            }
+            End::Local { path, .. } => {
+                printer.line(format_args!("copied {} to {}", copied.digest, path.display()))?;
+            }
+        }
+        if let Some(Pushed { bytes, mounted, skipped, .. }) = copied.pushed {
             printer.note(format_args!(
                 "sent {bytes} bytes, mounted {mounted} blobs, skipped {skipped}"
             ));
         }
         Ok(Exit::Done)
     }
-}
-
-/// Reads a reference; a path is sent to the command that is for paths.
-fn reference(what: &str, text: &str, command: &str) -> Result<Reference, Error> {
-    let is_path = text.starts_with(['.', '/']) || Path::new(text).join("oci-layout").exists();
-    let fail = |reason, hint| Error::Publish { what: what.to_owned(), reason, hint };
-    if is_path {
-        let reason = format!("expected a reference, found the path `{text}`");
-        return Err(fail(reason, Some(format!("use `{command}`"))));
-    }
-    text.parse().map_err(|error: bake_formats::oci::ReferenceError| fail(error.to_string(), None))
 }

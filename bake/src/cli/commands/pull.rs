@@ -8,6 +8,7 @@ use clap::Args;
 use crate::cli::Exit;
 use crate::cli::failure::Failure;
 use crate::cli::printer::Printer;
+use crate::cli::progress::Progress;
 use crate::cli::registry::RegistryArgs;
 use crate::cli::request::image_platform;
 use crate::publish::{Form, PullOptions, pull};
@@ -54,7 +55,11 @@ impl Pull {
         let options =
             PullOptions { only: self.only.clone(), platform: self.platform.clone(), form };
         let client = self.registry.client(printer)?;
-        for pulled in pull(&client, &self.reference, &self.output, &options)? {
+        let progress = Progress::new(printer);
+        progress.transfer("pulling", 0);
+        let outcome = pull(&client, &self.reference, &self.output, &options, &progress);
+        progress.finish();
+        for pulled in outcome? {
             if printer.is_json() {
                 printer.event("pulled", &pulled)?;
             } else {

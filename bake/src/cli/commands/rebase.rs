@@ -21,7 +21,7 @@ use crate::error::Error;
 use crate::lint::Severity;
 use crate::publish::Pushed;
 use crate::rebase::deliver::{self, Blobs};
-use crate::rebase::push::{Seams, WrittenOrigin, push};
+use crate::rebase::push::{Homes, Seams, WrittenOrigin, push};
 use crate::rebase::{Compared, Comparison, Finding, Loaded, Place, Request, compare};
 use crate::registry::{Unwatched, Wire};
 use crate::survey::{LayerSource, Surveyor};
@@ -134,11 +134,15 @@ impl Rebase {
         let blobs = Blobs::new(&store, places, &written);
         match &to {
             Some(to) => {
+                let mut homes = Homes::default();
+                homes.add(&image_place, &image);
+                homes.add(&base_place, &base);
                 let origin = WrittenOrigin {
                     written: &written,
                     blobs: &blobs,
                     seams: &seams,
                     base: &base_place,
+                    homes,
                 };
                 self.push(&origin, to, &client, printer)?;
             }

@@ -6,7 +6,9 @@ use std::io::{self, Cursor, Read};
 use bake_formats::blob::Blob;
 use bake_formats::digest::Digest;
 use bake_formats::oci::descriptor::{StringMap, media_type};
-use bake_formats::oci::{Artifact, BASE_NAME_KEY, Descriptor, Index, Manifest, artifact, json};
+use bake_formats::oci::{
+    Artifact, BASE_NAME_KEY, Descriptor, Index, Manifest, Reference, artifact, json,
+};
 
 use crate::error::Error;
 use crate::publish::{Graph, Origin, Parcel};
@@ -15,6 +17,8 @@ use crate::publish::{Graph, Origin, Parcel};
 #[derive(Default)]
 pub(super) struct Images {
     pub(super) blobs: BTreeMap<Digest, Vec<u8>>,
+    /// Repositories that have blobs too.
+    pub(super) homes: BTreeMap<Digest, Reference>,
 }
 
 impl Origin for Images {
@@ -28,6 +32,10 @@ impl Origin for Images {
 
     fn has(&self, blob: &Descriptor) -> Result<bool, Error> {
         Ok(self.blobs.contains_key(&blob.digest))
+    }
+
+    fn home(&self, blob: &Descriptor) -> Option<Reference> {
+        self.homes.get(&blob.digest).cloned()
     }
 
     fn open(&self, blob: Blob, offset: u64) -> io::Result<Box<dyn Read + Send + '_>> {

@@ -1,12 +1,14 @@
 //! How many requests and bytes a push takes, and what it leaves behind.
 
-use bake_formats::oci::{Descriptor, Reference};
+use bake_formats::digest::Digest;
+use bake_formats::oci::{Descriptor, Platform, Reference};
 
 use super::images::{Images, layer, parcel};
 use super::memory::{Memory, Rules};
 use crate::error::Error;
 use crate::publish::{
-    CopyOptions, Parcel, Plan, Pushed, Step, Target, copy, digests, push, referrers, survey, tag,
+    Copied, CopyOptions, Parcel, Plan, Pushed, Step, Target, copy, digests, push, referrers,
+    survey, tag,
 };
 use crate::registry::{Access, Repository, Unwatched};
 
@@ -15,6 +17,10 @@ fn reference(text: &str) -> Reference {
 }
 
 const BIG: usize = 3 << 20;
+
+fn copied(memory: &Memory, from: &str, to: &str, options: &CopyOptions) -> Copied {
+    copy(memory, &from.parse().unwrap(), &to.parse().unwrap(), options, &Unwatched).unwrap()
+}
 
 /// Plans and pushes; the plan must have said how many requests and bytes it takes.
 fn pushed(
@@ -231,8 +237,7 @@ fn a_copy_within_a_registry_mounts_and_between_two_streams() {
     let root = images.image(&[layer("base", BIG), layer("app", 100)], None);
     exactly(&memory, &images, &root, &["1"], "r.test/app");
     let options = CopyOptions::default();
-    let from = reference("r.test/app:1");
-    let copied = |to: &str| copy(&memory, &from, &reference(to), &options, &Unwatched).unwrap();
+    let copied = |to: &str| copied(&memory, "r.test/app:1", to, &options);
     let here = copied("r.test/other").pushed.unwrap();
     assert_eq!((here.mounted, here.uploaded), (3, 0));
     let there = copied("b.test/other:2").pushed.unwrap();
@@ -253,9 +258,8 @@ fn what_is_attached_to_an_attachment_is_copied() {
             pushed(&memory, &images, attached, &parcel(attached, &[]), "r.test/app").unwrap();
         }
         let options = CopyOptions { referrers: true, ..CopyOptions::default() };
-        let (from, to) = (reference("r.test/app:1"), reference("b.test/app:1"));
-        copy(&memory, &from, &to, &options, &Unwatched).unwrap();
-        let repository = Repository::new(&memory, &to, Access::Pull);
+        copied(&memory, "r.test/app:1", "b.test/app:1", &options);
+        let repository = Repository::new(&memory, &reference("b.test/app:1"), Access::Pull);
         for (subject, expected) in [(&root, &note), (&note, &nested)] {
             let subject = reference(&format!("b.test/app@{}", subject.digest));
             let found = referrers(&repository, &subject).unwrap();
@@ -266,14 +270,47 @@ fn what_is_attached_to_an_attachment_is_copied() {
 }
 
 #[test]
+fn a_blob_is_mounted_from_the_repository_that_is_known_to_have_it() {
+    let (memory, mut images) = (Memory::default(), Images::default());
+    let (one, two) = (layer("one", BIG), layer("two", BIG));
+    let first = images.image(std::slice::from_ref(&one), None);
+    let second = images.image(std::slice::from_ref(&two), None);
+    exactly(&memory, &images, &first, &["1"], "r.test/first");
+    exactly(&memory, &images, &second, &["1"], "r.test/second");
+    for (layer, home) in [(&one, "r.test/first"), (&two, "r.test/second")] {
+        images.homes.insert(Digest::of(layer), reference(home));
+    }
+    let both = images.image(&[one, two, layer("own", 100)], None);
+    let (_, done) = pushed(&memory, &images, &both, &parcel(&both, &["1"]), "r.test/both").unwrap();
+    assert_eq!((done.mounted, done.uploaded), (2, 2));
+}
+
+#[test]
+fn one_platform_of_an_index_is_copied() {
+    let (memory, mut images) = (Memory::default(), Images::default());
+    let mut platform = |name: &str, architecture: &str| {
+        let image = images.image(&[layer(name, 100)], None);
+        Descriptor { platform: Some(Platform::new("linux", architecture)), ..image }
+    };
+    let (one, other) = (platform("a", "amd64"), platform("b", "arm64"));
+    let index = images.index(vec![one, other.clone()]);
+    exactly(&memory, &images, &index, &["1"], "r.test/app");
+    let platform = Some(Platform::new("linux", "arm64"));
+    let options = CopyOptions { platform, ..CopyOptions::default() };
+    let copied = copied(&memory, "r.test/app:1", "b.test/app", &options);
+    assert_eq!(copied.digest, other.digest);
+    assert_eq!(copied.pushed.unwrap().uploaded, 2);
+    assert!(memory.tags().contains(&"b.test/app:1".to_owned()));
+}
+
+#[test]
 fn a_dry_run_only_reads() {
     let (memory, mut images) = (Memory::default(), Images::default());
     let root = images.image(&[layer("base", BIG)], None);
     exactly(&memory, &images, &root, &["1"], "r.test/app");
     let options = CopyOptions { dry_run: true, ..CopyOptions::default() };
-    let (from, to) = (reference("r.test/app:1"), reference("b.test/app:1"));
-    let copied = copy(&memory, &from, &to, &options, &Unwatched).unwrap();
-    assert!(copied.pushed.is_none() && copied.plan.bytes() > BIG as u64);
+    let copied = copied(&memory, "r.test/app:1", "b.test/app:1", &options);
+    assert!(copied.pushed.is_none() && copied.plan.unwrap().bytes() > BIG as u64);
     let (lines, sent) = memory.seen();
     assert!(lines.iter().all(|line| line.starts_with("GET") || line.starts_with("HEAD")));
     assert_eq!(sent, 0);

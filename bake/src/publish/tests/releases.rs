@@ -1,19 +1,24 @@
 //! What was pushed comes back: every kind of output, byte for byte.
 
 use std::collections::BTreeMap;
+use std::io::Read;
 use std::path::Path;
 
+use bake_formats::blob::Blob;
 use bake_formats::oci::artifact::TITLE_KEY;
-use bake_formats::oci::{Descriptor, Reference};
+use bake_formats::oci::descriptor::media_type;
+use bake_formats::oci::{self, Descriptor, Manifest, Reference, TREE_KEY, json};
 use bake_recipes::Platform;
 
+use super::images::{Images, parcel};
 use super::memory::{Memory, Rules};
 use crate::base::{self, Locking, Network, Places};
 use crate::lower::Kind;
 use crate::plan::{PlanCx, Platforms, Request, plan};
-use crate::publish::release::platform_of;
+use crate::publish::outputs::platform_of;
 use crate::publish::{
-    Form, Plan, PullOptions, Target, of_file, of_release, pull, push, referrers, survey,
+    Copied, CopyOptions, Form, LayoutOrigin, Origin, Plan, PullOptions, Target, copy, of_file,
+    of_release, pull, push, referrers, survey,
 };
 use crate::registry::{Access, Repository, Unwatched};
 use crate::report::Silent;
@@ -89,7 +94,7 @@ fn push_release(memory: &Memory, dist: &Path, to: &Reference) -> Plan {
 fn pulled(memory: &Memory, reference: &str, options: &PullOptions) -> BTreeMap<String, String> {
     let folder = tempfile::tempdir().unwrap();
     let out = folder.path().join("out");
-    pull(memory, &reference.parse().unwrap(), &out, options).unwrap();
+    pull(memory, &reference.parse().unwrap(), &out, options, &Unwatched).unwrap();
     files(&out)
 }
 
@@ -199,5 +204,95 @@ fn a_single_file_is_an_artifact_of_its_type() {
             _ => "application/vnd.bake.disk.raw",
         };
         assert_eq!(kind, expected);
+    }
+}
+
+fn copied(memory: &Memory, from: &str, to: &str, options: &CopyOptions) -> Copied {
+    copy(memory, &from.parse().unwrap(), &to.parse().unwrap(), options, &Unwatched).unwrap()
+}
+
+#[test]
+fn an_image_is_copied_out_of_a_registry_and_back() {
+    let (memory, folder) = (Memory::default(), baked("[oci]\n"));
+    push_release(&memory, &folder.path().join("dist"), &"r.test/hello".parse().unwrap());
+    let options = CopyOptions::default();
+    let out = folder.path().join("out");
+    let (layout, archive) = (out.join("image"), out.join("image.tar"));
+    let digest =
+        copied(&memory, "r.test/hello:1.0.0_x-1", &format!("oci:{}", layout.display()), &options)
+            .digest;
+    // From the layout to a file, from the file to another registry.
+    copied(&memory, &layout.display().to_string(), &archive.display().to_string(), &options);
+    let back = copied(&memory, &archive.display().to_string(), "b.test/hello", &options);
+    assert_eq!(back.digest, digest);
+    assert!(memory.tags().contains(&"b.test/hello:1.0.0_x-1".to_owned()), "{:?}", memory.tags());
+    let again = format!("{}/again", out.display());
+    copied(&memory, "b.test/hello:1.0.0_x-1", &again, &options);
+    assert_eq!(files(&layout), files(Path::new(&again)));
+    let dist = files(&folder.path().join("dist/hello-1.0.0_x-1.oci"));
+    assert_eq!(files(&layout), dist);
+}
+
+#[test]
+fn what_is_attached_is_copied_if_asked_for() {
+    let (memory, folder) = (Memory::default(), baked("[oci]\n"));
+    push_release(&memory, &folder.path().join("dist"), &"r.test/hello".parse().unwrap());
+    for (referrers_too, expected) in [(false, 0), (true, 1)] {
+        let options = CopyOptions { referrers: referrers_too, ..CopyOptions::default() };
+        let to = format!("b.test/copy{expected}:1");
+        copied(&memory, "r.test/hello:1.0.0_x-1", &to, &options);
+        let to: Reference = to.parse().unwrap();
+        let repository = Repository::new(&memory, &to, Access::Pull);
+        assert_eq!(referrers(&repository, &to).unwrap().len(), expected);
+    }
+    let all = pulled(&memory, "b.test/copy1:1", &PullOptions::default());
+    assert_eq!(all, files(&folder.path().join("dist")));
+}
+
+#[test]
+fn every_platform_of_an_index_must_hold_its_tree() {
+    for is_lying in [false, true] {
+        let (memory, folder) = (Memory::default(), baked("[oci]\n"));
+        let layout = folder.path().join("dist/hello-1.0.0_x-1.oci");
+        let origin = LayoutOrigin::open(layout).unwrap();
+        let mut images = Images::default();
+        let root = origin.roots().unwrap().remove(0);
+        let bytes = origin.document(&root).unwrap();
+        let mut manifest = Manifest::parse(&bytes).unwrap();
+        for blob in manifest.layers.iter().chain([&manifest.config]) {
+            let named = Blob { digest: blob.digest, size: blob.size };
+            let mut bytes = Vec::new();
+            origin.open(named, 0).unwrap().read_to_end(&mut bytes).unwrap();
+            images.blobs.insert(blob.digest, bytes);
+        }
+        let honest = images.keep(media_type::MANIFEST, bytes);
+        let tree = manifest.annotations.get_mut(TREE_KEY).unwrap();
+        if is_lying {
+            *tree = tree.chars().map(|c| if c == '1' { '2' } else { c }).collect();
+        }
+        manifest.annotations.insert("test".into(), "another".into());
+        let other = images.keep(media_type::MANIFEST, json::canonical(&manifest).unwrap());
+        let on = |image: Descriptor, architecture: &str| {
+            let platform = Some(oci::Platform::new("linux", architecture));
+            Descriptor { platform, ..image }
+        };
+        let index = images.index(vec![on(honest, "amd64"), on(other, "arm64")]);
+        let to: Reference = "r.test/several:1".parse().unwrap();
+        let repository = Repository::new(&memory, &to, Access::Push);
+        let graph = images.graph(&index);
+        let target = Target { repository: to.clone() };
+        let parcels = parcel(&index, &["1"]);
+        let known = survey(&repository, &target, &graph, &parcels).unwrap();
+        let plan = Plan::new(&graph, &parcels, &known, &target);
+        push(&memory, &repository, &images, &graph, &plan, &Unwatched).unwrap();
+        let out = folder.path().join("out");
+        let found = pull(&memory, &to, &out, &PullOptions::default(), &Unwatched);
+        if is_lying {
+            let error = found.unwrap_err().to_string();
+            assert!(error.contains("expected the tree"), "{error}");
+            assert!(!out.exists() || files(&out).is_empty());
+        } else {
+            assert_eq!(found.unwrap().len(), 1);
+        }
     }
 }
