@@ -60,7 +60,9 @@ impl Scenario {
         match self.before {
             Before::Nothing => {}
             Before::Same if self.direction == Direction::List => {
-                TAGS.iter().for_each(|tag| image.put(registry, REPOSITORY, tag));
+                for tag in TAGS {
+                    image.put(registry, REPOSITORY, tag);
+                }
             }
             Before::Same => image.put(registry, REPOSITORY, TAG),
             Before::Older => Image::sample("0")?.put(registry, REPOSITORY, TAG),

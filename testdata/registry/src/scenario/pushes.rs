@@ -8,12 +8,13 @@ use crate::kind::Kind;
 use crate::rule::{Action, Answer, Match, Place, RetryAfter};
 use crate::trace::Property;
 
-/// What the larger layer of the image is not longer than.
+/// What the larger layer of the image is not longer than: what is sent twice at most if a body is
+/// refused at its end.
 const LAYER: u64 = 260_000;
 
 /// Returns the scenarios, the plain ones first.
 pub(super) fn scenarios() -> Vec<Scenario> {
-    [plain(), locations(), trouble(), credentials(), answers(), limits()].concat()
+    [plain(), locations(), trouble(), credentials(), refused_logins(), answers(), limits()].concat()
 }
 
 fn plain() -> Vec<Scenario> {
@@ -122,10 +123,6 @@ fn credentials() -> Vec<Scenario> {
     let quoted = "Negotiate realm=\"one, two\", Digest realm=\"x\", nonce=\"a,b\"".to_owned();
     let basic = "Basic realm=\"also, basic\"".to_owned();
     let elsewhere = Some("{other}/token".to_owned());
-    let wrong = |scenario: Scenario| {
-        let password = Some("wrong".to_owned());
-        Scenario { password, ..scenario }.expect(Expected::Refused).hold(&[Property::Requests(12)])
-    };
     vec![
         Scenario::push("basic", "name and password in every request")
             .auth(Auth::basic(USER, PASSWORD))
@@ -166,13 +163,22 @@ fn credentials() -> Vec<Scenario> {
         Scenario::push("realm-elsewhere", "the realm is of another host, at a private address")
             .auth(Auth::Token(TokenService { realm: elsewhere, ..service() }))
             .expect(Expected::Refused),
+    ]
+}
+
+fn refused_logins() -> Vec<Scenario> {
+    let wrong = |scenario: Scenario| {
+        let password = Some("wrong".to_owned());
+        Scenario { password, ..scenario }.expect(Expected::Refused).hold(&[Property::Requests(12)])
+    };
+    vec![
         wrong(
             Scenario::push("wrong-password", "the password is wrong")
                 .auth(Auth::basic(USER, PASSWORD)),
         ),
         wrong(
             Scenario::push("wrong-password-token", "the password for tokens is wrong")
-                .auth(Auth::Token(service()))
+                .auth(Auth::token(USER, PASSWORD))
                 .hold(&[Property::AtLeast(Kind::Token, 1)]),
         ),
     ]
