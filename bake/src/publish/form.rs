@@ -78,14 +78,14 @@ pub(super) fn written(
     let mut descriptor = node.descriptor.clone();
     for node in graph.nodes() {
         blobs.insert(node.descriptor.digest, Rope::from(node.bytes.clone()));
-        let Some(image) = image(node, origin, graph)? else {
+        let Some((image, config)) = image(node, origin, graph)? else {
             let named = node.blobs.iter().filter_map(|named| graph.blob(&named.digest));
             blobs.extend(named.map(|needed| (needed.blob.digest, Rope::from(needed.blob))));
             continue;
         };
         let left_out = if form == Form::Sparse { image.base_layers } else { 0 };
-        let config = std::iter::once(&image.manifest.config);
-        for named in config.chain(image.manifest.layers.iter().skip(left_out)) {
+        blobs.insert(image.manifest.config.digest, Rope::from(config));
+        for named in image.manifest.layers.iter().skip(left_out) {
             if let Some(needed) = graph.blob(&named.digest) {
                 blobs.insert(named.digest, Rope::from(needed.blob));
             }
@@ -99,8 +99,13 @@ pub(super) fn written(
     Ok(Written { name, version: tag, root: descriptor, images, blobs })
 }
 
-/// Returns what a manifest says, with its platform; `None` if it is of no image.
-fn image(node: &Node, origin: &dyn Origin, graph: &Graph) -> Result<Option<WrittenImage>, Error> {
+/// Returns what a manifest says, with its platform, and the configuration, which is read once;
+/// `None` if it is of no image.
+fn image(
+    node: &Node,
+    origin: &dyn Origin,
+    graph: &Graph,
+) -> Result<Option<(WrittenImage, Vec<u8>)>, Error> {
     if node.descriptor.kind() != Some(Kind::Manifest) || !node.is_image() {
         return Ok(None);
     }
@@ -120,7 +125,8 @@ fn image(node: &Node, origin: &dyn Origin, graph: &Graph) -> Result<Option<Writt
         return Ok(None);
     }
     origin.open(config, 0)?.take(MAX_CONFIG).read_to_end(&mut bytes)?;
-    let documents = Documents::parse(node.bytes.clone(), bytes).map_err(fault)?;
+    let documents = Documents::parse(node.bytes.clone(), bytes.clone()).map_err(fault)?;
     let base_layers = documents.built_on().map_err(fault)?.map_or(0, |base| base.layers);
-    Ok(Some(WrittenImage { descriptor: documents.descriptor(), manifest, base_layers }))
+    let image = WrittenImage { descriptor: documents.descriptor(), manifest, base_layers };
+    Ok(Some((image, bytes)))
 }
