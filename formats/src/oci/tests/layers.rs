@@ -129,7 +129,7 @@ fn history_says_what_layers_are_for_if_their_descriptors_do_not() {
         (full(), vec![Some(Role::Payload), Some(Role::Support)]),
         (
             Image { layering: split, base: Some(Made::new("a").base(&store)), ..plain() },
-            vec![None, Some(Role::Payload), Some(Role::Payload)],
+            vec![None, None, Some(Role::Payload), Some(Role::Payload)],
         ),
     ];
     for (image, expected) in images {
