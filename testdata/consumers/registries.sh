@@ -1,6 +1,6 @@
 # Real registries for the consumer scripts, on free ports of 127.0.0.1, with storage in $WORK. Sourced after lib.sh:
 #
-#     source "$(dirname "${BASH_SOURCE[0]}")/registries.sh"
+#     source "$TESTDATA/consumers/registries.sh"
 #     registry_plain open                # then $REGISTRY is 127.0.0.1:PORT
 #     registry_tls tls                   # signed by the test CA: --cert-dir $CERTIFICATES, or $CERTIFICATES/ca.crt
 #     registry_htpasswd basic            # $REGISTRY_USER and $REGISTRY_PASSWORD; over TLS, too

@@ -1,7 +1,7 @@
 # Programs of Debian's next release, for what no distribution that tests run on has yet: unpacked into a folder of their
 # own with all that they need, and run by the loader that came along. Sourced after lib.sh:
 #
-#     source "$(dirname "${BASH_SOURCE[0]}")/sid.sh"
+#     source "$TESTDATA/consumers/sid.sh"
 #     sid_fetch rpm                      # then they are in $SID/tree
 #     of_sid rpm --version
 #
