@@ -45,6 +45,40 @@ impl ReadAt for Vec<u8> {
     }
 }
 
+/// A range of other bytes, e.g. a partition of a disk.
+pub struct Window {
+    input: Arc<dyn ReadAt>,
+    offset: u64,
+    len: u64,
+}
+
+impl std::fmt::Debug for Window {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self { offset, len, .. } = self;
+        f.debug_struct("Window").field("offset", offset).field("len", len).finish_non_exhaustive()
+    }
+}
+
+impl Window {
+    /// Returns the bytes from `offset` on, at most `len` and at most to the end.
+    pub fn new(input: Arc<dyn ReadAt>, offset: u64, len: u64) -> Self {
+        let len = len.min(input.len().saturating_sub(offset));
+        Self { input, offset, len }
+    }
+}
+
+impl ReadAt for Window {
+    fn len(&self) -> u64 {
+        self.len
+    }
+
+    fn read_at(&self, offset: u64, buffer: &mut [u8]) -> io::Result<usize> {
+        let left = usize::try_from(self.len.saturating_sub(offset)).unwrap_or(usize::MAX);
+        let wanted = left.min(buffer.len());
+        self.input.read_at(self.offset.saturating_add(offset), &mut buffer[..wanted])
+    }
+}
+
 /// Files by name below a folder, e.g. an OCI image layout.
 pub trait Folder: Send + Sync {
     /// Opens a file by its path relative to the folder.
@@ -137,5 +171,27 @@ impl Read for Section {
         }
         self.at += count as u64;
         Ok(count)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_window_ends_where_it_or_its_input_ends() {
+        let input: Arc<dyn ReadAt> = Arc::new(b"0123456789".to_vec());
+        let read = |offset, len| {
+            let window: Arc<dyn ReadAt> = Arc::new(Window::new(input.clone(), offset, len));
+            let mut text = String::new();
+            Section::whole(window).read_to_string(&mut text).unwrap();
+            text
+        };
+        assert_eq!(read(2, 3), "234");
+        assert_eq!(read(8, 100), "89");
+        assert_eq!(read(100, 1), "");
+        let window = Window::new(input.clone(), 4, 2);
+        assert_eq!(window.read_at(2, &mut [0]).unwrap(), 0);
+        assert_eq!(window.read_at(u64::MAX, &mut [0]).unwrap(), 0);
     }
 }

@@ -27,6 +27,8 @@
 //!
 //! [`qcow2`] draws the other container.
 
+mod guid;
+
 pub mod ext4;
 
 pub mod qcow2;
@@ -41,6 +43,7 @@ mod read;
 
 mod verify;
 
+pub use guid::Guid;
 pub use model::{Disk, DiskSize};
 
 use crate::format::{Artifact, Format, Problem, ReadError, Unpacked, WriteCx, WriteError};

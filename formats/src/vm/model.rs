@@ -3,12 +3,15 @@
 use serde::{Deserialize, Serialize};
 
 use super::ext4::Identity;
-use crate::digest::Hasher;
+use super::guid::{Guid, derive};
 use crate::format::WriteError;
 use crate::tree::TreeId;
 
 /// The longest label that ext4 has room for, in bytes.
 const LABEL_MAX: usize = 16;
+
+/// What identities are derived for.
+const PURPOSE: &str = "bake vm disk 1";
 
 /// One disk with one file system.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -80,31 +83,18 @@ impl Disk {
 
     /// Derives what makes one file system differ from another: from the tree and the model alone.
     pub(super) fn identity(&self, tree: &TreeId) -> Identity {
-        let hash_seed = self.derive("hash seed", tree);
-        let mut uuid = self.derive("uuid", tree);
-        // RFC 9562, section 5.8: version 8, variant 2.
-        uuid[6] = uuid[6] & 0x0f | 0x80;
-        uuid[8] = uuid[8] & 0x3f | 0x80;
+        let Guid(uuid) = Guid::derive(PURPOSE, &self.fields("uuid", tree).each_ref().map(|f| &**f));
+        let hash_seed = derive(PURPOSE, &self.fields("hash seed", tree).each_ref().map(|f| &**f));
         Identity { uuid, hash_seed }
     }
 
-    fn derive(&self, purpose: &str, tree: &TreeId) -> [u8; 16] {
+    fn fields(&self, purpose: &str, tree: &TreeId) -> [String; 7] {
         let size = match self.size {
             DiskSize::Minimal => "minimal".to_owned(),
             DiskSize::Bytes(bytes) => bytes.to_string(),
         };
-        let label = self.label.as_deref().unwrap_or_default();
-        let tree = tree.to_string();
-        let mut hasher = Hasher::new();
-        for field in
-            ["bake vm disk 1", purpose, &self.name, &self.version, &self.arch, &size, label, &tree]
-        {
-            hasher.update(&(field.len() as u64).to_le_bytes());
-            hasher.update(field.as_bytes());
-        }
-        let digest = hasher.digest();
-        let mut first = [0; 16];
-        first.copy_from_slice(&digest.as_bytes()[..16]);
-        first
+        let label = self.label.clone().unwrap_or_default();
+        let Self { name, version, arch, .. } = self.clone();
+        [purpose.to_owned(), name, version, arch, size, label, tree.to_string()]
     }
 }
