@@ -32,13 +32,17 @@ impl Digest {
     /// Returns the digest of everything a reader yields, and how many bytes that was.
     pub fn of_reader(mut reader: impl Read) -> io::Result<(Self, u64)> {
         let mut hasher = Hasher::new();
-        let mut buffer = vec![0; 128 * 1024];
+        // Most files are small, and a large buffer costs more to clear than they take to hash.
+        let mut buffer = vec![0; 16 * 1024];
         loop {
             let count = reader.read(&mut buffer)?;
             if count == 0 {
                 return Ok((hasher.digest(), hasher.len()));
             }
             hasher.update(&buffer[..count]);
+            if count == buffer.len() {
+                buffer.resize(128 * 1024, 0);
+            }
         }
     }
 

@@ -3,6 +3,9 @@
 use std::io::{self, Read};
 use std::sync::Arc;
 
+use crate::blob::BlobSource;
+use crate::rope::Rope;
+
 /// Bytes that can be read at any offset.
 pub trait ReadAt: Send + Sync {
     /// Returns how many bytes there are.
@@ -76,6 +79,37 @@ impl ReadAt for Window {
         let left = usize::try_from(self.len.saturating_sub(offset)).unwrap_or(usize::MAX);
         let wanted = left.min(buffer.len());
         self.input.read_at(self.offset.saturating_add(offset), &mut buffer[..wanted])
+    }
+}
+
+/// The bytes that a rope stands for, to be read at any offset.
+#[derive(Clone, Copy)]
+pub struct Described<'a> {
+    rope: &'a Rope,
+    blobs: &'a dyn BlobSource,
+}
+
+impl std::fmt::Debug for Described<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Described").field("rope", &self.rope).finish_non_exhaustive()
+    }
+}
+
+impl<'a> Described<'a> {
+    /// Returns the bytes of a rope whose blobs come from `blobs`.
+    pub fn new(rope: &'a Rope, blobs: &'a dyn BlobSource) -> Self {
+        Self { rope, blobs }
+    }
+}
+
+impl ReadAt for Described<'_> {
+    fn len(&self) -> u64 {
+        self.rope.len()
+    }
+
+    fn read_at(&self, offset: u64, buffer: &mut [u8]) -> io::Result<usize> {
+        let end = offset.saturating_add(buffer.len() as u64);
+        self.rope.slice(offset..end).reader(self.blobs).read(buffer)
     }
 }
 
@@ -177,6 +211,24 @@ impl Read for Section {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::blob::{BlobStore, MemoryStore};
+
+    #[test]
+    fn a_described_file_is_read_at_any_offset() {
+        let store = MemoryStore::new();
+        let mut rope = Rope::from(b"head".to_vec());
+        rope.push_blob(store.put(b"0123456789").unwrap());
+        rope.push_zeros(2);
+        let whole = rope.to_vec(&store).unwrap();
+        let described = Described::new(&rope, &store);
+        for from in 0..whole.len() {
+            let mut bytes = vec![1; whole.len() - from];
+            described.read_exact_at(from as u64, &mut bytes).unwrap();
+            assert_eq!(bytes, whole[from..]);
+        }
+        assert_eq!(described.read_at(16, &mut [0]).unwrap(), 0);
+        assert_eq!(described.read_at(u64::MAX, &mut [0]).unwrap(), 0);
+    }
 
     #[test]
     fn a_window_ends_where_it_or_its_input_ends() {

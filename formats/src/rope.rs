@@ -5,6 +5,8 @@
 //! one of bytes of its own, a range of a blob that is kept elsewhere, or zeros. A layer of 800 MiB
 //! is a few kilobytes until somebody needs its bytes.
 
+mod expand;
+
 use std::io::{self, Read, Write};
 use std::ops::Range;
 
@@ -49,7 +51,7 @@ pub enum Extent<'a> {
     Zero(u64),
 }
 
-impl Extent<'_> {
+impl<'a> Extent<'a> {
     /// Returns how many bytes the extent stands for.
     pub fn len(&self) -> u64 {
         match self {
@@ -61,6 +63,15 @@ impl Extent<'_> {
     /// Returns whether the extent stands for no bytes.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
+    }
+
+    /// Returns the first `at` bytes, and what follows them if anything does.
+    pub fn split_at(self, at: u64) -> (Extent<'a>, Option<Extent<'a>>) {
+        let len = self.len();
+        if at >= len {
+            return (self, None);
+        }
+        (clip(self, 0, at), Some(clip(self, at, len)))
     }
 }
 
@@ -160,8 +171,14 @@ impl Rope {
         self.push_zeros(self.len.next_multiple_of(alignment) - self.len);
     }
 
+    /// Makes room for bytes of the rope's own, so that it need not grow to them by doubling.
+    pub(crate) fn reserve(&mut self, bytes: usize) {
+        self.inline.reserve(bytes);
+    }
+
     /// Appends everything another rope stands for.
     pub fn push_rope(&mut self, other: &Rope) {
+        self.reserve(other.inline.len());
         for extent in other.extents() {
             self.push_extent(extent);
         }
@@ -189,6 +206,11 @@ impl Rope {
             Piece::Blob(digest, offset, len) => Extent::Blob { digest, offset, len },
             Piece::Zero(len) => Extent::Zero(len),
         })
+    }
+
+    /// Starts cutting the rope into parts, from its start on.
+    pub fn cursor(&self) -> RopeCursor<'_> {
+        RopeCursor { extents: Box::new(self.extents()), next: None, at: 0, len: self.len }
     }
 
     /// Returns the part of the rope within `range`, clipped to what there is.
@@ -227,6 +249,18 @@ impl Rope {
         RopeReader { extents: Box::new(self.extents()), source, current: Current::None }
     }
 
+    /// Opens the rope for reading from an offset; nothing before it is opened.
+    pub fn reader_from<'a>(&'a self, source: &'a dyn BlobSource, offset: u64) -> RopeReader<'a> {
+        let mut before = offset;
+        let extents = self.extents().filter_map(move |extent| {
+            let skipped = before.min(extent.len());
+            before -= skipped;
+            let rest = clip(extent, skipped, extent.len());
+            (!rest.is_empty()).then_some(rest)
+        });
+        RopeReader { extents: Box::new(extents), source, current: Current::None }
+    }
+
     /// Writes everything the rope stands for.
     pub fn write_to(&self, source: &dyn BlobSource, mut out: impl Write) -> io::Result<()> {
         let copied = io::copy(&mut self.reader(source), &mut out)?;
@@ -262,9 +296,75 @@ fn clip(extent: Extent<'_>, from: u64, to: u64) -> Extent<'_> {
     }
 }
 
+/// Cuts a rope into parts, in order; all parts together take time for the extents once.
+pub struct RopeCursor<'a> {
+    extents: Box<dyn Iterator<Item = Extent<'a>> + Send + 'a>,
+    /// What was cut off and has not been passed on yet.
+    next: Option<Extent<'a>>,
+    at: u64,
+    len: u64,
+}
+
+impl std::fmt::Debug for RopeCursor<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("RopeCursor").field("at", &self.at).field("len", &self.len).finish()
+    }
+}
+
+impl RopeCursor<'_> {
+    /// Returns how many bytes lie before the cursor.
+    pub fn position(&self) -> u64 {
+        self.at
+    }
+
+    /// Returns how many bytes are left.
+    pub fn left(&self) -> u64 {
+        self.len - self.at
+    }
+
+    /// Returns how many of the next bytes are zeros because the rope says so.
+    pub fn zeros(&mut self) -> u64 {
+        self.next = self.next.take().or_else(|| self.extents.next());
+        match self.next {
+            Some(Extent::Zero(len)) => len,
+            _ => 0,
+        }
+    }
+
+    /// Cuts off the next `len` bytes, at most what is left.
+    pub fn take(&mut self, len: u64) -> Rope {
+        let mut part = Rope::new();
+        self.push_to(&mut part, len);
+        part
+    }
+
+    /// Appends the next `len` bytes, at most what is left, to another rope.
+    pub fn push_to(&mut self, rope: &mut Rope, len: u64) {
+        self.pass(len, |extent| rope.push_extent(extent));
+    }
+
+    /// Passes over the next `len` bytes, at most what is left.
+    pub fn skip(&mut self, len: u64) {
+        self.pass(len, |_| {});
+    }
+
+    fn pass(&mut self, len: u64, mut take: impl FnMut(Extent<'_>)) {
+        let mut wanted = len.min(self.left());
+        self.at += wanted;
+        while wanted > 0
+            && let Some(extent) = self.next.take().or_else(|| self.extents.next())
+        {
+            let (first, rest) = extent.split_at(wanted);
+            wanted -= first.len();
+            take(first);
+            self.next = rest;
+        }
+    }
+}
+
 /// Reads the bytes that a rope stands for.
 pub struct RopeReader<'a> {
-    extents: Box<dyn Iterator<Item = Extent<'a>> + 'a>,
+    extents: Box<dyn Iterator<Item = Extent<'a>> + Send + 'a>,
     source: &'a dyn BlobSource,
     current: Current<'a>,
 }
@@ -389,6 +489,40 @@ mod tests {
                 let slice = rope.slice(from as u64..to as u64);
                 assert_eq!(slice.to_vec(&store).unwrap(), &bytes[from..to]);
             }
+        }
+    }
+
+    #[test]
+    fn a_cursor_cuts_what_slices_would() {
+        let store = MemoryStore::new();
+        let rope = sample(&store);
+        for step in 1..=rope.len() + 1 {
+            let mut cursor = rope.cursor();
+            while cursor.left() > 0 {
+                let from = cursor.position();
+                let zeros = cursor.zeros();
+                let slice = rope.slice(from..from + zeros);
+                assert!(slice.extents().all(|extent| matches!(extent, Extent::Zero(_))));
+                assert_eq!(cursor.take(step), rope.slice(from..from + step));
+                cursor.skip(1);
+            }
+            assert_eq!(cursor.position(), rope.len());
+            assert!(cursor.take(1).is_empty());
+        }
+        let mut cursor = rope.cursor();
+        cursor.skip(15);
+        assert_eq!(cursor.zeros(), 2);
+    }
+
+    #[test]
+    fn reading_from_an_offset_skips_as_many_bytes() {
+        let store = MemoryStore::new();
+        let rope = sample(&store);
+        let bytes = rope.to_vec(&store).unwrap();
+        for offset in 0..bytes.len() + 2 {
+            let mut rest = Vec::new();
+            rope.reader_from(&store, offset as u64).read_to_end(&mut rest).unwrap();
+            assert_eq!(rest, &bytes[offset.min(bytes.len())..], "{offset}");
         }
     }
 

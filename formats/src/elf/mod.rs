@@ -21,6 +21,7 @@ mod error;
 mod header;
 mod machine;
 mod model;
+mod sections;
 mod segments;
 mod symbols;
 #[cfg(test)]
@@ -33,6 +34,7 @@ pub use error::ElfError;
 pub use header::{Class, Header, Kind};
 pub use machine::Machine;
 pub use model::{Elf, RequiredLibrary};
+pub use sections::section;
 pub use symbols::UndefinedSymbol;
 
 use blocks::Blocks;

@@ -70,7 +70,7 @@ impl Iterator for Cuts<'_> {
                 self.rest = Some(extent);
                 break;
             }
-            let (part, rest) = split(extent, stretch.min(self.block_size - group.len()));
+            let (part, rest) = extent.split_at(stretch.min(self.block_size - group.len()));
             group.push_extent(part);
             self.rest = rest;
             if alone || group.len() >= self.block_size {
@@ -78,25 +78,6 @@ impl Iterator for Cuts<'_> {
             }
         }
         (!group.is_empty()).then_some(group)
-    }
-}
-
-/// Returns the first `at` bytes of an extent, and what follows them if anything does.
-fn split(extent: Extent<'_>, at: u64) -> (Extent<'_>, Option<Extent<'_>>) {
-    if at >= extent.len() {
-        return (extent, None);
-    }
-    match extent {
-        Extent::Inline(bytes) => {
-            // Less than the length, so it fits.
-            let (first, rest) = bytes.split_at(usize::try_from(at).unwrap_or(bytes.len()));
-            (Extent::Inline(first), Some(Extent::Inline(rest)))
-        }
-        Extent::Blob { digest, offset, len } => (
-            Extent::Blob { digest, offset, len: at },
-            Some(Extent::Blob { digest, offset: offset + at, len: len - at }),
-        ),
-        Extent::Zero(len) => (Extent::Zero(at), Some(Extent::Zero(len - at))),
     }
 }
 

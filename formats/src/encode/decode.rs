@@ -1,6 +1,6 @@
 //! Reading of compressed payloads, whoever wrote them.
 
-use std::io::{self, Read};
+use std::io::{self, BufRead, Read};
 
 use crate::encode::Codec;
 
@@ -28,6 +28,28 @@ pub fn decoder<'a>(codec: Codec, reader: impl Read + 'a) -> io::Result<Box<dyn R
             let flags = liblzma::stream::CONCATENATED;
             let stream = liblzma::stream::Stream::new_stream_decoder(XZ_MEMORY_MAX, flags)?;
             Box::new(liblzma::read::XzDecoder::new_stream(reader, stream))
+        }
+    })
+}
+
+/// Returns a reader of the bytes before compression of one gzip member, zstd frame or xz stream.
+///
+/// What follows it is left in `reader`; limits are as for [`decoder`].
+pub fn member_decoder<'a>(
+    codec: Codec,
+    reader: impl BufRead + 'a,
+) -> io::Result<Box<dyn Read + 'a>> {
+    Ok(match codec {
+        Codec::None => Box::new(reader),
+        Codec::Gzip => Box::new(flate2::bufread::GzDecoder::new(reader)),
+        Codec::Zstd => {
+            let mut decoder = ::zstd::stream::read::Decoder::with_buffer(reader)?.single_frame();
+            decoder.window_log_max(ZSTD_WINDOW_LOG_MAX)?;
+            Box::new(decoder)
+        }
+        Codec::Xz => {
+            let stream = liblzma::stream::Stream::new_stream_decoder(XZ_MEMORY_MAX, 0)?;
+            Box::new(liblzma::bufread::XzDecoder::new_stream(reader, stream))
         }
     })
 }
@@ -83,6 +105,20 @@ mod tests {
         for codec in COMPRESSED {
             let bytes = [encode(codec, b"one "), encode(codec, b""), encode(codec, b"two")];
             assert_eq!(decode(codec, &bytes.concat()).unwrap(), b"one two", "{codec:?}");
+        }
+    }
+
+    #[test]
+    fn one_member_leaves_what_follows_it() {
+        for codec in COMPRESSED {
+            let bytes = [encode(codec, b"one"), encode(codec, b"two"), b"tail".to_vec()].concat();
+            let mut rest = bytes.as_slice();
+            for expected in ["one", "two"] {
+                let mut text = String::new();
+                member_decoder(codec, &mut rest).unwrap().read_to_string(&mut text).unwrap();
+                assert_eq!(text, expected, "{codec:?}");
+            }
+            assert_eq!(rest, b"tail", "{codec:?}");
         }
     }
 

@@ -7,6 +7,8 @@
 //! describes, so that it is compressed once whatever formats ask for it. Where the cuts fall
 //! depends on the rope alone, never on threads or buffers.
 
+mod batch;
+mod blocks;
 mod cut;
 mod decode;
 mod gzip;
@@ -16,6 +18,8 @@ mod segment;
 mod xz;
 mod zstd;
 
+#[cfg(test)]
+mod block_tests;
 #[cfg(test)]
 mod tests;
 
@@ -28,7 +32,8 @@ use crate::blob::{Blob, BlobStore};
 use crate::digest::Digest;
 use crate::rope::Rope;
 
-pub use self::decode::{decoder, sniff};
+pub use self::blocks::{BlockCodec, BlockSettings, Blocks, EncodedBlock, EncodedBlocks};
+pub use self::decode::{decoder, member_decoder, sniff};
 use self::join::{Identities, Joiner};
 use self::segment::Packer;
 
@@ -278,6 +283,20 @@ impl<'a> Encoder<'a> {
         }
     }
 
+    /// Compresses each block of a rope on its own; the result depends on the rope and the settings
+    /// alone.
+    ///
+    /// The last block is filled up with zeros. Blocks are compressed in batches of 4 MiB of the
+    /// rope, and each thread holds one batch's compressed bytes at a time. All of them are kept in
+    /// the blob store and in the cache; a batch of zeros costs nothing. A kept batch that turns out
+    /// damaged or missing is compressed again.
+    pub fn encode_blocks(&self, rope: &Rope, settings: BlockSettings) -> io::Result<EncodedBlocks> {
+        settings.check()?;
+        check_consistency(rope)?;
+        let packer = batch::Packer { blobs: self.blobs, cache: self.cache, settings };
+        blocks::run(rope, packer, self.threads)
+    }
+
     fn join(
         &self,
         rope: &Rope,
@@ -299,6 +318,10 @@ impl<'a> Encoder<'a> {
 /// Rejects what cannot be compressed.
 fn check(rope: &Rope, compression: Compression) -> io::Result<()> {
     compression.check()?;
+    check_consistency(rope)
+}
+
+fn check_consistency(rope: &Rope) -> io::Result<()> {
     if rope.is_consistent() {
         return Ok(());
     }

@@ -117,11 +117,17 @@ pub(super) fn key(part: &Rope, compression: Compression) -> Digest {
     hasher.update(&compression.codec.revision().to_le_bytes());
     hasher.update(&[compression.level]);
     hasher.update(&compression.block_size().to_le_bytes());
+    update_extents(&mut hasher, part);
+    hasher.digest()
+}
+
+/// Takes in what a rope says, never the contents of blobs.
+pub(super) fn update_extents(hasher: &mut Hasher, part: &Rope) {
     for extent in part.extents() {
         match extent {
             Extent::Inline(bytes) => {
                 hasher.update(b"i");
-                update_prefixed(&mut hasher, bytes);
+                update_prefixed(hasher, bytes);
             }
             Extent::Blob { digest, offset, len } => {
                 hasher.update(b"b");
@@ -135,10 +141,9 @@ pub(super) fn key(part: &Rope, compression: Compression) -> Digest {
             }
         }
     }
-    hasher.digest()
 }
 
-fn update_prefixed(hasher: &mut Hasher, bytes: &[u8]) {
+pub(super) fn update_prefixed(hasher: &mut Hasher, bytes: &[u8]) {
     hasher.update(&(bytes.len() as u64).to_le_bytes());
     hasher.update(bytes);
 }

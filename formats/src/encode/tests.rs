@@ -12,18 +12,18 @@ use crate::blob::{BlobSource, MemoryStore};
 
 /// A store that can be damaged, counts what it takes in, and may hand out few bytes at a time.
 #[derive(Default)]
-struct TestStore {
-    blobs: Mutex<BTreeMap<Digest, Vec<u8>>>,
-    puts: AtomicUsize,
-    small_reads: bool,
+pub(super) struct TestStore {
+    pub(super) blobs: Mutex<BTreeMap<Digest, Vec<u8>>>,
+    pub(super) puts: AtomicUsize,
+    pub(super) small_reads: bool,
 }
 
 impl TestStore {
-    fn len_of_all(&self) -> usize {
+    pub(super) fn len_of_all(&self) -> usize {
         self.blobs.lock().unwrap().len()
     }
 
-    fn damage(&self, digest: &Digest, change: impl FnOnce(&mut Vec<u8>)) {
+    pub(super) fn damage(&self, digest: &Digest, change: impl FnOnce(&mut Vec<u8>)) {
         change(self.blobs.lock().unwrap().get_mut(digest).unwrap());
     }
 }
@@ -58,7 +58,7 @@ impl<R: Read> Read for SmallReads<R> {
 }
 
 #[derive(Default)]
-struct TestCache(Mutex<BTreeMap<Digest, Segment>>);
+pub(super) struct TestCache(pub(super) Mutex<BTreeMap<Digest, Segment>>);
 
 impl SegmentCache for TestCache {
     fn get(&self, key: &Digest) -> Option<Segment> {
@@ -72,7 +72,7 @@ impl SegmentCache for TestCache {
 }
 
 /// Returns bytes that look like text: words drawn at random, with numbers between them.
-fn text(len: usize, mut seed: u64) -> Vec<u8> {
+pub(super) fn text(len: usize, mut seed: u64) -> Vec<u8> {
     const WORDS: [&str; 16] = [
         "digest",
         " of the ",

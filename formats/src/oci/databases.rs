@@ -76,14 +76,17 @@ fn extended<'a>(
 }
 
 /// What a database lists; of several lines with one name or number the first counts, as in libc.
-struct Known<'a> {
-    ids: BTreeMap<&'a [u8], u32>,
-    names: BTreeMap<u32, &'a [u8]>,
+#[derive(Debug, Clone, Default)]
+pub struct Known<'a> {
+    /// Numbers by name.
+    pub ids: BTreeMap<&'a [u8], u32>,
+    /// Names by number.
+    pub names: BTreeMap<u32, &'a [u8]>,
 }
 
 impl<'a> Known<'a> {
     /// Reads name and number of each line; lines without both say nothing.
-    fn of(text: &'a [u8]) -> Self {
+    pub fn of(text: &'a [u8]) -> Self {
         let mut known = Self { ids: BTreeMap::new(), names: BTreeMap::new() };
         for line in text.split(|byte| *byte == b'\n') {
             let mut fields = line.split(|byte| *byte == b':');

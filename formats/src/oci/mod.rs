@@ -72,6 +72,7 @@ pub use accounts::{Accounts, Group, User};
 pub use archive::Archive;
 pub use artifact::{Artifact, ArtifactFile, ArtifactIndex};
 pub use base::{Base, Databases};
+pub use databases::Known as KnownAccounts;
 pub use descriptor::{Descriptor, Kind, media_type};
 pub use documents::{BASE_DIGEST_KEY, BASE_NAME_KEY, BuiltOn, Documents};
 pub use find::ListedImage;

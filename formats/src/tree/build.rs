@@ -1,6 +1,7 @@
 //! Making a tree: the one place where entries are checked and normalised.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry as Slot;
 
 use super::entry::{Entry, Mark, Node};
 use super::path::TreePath;
@@ -68,14 +69,20 @@ impl TreeBuilder {
         {
             return Err(TreeError::ImpossibleTarget { path });
         }
-        match self.entries.get(&path) {
-            Some(old) if old.is_directory() && *old == entry => Ok(()),
-            Some(_) => Err(TreeError::Duplicate { path }),
-            None => {
-                self.entries.insert(path, entry);
+        match self.entries.entry(path) {
+            Slot::Occupied(old) if old.get().is_directory() && *old.get() == entry => Ok(()),
+            Slot::Occupied(old) => Err(TreeError::Duplicate { path: old.key().clone() }),
+            Slot::Vacant(slot) => {
+                slot.insert(entry);
                 Ok(())
             }
         }
+    }
+
+    /// Adds an entry in the place of what was added for its path before.
+    pub fn replace(&mut self, path: TreePath, entry: Entry) -> Result<(), TreeError> {
+        self.entries.remove(&path);
+        self.insert(path, entry)
     }
 
     /// Returns the entry at a path, if one was added.
@@ -92,7 +99,18 @@ impl TreeBuilder {
 
     fn add_parents(&mut self) -> Result<(), TreeError> {
         let mut missing = BTreeMap::new();
-        for path in self.entries.keys() {
+        // Most entries stand right after their directory or after others of it.
+        let mut known: Option<TreePath> = None;
+        for (path, entry) in &self.entries {
+            let is_known = known.as_ref().is_some_and(|directory| path.is_in(directory));
+            known = match known {
+                _ if entry.is_directory() => Some(path.clone()),
+                known if is_known => known,
+                _ => path.parent(),
+            };
+            if is_known {
+                continue;
+            }
             let mut child = path.clone();
             while let Some(parent) = child.parent() {
                 match self.entries.get(&parent) {

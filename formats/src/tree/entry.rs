@@ -71,7 +71,7 @@ pub struct Content {
     pub digest: Digest,
     /// The size in bytes.
     pub size: u64,
-    /// The MD5 digest of the same bytes, which `.deb` files list; never an identity.
+    /// The MD5 digest of the same bytes, which `.deb` files list, or zeros; never an identity.
     pub md5: [u8; 16],
 }
 
@@ -102,6 +102,13 @@ impl Content {
                 buffer.resize(128 * 1024, 0);
             }
         }
+    }
+
+    /// Returns the identity of everything a reader yields without MD5, which takes longer than the
+    /// rest: for what no `.deb` lists.
+    pub fn without_md5(reader: impl std::io::Read) -> std::io::Result<Self> {
+        let (digest, size) = Digest::of_reader(reader)?;
+        Ok(Self { digest, size, md5: [0; 16] })
     }
 }
 

@@ -5,6 +5,7 @@ pub mod capabilities;
 mod entry;
 mod manifest;
 mod path;
+mod stated;
 
 use std::collections::BTreeMap;
 
@@ -12,6 +13,7 @@ pub use build::{TreeBuilder, TreeError};
 pub use entry::{Content, DeviceKind, Entry, Mark, Mode, ModeError, Node, Owner, XattrName};
 pub use manifest::{ManifestLine, TreeId, escape};
 pub use path::{PathError, TreePath};
+pub use stated::StatedTree;
 
 /// A complete, immutable file tree.
 ///
@@ -91,6 +93,22 @@ impl FileTree {
             }
         }
         counts
+    }
+
+    /// Returns the tree with other owners: of users and of groups what the two functions say.
+    ///
+    /// All names of one file have one owner, and equal owners stay equal.
+    #[must_use]
+    pub fn with_owners(
+        mut self,
+        mut user: impl FnMut(&Owner) -> Owner,
+        mut group: impl FnMut(&Owner) -> Owner,
+    ) -> Self {
+        for entry in self.entries.values_mut() {
+            entry.owner = user(&entry.owner);
+            entry.group = group(&entry.group);
+        }
+        self
     }
 
     /// Returns the entries that `keep` accepts, with the parents they need, as a tree.

@@ -122,6 +122,14 @@ impl TreePath {
         path.len() > above.len() && path.starts_with(above) && path[above.len()] == b'/'
     }
 
+    /// Returns whether this path lies in a directory itself, not further below.
+    pub fn is_in(&self, directory: &TreePath) -> bool {
+        self.is_below(directory) && {
+            let start = if directory.is_root() { 0 } else { directory.bytes.len() + 1 };
+            !self.bytes[start..].contains(&b'/')
+        }
+    }
+
     /// Returns how many components there are; 0 for the root.
     pub fn depth(&self) -> usize {
         if self.is_root() {
@@ -134,8 +142,16 @@ impl TreePath {
 impl Ord for TreePath {
     fn cmp(&self, other: &Self) -> Ordering {
         let key = |byte: &u8| if *byte == b'/' { 0 } else { *byte };
-        self.bytes.iter().map(key).cmp(other.bytes.iter().map(key))
+        let same = same_start(&self.bytes, &other.bytes);
+        let (this, other) = (&self.bytes[same..], &other.bytes[same..]);
+        this.iter().map(key).cmp(other.iter().map(key))
     }
+}
+
+/// Returns about how many bytes two paths begin with in common: most of those of a tree do.
+fn same_start(one: &[u8], other: &[u8]) -> usize {
+    let words = one.as_chunks::<8>().0.iter().zip(other.as_chunks::<8>().0);
+    8 * words.take_while(|(one, other)| one == other).count()
 }
 
 impl PartialOrd for TreePath {
@@ -207,12 +223,35 @@ mod tests {
     }
 
     #[test]
+    fn the_order_does_not_depend_on_what_paths_have_in_common() {
+        let names = ["", "/", "-", ".", "a", "0", "/a", "a/"];
+        let starts = (0..20).map(|len| "abcdefgh/jklmnop/rstuvwx"[..len].to_owned());
+        let paths = starts.flat_map(|start| names.map(|name| path(&format!("{start}{name}"))));
+        let paths: Vec<_> = paths.collect();
+        let components = |path: &TreePath| {
+            path.relative().split(|byte| *byte == b'/').map(<[u8]>::to_vec).collect::<Vec<_>>()
+        };
+        for one in &paths {
+            for other in &paths {
+                assert_eq!(
+                    one.cmp(other),
+                    components(one).cmp(&components(other)),
+                    "{one} {other}"
+                );
+            }
+        }
+    }
+
+    #[test]
     fn knows_its_place() {
         let file = path("/usr/bin/x");
         assert_eq!(file.parent(), Some(path("/usr/bin")));
         assert_eq!(file.name(), b"x");
         assert_eq!(file.depth(), 3);
         assert!(file.is_below(&path("/usr")) && !file.is_below(&path("/usr/b")));
+        assert!(file.is_in(&path("/usr/bin")) && !file.is_in(&path("/usr")) && !file.is_in(&file));
+        assert!(path("/usr").is_in(&TreePath::root()) && !file.is_in(&TreePath::root()));
+        assert!(!TreePath::root().is_in(&TreePath::root()));
         assert!(!file.is_below(&file) && file.is_below(&TreePath::root()));
         assert_eq!(path("/usr").parent(), Some(TreePath::root()));
         assert_eq!(TreePath::root().parent(), None);

@@ -84,8 +84,7 @@ impl Header {
             Dialect::Gnu => MAGIC_GNU,
             Dialect::Pax => MAGIC_POSIX,
         });
-        let sum = checksum(&block);
-        block[CHECKSUM].copy_from_slice(format!("{sum:06o}\0 ").as_bytes());
+        seal(&mut block);
         block
     }
 
@@ -138,6 +137,12 @@ impl Header {
     }
 }
 
+/// Puts in the checksum of everything else.
+pub(super) fn seal(block: &mut [u8; BLOCK]) {
+    let sum = checksum(block);
+    block[CHECKSUM].copy_from_slice(format!("{sum:06o}\0 ").as_bytes());
+}
+
 /// Returns the bytes up to the first NUL.
 fn text(field: &[u8]) -> &[u8] {
     field.split(|byte| *byte == 0).next().unwrap_or_default()
@@ -149,7 +154,7 @@ fn put_text(field: &mut [u8], value: &[u8]) {
     }
 }
 
-fn put_number(field: &mut [u8], value: u64, dialect: Dialect) {
+pub(super) fn put_number(field: &mut [u8], value: u64, dialect: Dialect) {
     let digits = field.len() - 1;
     if fits_octal(value, field.len()) {
         put_text(field, format!("{value:0digits$o}").as_bytes());
@@ -164,7 +169,7 @@ fn put_number(field: &mut [u8], value: u64, dialect: Dialect) {
 }
 
 /// Parses octal text or a base-256 number; an empty field is 0.
-fn parse_number(field: &[u8]) -> Option<u64> {
+pub(super) fn parse_number(field: &[u8]) -> Option<u64> {
     let (first, rest) = field.split_first()?;
     if first & 0x80 != 0 {
         if first & 0x40 != 0 {

@@ -26,17 +26,22 @@
 //!
 //! What does not fit a header goes before it: with [`Dialect::Gnu`] into an `L` (name) or `K`
 //! (link name) member and base-256 numbers, with [`Dialect::Pax`] into an `x` member of
-//! `LENGTH KEY=VALUE` records, which can carry extended attributes too. The writer never splits
+//! `LENGTH KEY=VALUE` records, which can carry extended attributes too. A file with holes may be a
+//! member of type `S` with a map of what is stored (GNU, [`SparseFile`]). The writer never splits
 //! a name over `prefix`, and every modification time is the epoch.
 
 mod header;
 mod pax;
 mod read;
+mod sparse;
+#[cfg(test)]
+mod sparse_tests;
 #[cfg(test)]
 mod tests;
 mod write;
 
 pub use read::{Contents, Kind, Member, TarReader, read};
+pub use sparse::SparseFile;
 pub use write::{Dialect, Root, SymlinkOrder, TarOptions, TarWriter, write};
 
 /// The size of a header, and what contents are padded to.

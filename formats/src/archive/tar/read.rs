@@ -7,6 +7,7 @@ use super::BLOCK;
 use super::header::Header;
 use super::pax::Records;
 use crate::format::ReadError;
+use crate::input::Section;
 use crate::tree::{
     Content, DeviceKind, Entry, FileTree, Mark, Mode, Node, Owner, TreeBuilder, TreePath, escape,
 };
@@ -333,6 +334,15 @@ impl<R: Read> TarReader<R> {
         self.start_contents(size);
         let (mtime, xattrs) = (header.mtime, records.xattrs);
         Ok(Member { name, path, kind, size, mode, mtime, owner, group, xattrs, is_pax, offset })
+    }
+}
+
+impl TarReader<Section> {
+    /// Passes over what is left of the current contents without reading it.
+    pub fn pass_contents(&mut self) {
+        self.input.skip(self.left);
+        self.at = self.input.position();
+        self.left = 0;
     }
 }
 

@@ -1,7 +1,7 @@
 //! Writing: members as a rope, contents by reference.
 
 use super::header::{ACCOUNT_LEN, Header, NAME_LEN, fits_octal};
-use super::{BLOCK, pax};
+use super::{BLOCK, pax, sparse};
 use crate::format::{Epoch, WriteError};
 use crate::rope::Rope;
 use crate::tree::{DeviceKind, Entry, FileTree, Mode, Node, Owner, TreePath, escape};
@@ -142,6 +142,24 @@ impl<'a> TarWriter<'a> {
         self.push_header(path, &entry, header)?;
         self.rope.push_rope(bytes);
         self.rope.align(BLOCK as u64);
+        Ok(())
+    }
+
+    /// Appends a regular file of root's without the holes of the rope, in the old GNU form.
+    pub fn append_sparse(
+        &mut self,
+        path: &TreePath,
+        mode: Mode,
+        bytes: &Rope,
+    ) -> Result<(), WriteError> {
+        // Only its attributes are used.
+        let entry = Entry::new(Node::Fifo, mode);
+        let header = self.header(path, &entry);
+        if header.name.len() > NAME_LEN {
+            let reason = "a sparse file's name has up to 100 bytes";
+            return Err(self.unsupported(path, "the name".into(), reason));
+        }
+        sparse::push(&mut self.rope, header, bytes);
         Ok(())
     }
 

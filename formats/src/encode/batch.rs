@@ -1,0 +1,204 @@
+//! One batch of blocks: its key, and how it is compressed or found again.
+
+use std::io::{self, Read};
+
+use flate2::{Compress, FlushCompress, Status};
+
+use crate::blob::{Blob, BlobStore};
+use crate::digest::{Digest, Hasher};
+use crate::encode::blocks::{BlockCodec, BlockSettings, EncodedBlock};
+use crate::encode::segment::{update_extents, update_prefixed};
+use crate::encode::{Segment, SegmentCache};
+use crate::rope::Rope;
+
+/// Sets the keys of packed blocks apart from every other digest.
+const BLOCKS: &str = "bake block batch key 1";
+/// Sets the keys of their lengths apart.
+const INDEX: &str = "bake block index key 1";
+
+/// What the index says of a block of zeros.
+const ZEROS: u32 = 0;
+/// What the index says of a block that is left as it is; no compressed block is that long.
+const PLAIN: u32 = u32::MAX;
+
+/// The window of [`BlockCodec::Deflate`], as a power of two.
+const DEFLATE_WINDOW: u8 = 12;
+/// The window of [`BlockCodec::Zlib`], as a power of two: the largest.
+const ZLIB_WINDOW: u8 = 15;
+
+/// Some blocks that follow one another.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Batch {
+    /// The blob that holds the compressed blocks, one after another.
+    digest: Digest,
+    /// For each block the length of what it became, or [`ZEROS`] or [`PLAIN`].
+    index: Vec<u32>,
+}
+
+impl Batch {
+    /// Returns the blocks in order.
+    pub(super) fn blocks(&self) -> impl Iterator<Item = EncodedBlock> + '_ {
+        let (digest, mut offset) = (self.digest, 0);
+        self.index.iter().map(move |len| match *len {
+            ZEROS => EncodedBlock::Zeros(1),
+            PLAIN => EncodedBlock::Plain(1),
+            len => {
+                let block = EncodedBlock::Packed { digest, offset, len };
+                offset += u64::from(len);
+                block
+            }
+        })
+    }
+}
+
+/// Makes batches.
+#[derive(Clone, Copy)]
+pub(super) struct Packer<'a> {
+    /// Where contents are read from and batches are kept.
+    pub(super) blobs: &'a dyn BlobStore,
+    /// Where batches are found again.
+    pub(super) cache: &'a dyn SegmentCache,
+    /// How blocks are compressed.
+    pub(super) settings: BlockSettings,
+}
+
+impl Packer<'_> {
+    /// Returns the batch that a part of a rope makes.
+    pub(super) fn pack(&self, part: &Rope) -> io::Result<Batch> {
+        let keys = (key(BLOCKS, part, self.settings), key(INDEX, part, self.settings));
+        if let Some(batch) = self.recall(&keys, part.len()) {
+            return Ok(batch);
+        }
+        let (bytes, index) = self.compress(part)?;
+        let blob = self.blobs.put(&bytes)?;
+        let lens: Vec<u8> = index.iter().flat_map(|len| len.to_le_bytes()).collect();
+        let segment = |blob| Segment { blob, raw_len: part.len(), crc32: 0 };
+        self.cache.put(&keys.1, &segment(self.blobs.put(&lens)?))?;
+        self.cache.put(&keys.0, &segment(blob))?;
+        Ok(Batch { digest: blob.digest, index })
+    }
+
+    /// Returns a kept batch, or `None` if it is missing, damaged or of other blocks.
+    ///
+    /// Why it cannot be read does not matter: compressing again mends every case.
+    fn recall(&self, keys: &(Digest, Digest), raw_len: u64) -> Option<Batch> {
+        let packed = self.cache.get(&keys.0)?;
+        let lens = self.cache.get(&keys.1)?;
+        let blocks = raw_len.div_ceil(self.settings.block);
+        let sized = packed.raw_len == raw_len
+            && packed.blob.size <= raw_len * 2 + self.settings.block
+            && lens.blob.size == blocks * 4;
+        if !sized {
+            return None;
+        }
+        let lens = self.read(&lens.blob)?;
+        let index: Vec<u32> =
+            lens.as_chunks().0.iter().map(|len| u32::from_le_bytes(*len)).collect();
+        let held: u64 = index.iter().filter(|len| **len != PLAIN).map(|len| u64::from(*len)).sum();
+        (packed.blob.size == held && self.read(&packed.blob).is_some())
+            .then_some(Batch { digest: packed.blob.digest, index })
+    }
+
+    /// Reads a whole blob; `None` if it is not what it should be.
+    fn read(&self, blob: &Blob) -> Option<Vec<u8>> {
+        let mut bytes = Vec::with_capacity(usize::try_from(blob.size).ok()?);
+        let reader = self.blobs.open(&blob.digest, 0).ok()?;
+        reader.take(blob.size + 1).read_to_end(&mut bytes).ok()?;
+        (Blob::of(&bytes) == *blob).then_some(bytes)
+    }
+
+    /// Compresses all blocks in order.
+    ///
+    /// The compressor is new for each batch, so that the bytes are a function of the batch alone
+    /// even if a compressor should remember more than it says.
+    fn compress(&self, part: &Rope) -> io::Result<(Vec<u8>, Vec<u32>)> {
+        let size = usize::try_from(self.settings.block).map_err(io::Error::other)?;
+        let mut compressor = Compressor::new(self.settings)?;
+        let mut reader = part.reader(self.blobs);
+        let (mut block, mut packed) = (vec![0; size], Vec::with_capacity(bound(size)));
+        let (mut bytes, mut index, mut left) = (Vec::new(), Vec::new(), part.len());
+        while left > 0 {
+            let there = usize::try_from(left).unwrap_or(size).min(size);
+            reader.read_exact(&mut block[..there])?;
+            block[there..].fill(0);
+            left -= there as u64;
+            if is_zeros(&block) {
+                index.push(ZEROS);
+                continue;
+            }
+            compressor.compress(&block, &mut packed)?;
+            if self.settings.plain && packed.len() >= size {
+                index.push(PLAIN);
+                continue;
+            }
+            index.push(u32::try_from(packed.len()).map_err(io::Error::other)?);
+            bytes.extend_from_slice(&packed);
+        }
+        Ok((bytes, index))
+    }
+}
+
+/// Returns more than a block can become, whatever the codec.
+fn bound(block: usize) -> usize {
+    block + block / 8 + 1024
+}
+
+fn is_zeros(block: &[u8]) -> bool {
+    let (chunks, rest) = block.as_chunks::<32>();
+    rest.iter().all(|byte| *byte == 0) && chunks.iter().all(|chunk| *chunk == [0; 32])
+}
+
+/// Compresses one block after another.
+enum Compressor {
+    Deflate(Compress),
+    Zstd(::zstd::bulk::Compressor<'static>),
+}
+
+impl Compressor {
+    fn new(settings: BlockSettings) -> io::Result<Self> {
+        let level = flate2::Compression::new(settings.level.into());
+        let deflate =
+            |header, window| Self::Deflate(Compress::new_with_window_bits(level, header, window));
+        Ok(match settings.codec {
+            BlockCodec::Deflate => deflate(false, DEFLATE_WINDOW),
+            BlockCodec::Zlib => deflate(true, ZLIB_WINDOW),
+            BlockCodec::Zstd => Self::Zstd(::zstd::bulk::Compressor::new(settings.level.into())?),
+        })
+    }
+
+    /// Replaces the contents of a buffer that has room for [`bound`] bytes.
+    fn compress(&mut self, block: &[u8], out: &mut Vec<u8>) -> io::Result<()> {
+        out.clear();
+        match self {
+            Self::Deflate(deflate) => {
+                deflate.reset();
+                let status = deflate.compress_vec(block, out, FlushCompress::Finish);
+                match status.map_err(io::Error::other)? {
+                    Status::StreamEnd => Ok(()),
+                    Status::Ok | Status::BufError => Err(io::ErrorKind::WriteZero.into()),
+                }
+            }
+            Self::Zstd(zstd) => {
+                zstd.compress_to_buffer(block, out)?;
+                Ok(())
+            }
+        }
+    }
+}
+
+/// Returns one of the two keys of the batch that a part of a rope makes.
+///
+/// It covers, in this order: the domain, the codec, its revision, the level, whether blocks may
+/// stay plain, the block size, and each extent as a segment's key does.
+fn key(domain: &str, part: &Rope, settings: BlockSettings) -> Digest {
+    let BlockSettings { block, codec, level, plain } = settings;
+    let mut hasher = Hasher::new();
+    for text in [domain, codec.word()] {
+        update_prefixed(&mut hasher, text.as_bytes());
+    }
+    hasher.update(&codec.revision().to_le_bytes());
+    hasher.update(&[level, u8::from(plain)]);
+    hasher.update(&block.to_le_bytes());
+    update_extents(&mut hasher, part);
+    hasher.digest()
+}
