@@ -1,0 +1,54 @@
+//! Writing a segment: the tree, the additions and their record.
+
+use super::model::Initramfs;
+use super::record::{FILE, FOLDER, Record};
+use super::segment::{compress, segment};
+use crate::format::{WriteCx, WriteError};
+use crate::owners::Owners;
+use crate::rope::Rope;
+use crate::tree::{Content, Entry, FileTree, Mark, Mode, TreeBuilder, TreePath};
+
+/// Describes the bytes of the segment.
+pub(super) fn write(
+    model: &Initramfs,
+    tree: &FileTree,
+    cx: &WriteCx<'_>,
+) -> Result<Rope, WriteError> {
+    model.check()?;
+    let payload = tree.filter(|_, entry| entry.mark != Mark::Ghost)?;
+    let tree_id = payload.id();
+    if let Some(stated) = &model.tree_id
+        && *stated != tree_id
+    {
+        let reason = format!("expected the identity of the payload, {tree_id}, found {stated}");
+        return Err(WriteError::Field { format: super::FORMAT, field: "tree_id".into(), reason });
+    }
+    let mut builder = TreeBuilder::new();
+    let [folder, file] = [FOLDER, FILE].map(reserved);
+    let (folder, file) = (folder?, file?);
+    for (path, entry) in payload.iter().chain(model.additions.iter()) {
+        if *path == folder || path.is_below(&folder) {
+            return Err(WriteError::Unsupported {
+                format: super::FORMAT,
+                path: path.clone(),
+                what: "the entry".into(),
+                reason: Some("the path is reserved for what the segment itself adds".into()),
+            });
+        }
+        if !entry.implied {
+            builder.insert(path.clone(), entry.clone())?;
+        }
+    }
+    let whole = builder.finish()?;
+    let record = Record::new(model, &payload, Owners::of(super::FORMAT, &whole)?).to_bytes()?;
+    cx.blobs.put(&record)?;
+    let mut builder = TreeBuilder::from(whole);
+    builder.insert(folder, Entry::directory())?;
+    builder.insert(file, Entry::file(Content::of(&record), Mode::PLAIN))?;
+    let archive = segment(&builder.finish()?, &model.prefix, cx.epoch)?;
+    compress(&archive, model.compression, cx.encoder)
+}
+
+fn reserved(path: &str) -> Result<TreePath, WriteError> {
+    TreePath::parse(path).map_err(|error| WriteError::Io(std::io::Error::other(error)))
+}
