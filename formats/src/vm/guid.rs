@@ -1,6 +1,9 @@
 //! GUIDs, which partition tables and disk containers store with their first fields reversed.
 
 use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::digest::Hasher;
 
@@ -57,14 +60,54 @@ fn swap_fields(mut bytes: [u8; 16]) -> [u8; 16] {
 impl fmt::Display for Guid {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let hex = crate::digest::hex(&self.0);
-        let [a, b, c, d, e] = [0..8, 8..12, 12..16, 16..20, 20..32].map(|range| &hex[range]);
-        write!(f, "{a}-{b}-{c}-{d}-{e}")
+        let [low, middle, high, sequence, node] =
+            [0..8, 8..12, 12..16, 16..20, 20..32].map(|range| &hex[range]);
+        write!(f, "{low}-{middle}-{high}-{sequence}-{node}")
+    }
+}
+
+impl FromStr for Guid {
+    type Err = GuidError;
+
+    /// Parses the printed form, e.g. `c12a7328-f81f-11d2-ba4b-00a0c93ec93b`.
+    fn from_str(text: &str) -> Result<Self, GuidError> {
+        let fail = || GuidError(text.into());
+        let hex: String = text.split('-').collect();
+        let guid = u128::from_str_radix(&hex, 16).map(Self::from_u128).map_err(|_| fail())?;
+        if guid.to_string() == text { Ok(guid) } else { Err(fail()) }
+    }
+}
+
+/// Text that is no GUID.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("`{0}` is not a GUID: expected 8-4-4-4-12 lower-case hex digits")]
+pub struct GuidError(String);
+
+impl Serialize for Guid {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for Guid {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        String::deserialize(deserializer)?.parse().map_err(serde::de::Error::custom)
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn is_parsed_from_its_printed_form_alone() {
+        let guid = Guid::derive("disk", &[]);
+        assert_eq!(guid.to_string().parse(), Ok(guid));
+        let upper = guid.to_string().to_uppercase();
+        for text in ["", "c12a7328", &upper, "+12a7328-f81f-11d2-ba4b-00a0c93ec93b"] {
+            assert!(text.parse::<Guid>().is_err(), "{text}");
+        }
+    }
 
     #[test]
     fn is_stored_with_its_first_fields_reversed() {

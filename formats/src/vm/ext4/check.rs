@@ -66,7 +66,7 @@ impl Image {
     }
 
     fn check_inode(&self, number: u32) -> Result<(), ReadError> {
-        let inode = self.inode(number)?;
+        let inode = self.checked_inode(number)?;
         match inode.file_type() {
             FileType::Dir => self.directory_extents(number, &inode).map(drop),
             FileType::Regular | FileType::Symlink if inode.extent_root().is_some() => {

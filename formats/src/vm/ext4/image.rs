@@ -88,7 +88,7 @@ impl Image {
     }
 
     /// Returns an inode whose checksum is right.
-    pub(super) fn inode(&self, number: u32) -> Result<Inode, ReadError> {
+    pub(super) fn checked_inode(&self, number: u32) -> Result<Inode, ReadError> {
         self.fs.inode(number).map_err(foreign)
     }
 

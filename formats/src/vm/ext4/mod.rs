@@ -13,9 +13,9 @@
 mod check;
 mod extents;
 mod image;
+mod inodes;
 mod regions;
 mod size;
-mod walk;
 mod write;
 
 #[cfg(test)]
@@ -30,7 +30,7 @@ use crate::rope::Rope;
 use crate::tree::FileTree;
 
 pub(super) use image::Image;
-pub(super) use walk::walk;
+pub(super) use size::NEEDED;
 pub use write::Ext4;
 
 /// Raised whenever an equal tree would give different bytes: this is mkext4 0.0.3.

@@ -47,6 +47,7 @@ impl Regions {
     ) -> io::Result<Rope> {
         self.list.sort_by_key(|(place, _)| *place);
         let mut rope = Rope::new();
+        rope.reserve(self.metadata.len());
         for (place, region) in &self.list {
             let Some(gap) = place.checked_sub(rope.len()) else {
                 let message = format!("two regions of the image overlap at {place}");

@@ -37,6 +37,9 @@ const INODE_ATTRIBUTES: usize = 256 - 160 - 4 - 4;
 /// Room for attributes in an attribute block: behind its header, before its terminator.
 const BLOCK_ATTRIBUTES: usize = 4096 - 32 - 4;
 
+/// What is limited when a file system is too small.
+pub(in super::super) const NEEDED: &str = "the size of the disk in bytes that the tree needs";
+
 /// What a tree takes.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(super) struct Need {
@@ -179,20 +182,21 @@ impl Geometry {
         size: DiskSize,
         need: Need,
     ) -> Result<Self, WriteError> {
-        let limit = |limit, found| WriteError::Limit {
-            format,
-            what: "the size of the disk in bytes that the tree needs".into(),
-            limit,
-            found,
+        let limit = |limit, found| WriteError::Limit { format, what: NEEDED.into(), limit, found };
+        let roomy = || {
+            let roomy = Need { blocks: need.blocks.saturating_add(need.blocks / 16), ..need };
+            smallest(roomy).ok_or_else(|| limit(MAX * BLOCK, need.blocks.saturating_mul(BLOCK)))
+        };
+        let size = match size {
+            DiskSize::Multiple(unit) => DiskSize::Bytes((roomy()? * BLOCK).next_multiple_of(unit)),
+            other => other,
         };
         let (disk, blocks) = match size {
             DiskSize::Minimal => {
-                let roomy = Need { blocks: need.blocks.saturating_add(need.blocks / 16), ..need };
-                let blocks = smallest(roomy)
-                    .ok_or_else(|| limit(MAX * BLOCK, need.blocks.saturating_mul(BLOCK)))?;
+                let blocks = roomy()?;
                 (blocks * BLOCK, blocks)
             }
-            DiskSize::Bytes(bytes) => {
+            DiskSize::Bytes(bytes) | DiskSize::Multiple(bytes) => {
                 if bytes / BLOCK > MAX {
                     return Err(WriteError::Limit {
                         format,

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use mkext4::csum;
 use mkext4::spec::{ExtentHeader, ExtentIdx, Inode, ROOT_INO, iflags};
 
+use super::super::walk::walk;
 use super::*;
 use crate::blob::MemoryStore;
 use crate::tree::{Content, Entry, Mode, Owner, TreeBuilder, TreePath};
@@ -67,7 +68,8 @@ impl Forge {
     /// Asserts that walking fails with a reason, and that checking ends.
     fn assert_refused(&self, reason: &str) {
         let image = open(&self.image).unwrap();
-        let error = walk(&image, |user, group| (Owner::new("", user), Owner::new("", group)));
+        let error =
+            walk(&image, &|user, group| (Owner::new("", user), Owner::new("", group)), &|_| true);
         let error = error.unwrap_err().to_string();
         assert!(error.contains(reason), "{reason}: {error}");
     }
@@ -82,7 +84,9 @@ fn an_unchanged_image_is_clean() {
     let forge = Forge::new();
     let image = open(&forge.image).unwrap();
     assert_eq!(image.check().unwrap(), []);
-    let tree = walk(&image, |user, group| (Owner::new("", user), Owner::new("", group))).unwrap();
+    let tree =
+        walk(&image, &|user, group| (Owner::new("", user), Owner::new("", group)), &|_| true)
+            .unwrap();
     let content = tree.content(&TreePath::parse("/directory/file").unwrap());
     assert_eq!(content, Some(&Content::of(b"inline")));
 }
@@ -91,7 +95,7 @@ fn an_unchanged_image_is_clean() {
 fn refuses_a_directory_that_holds_itself() {
     let mut forge = Forge::new();
     let image = open(&forge.image).unwrap();
-    let inode = image.inode(DIRECTORY).unwrap();
+    let inode = image.checked_inode(DIRECTORY).unwrap();
     let block = image.extents(DIRECTORY, &inode).unwrap()[0].physical * BLOCK;
     let at = usize::try_from(block).unwrap();
     // The third entry, after `.` and `..`, is the file.

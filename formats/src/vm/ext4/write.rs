@@ -52,6 +52,7 @@ impl FileSystemWriter for Ext4 {
                 offset += len;
             }
         }
+        drop(layout);
         Ok(regions.into_rope(geometry.disk, &volume.inline)?)
     }
 }
