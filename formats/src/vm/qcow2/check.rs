@@ -2,8 +2,9 @@
 
 use std::fmt::Display;
 
+use super::backing::Backing;
 use super::header::Header;
-use super::{COMPRESSED, COPIED, OFFSET, ZERO};
+use super::{COMPRESSED, COPIED, OFFSET, TABLES_MAX, ZERO};
 use crate::format::{Problem, ReadError};
 use crate::input::ReadAt;
 
@@ -13,8 +14,9 @@ const CLUSTERS: u64 = 1 << 27;
 const PROBLEMS: usize = 100;
 
 /// Lists every rule of the container that a file breaks.
-pub(in super::super) fn check(file: &dyn ReadAt) -> Result<Vec<Problem>, ReadError> {
+pub fn check(file: &dyn ReadAt) -> Result<Vec<Problem>, ReadError> {
     let header = Header::parse(file)?;
+    Backing::parse(file, &header)?;
     let clusters = file.len().div_ceil(header.cluster());
     if clusters > CLUSTERS {
         let reason = format!("{clusters} clusters, more than are checked");
@@ -35,13 +37,28 @@ pub(in super::super) fn check(file: &dyn ReadAt) -> Result<Vec<Problem>, ReadErr
     Ok(check.problems)
 }
 
-/// How a cluster of the file is used.
+/// How a cluster of the file is used, in 16 bits because there are as many as clusters.
 #[derive(Debug, Clone, Copy, Default)]
-struct Uses {
-    /// How often, up to 255 times.
-    count: u8,
-    /// Whether one of them forbids others; compressed clusters may share one of the file's.
-    exclusive: bool,
+struct Uses(u16);
+
+impl Uses {
+    /// Set if one of the uses forbids others; compressed clusters may share one of the file's.
+    const EXCLUSIVE: u16 = 1 << 15;
+
+    /// Counts one more use.
+    fn add(&mut self, exclusive: bool) {
+        let count = (self.count() + 1).min(Self::EXCLUSIVE - 1);
+        self.0 = count | if exclusive || self.exclusive() { Self::EXCLUSIVE } else { 0 };
+    }
+
+    /// Returns how often the cluster is used, up to 32 767 times.
+    fn count(self) -> u16 {
+        self.0 & !Self::EXCLUSIVE
+    }
+
+    fn exclusive(self) -> bool {
+        self.0 & Self::EXCLUSIVE != 0
+    }
 }
 
 struct Check<'a> {
@@ -79,8 +96,7 @@ impl Check<'_> {
         for index in first..=last {
             let index = usize::try_from(index).unwrap_or(usize::MAX);
             if let Some(uses) = self.uses.get_mut(index) {
-                uses.count = uses.count.saturating_add(1);
-                uses.exclusive |= exclusive;
+                uses.add(exclusive);
             }
         }
     }
@@ -113,6 +129,12 @@ impl Check<'_> {
         Ok(())
     }
 
+    /// Returns whether a cluster has been counted more than once.
+    fn is_shared(&self, offset: u64) -> bool {
+        let index = usize::try_from(offset >> self.header.cluster_bits).unwrap_or(usize::MAX);
+        self.uses.get(index).is_some_and(|uses| uses.count() > 1)
+    }
+
     fn is_aligned(&mut self, place: &str, offset: u64) -> bool {
         let aligned = offset.is_multiple_of(self.header.cluster());
         if !aligned {
@@ -125,6 +147,7 @@ impl Check<'_> {
     fn count_disk(&mut self) -> Result<(), ReadError> {
         let header = self.header;
         let mut table = vec![0; 1 << header.cluster_bits];
+        let mut read = 0;
         for index in 0..u64::from(header.l1_entries) {
             let entry = self.read(header.l1_offset, index)?;
             let place = format!("L1 entry {index}");
@@ -137,8 +160,16 @@ impl Check<'_> {
             }
             self.count(&place, offset, header.cluster());
             self.expect_copied(&place, entry);
-            if offset.saturating_add(header.cluster()) > self.file.len() {
+            // A table that is met again has been counted, or is none.
+            let inside = offset.saturating_add(header.cluster()) <= self.file.len();
+            if !inside || self.is_shared(offset) {
                 continue;
+            }
+            read += header.cluster();
+            if read > TABLES_MAX {
+                let reason =
+                    format!("more than {TABLES_MAX} bytes of tables, which are not checked");
+                return Err(ReadError::invalid("qcow2 file", reason));
             }
             self.file.read_exact_at(offset, &mut table)?;
             let (entries, _) = table.as_chunks::<8>();
@@ -157,6 +188,9 @@ impl Check<'_> {
             let (offset, len) = self.header.compressed(entry);
             let end = offset.saturating_add(len).min(self.file.len());
             self.count_as(false, place, offset, end.saturating_sub(offset));
+            if entry & COPIED != 0 {
+                self.problem("qcow2-copied", place, "no bit 63 for a compressed cluster", "it set");
+            }
             return;
         }
         if entry & !(OFFSET | COPIED | ZERO) != 0 {
@@ -195,12 +229,12 @@ impl Check<'_> {
             for (within, uses) in uses.iter().enumerate() {
                 let stored = refcount(&block, within, header.refcount_order);
                 let place = || format!("cluster {}", index * per_block + within as u64);
-                if stored != u64::from(uses.count) {
-                    let expected = format!("a refcount of {}, its uses", uses.count);
+                if stored != u64::from(uses.count()) {
+                    let expected = format!("a refcount of {}, its uses", uses.count());
                     self.problem("qcow2-refcount", place(), &expected, stored);
                 }
-                if uses.exclusive && uses.count > 1 {
-                    self.problem("qcow2-overlap", place(), "one use", uses.count);
+                if uses.exclusive() && uses.count() > 1 {
+                    self.problem("qcow2-overlap", place(), "one use", uses.count());
                 }
             }
         }

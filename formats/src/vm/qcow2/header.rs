@@ -2,6 +2,8 @@
 
 use std::fmt::Display;
 
+use serde::{Deserialize, Serialize};
+
 use crate::format::ReadError;
 use crate::input::ReadAt;
 
@@ -11,6 +13,8 @@ pub(super) const MAGIC: [u8; 4] = *b"QFI\xfb";
 const V2: usize = 72;
 /// The length of a version 3 header without later additions.
 pub(super) const V3: u32 = 104;
+/// The length of a header that names the compression.
+pub(super) const V3_COMPRESSION: u32 = 112;
 /// The largest L1 table that QEMU opens, in entries.
 const L1_MAX: u32 = (32 << 20) / 8;
 /// The largest refcount table that QEMU opens, in bytes.
@@ -19,14 +23,15 @@ const REFCOUNT_TABLE_MAX: u64 = 8 << 20;
 /// Incompatible feature bit 0: refcounts may be wrong.
 const DIRTY: u64 = 1;
 /// Incompatible feature bit 3: the header names the compression.
-const COMPRESSION: u64 = 8;
+pub(super) const COMPRESSION: u64 = 8;
 
-/// How clusters are compressed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Method {
-    /// A raw deflate stream.
+/// How a compressed cluster is compressed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Method {
+    /// A deflate stream without a header, which QEMU calls zlib.
     Zlib,
-    /// A zstd frame.
+    /// A zstd frame, which QEMU reads from version 5.1 on.
     Zstd,
 }
 
@@ -47,6 +52,10 @@ pub(super) struct Header {
     /// Whether the image was not closed properly.
     pub(super) dirty: bool,
     pub(super) method: Method,
+    /// Where the backing file's name is and how long; all zeros if there is none.
+    pub(super) backing: (u64, u32),
+    /// Where the header extensions start.
+    pub(super) extensions: u64,
 }
 
 /// Reads numbers at places of a header that has been checked to be long enough.
@@ -64,7 +73,7 @@ impl Fields {
 }
 
 impl Header {
-    /// Parses the header and refuses what cannot be read from this one file.
+    /// Parses the header and refuses what cannot be read, whatever other files there are.
     pub(super) fn parse(file: &dyn ReadAt) -> Result<Self, ReadError> {
         let mut fields = Fields([0; V3 as usize]);
         file.read_exact_at(0, &mut fields.0[..V2])?;
@@ -97,10 +106,9 @@ impl Header {
             snapshots: fields.u32(60),
             dirty: features & DIRTY != 0,
             method: method(file, features, length)?,
+            backing: (fields.u64(8), fields.u32(16)),
+            extensions: if modern { length.into() } else { V2 as u64 },
         };
-        if fields.u64(8) != 0 {
-            return Err(malformed(8, "no backing file", "one"));
-        }
         if fields.u32(32) != 0 {
             return Err(malformed(32, "no encryption", fields.u32(32)));
         }

@@ -16,22 +16,44 @@
 //! then           the disk's clusters that are not zeros, in the disk's order
 //! ```
 //!
-//! Bit 63 of an L1 or L2 entry says that its cluster is used once, which all are.
+//! Compressed clusters follow the others, one after another without padding; a cluster of the file
+//! that holds some is used as often as they touch it. What else is said of them and of overlays:
+//!
+//! ```text
+//! L1, L2 entry   63 used once   62 compressed   0 reads as zeros   9-55 offset in the file
+//! compressed     63 never   62 always   54-61 sectors besides the first   0-53 offset
+//! zstd           72 bit 3 of the incompatible features   104 compression type 1, so that the
+//!                header is 112 bytes long
+//! overlay        8, 16 place and length of the backing file's name; after the header an
+//!                extension e2 79 2a ca with its format, the end mark, the name
+//! ```
+//!
+//! An overlay holds ranges of a disk and names the file that has the rest. Its clusters of zeros
+//! have entries, because the other file may have other bytes there.
 //!
 //! The reader takes versions 2 and 3 with any cluster size, and clusters compressed with zlib or
-//! zstd; it refuses images that need other files, encryption, or features it does not know.
+//! zstd; it refuses encryption, external data files and features it does not know. It says what an
+//! overlay lies on and never opens it.
 
+mod backing;
 mod check;
 mod header;
+mod layout;
+mod map;
 mod read;
 mod write;
 
 #[cfg(test)]
+mod overlay_tests;
+#[cfg(test)]
 mod tests;
 
-pub(super) use check::check;
+pub use backing::{Backing, BackingError, BackingFormat};
+pub use check::check;
+pub use header::Method;
+pub use map::{Mapped, Place};
 pub use read::Qcow2Reader;
-pub use write::write;
+pub use write::{Compression, write, write_compressed, write_overlay};
 
 /// Where a table or a standard cluster is: bits 9 to 55 of an entry.
 const OFFSET: u64 = 0x00ff_ffff_ffff_fe00;
@@ -41,3 +63,5 @@ const COPIED: u64 = 1 << 63;
 const COMPRESSED: u64 = 1 << 62;
 /// What an L2 entry says of a cluster that reads as zeros.
 const ZERO: u64 = 1;
+/// The most bytes of L2 tables that are read at once: those of a disk of 8 TiB.
+const TABLES_MAX: u64 = 1 << 30;

@@ -3,8 +3,9 @@
 use std::io::{self, Read};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use flate2::{Decompress, FlushDecompress};
+use flate2::{Decompress, FlushDecompress, Status};
 
+use super::backing::Backing;
 use super::header::{Header, MAGIC, Method};
 use super::{COMPRESSED, OFFSET, ZERO};
 use crate::format::ReadError;
@@ -20,8 +21,11 @@ const ZSTD_WINDOW_LOG: u32 = 22;
 /// Opening checks the header; tables are read when they are needed and checked then, so a damaged
 /// table is an error of the read that meets it.
 pub struct Qcow2Reader {
-    file: Arc<dyn ReadAt>,
-    header: Header,
+    pub(super) file: Arc<dyn ReadAt>,
+    pub(super) header: Header,
+    backing: Option<Backing>,
+    /// The disk of the backing file, if whoever opened the image has it.
+    lower: Option<Arc<dyn ReadAt>>,
     cache: Mutex<Cache>,
 }
 
@@ -47,10 +51,42 @@ impl Qcow2Reader {
         file.read_exact_at(0, &mut magic).is_ok() && magic == MAGIC
     }
 
-    /// Opens an image that needs no other file.
+    /// Opens an image; what an overlay does not have is an error of the read that meets it.
     pub fn open(file: Arc<dyn ReadAt>) -> Result<Self, ReadError> {
+        Self::open_with(file, None)
+    }
+
+    /// Opens an image; what an overlay does not have is read from `lower`, the disk of its backing
+    /// file, and is zeros behind its end.
+    pub fn open_with(
+        file: Arc<dyn ReadAt>,
+        lower: Option<Arc<dyn ReadAt>>,
+    ) -> Result<Self, ReadError> {
         let header = Header::parse(&*file)?;
-        Ok(Self { file, header, cache: Mutex::default() })
+        let backing = Backing::parse(&*file, &header)?;
+        if backing.is_none() && lower.is_some() {
+            let reason = "one is given, but the image lies on none";
+            return Err(ReadError::invalid("qcow2 backing file", reason));
+        }
+        Ok(Self { file, header, backing, lower, cache: Mutex::default() })
+    }
+
+    /// Returns the file that the image lies on, if it is an overlay.
+    pub fn backing(&self) -> Option<&Backing> {
+        self.backing.as_ref()
+    }
+
+    /// Returns how clusters are compressed; `None` if none is.
+    pub fn compression(&self) -> io::Result<Option<Method>> {
+        for index in 0..u64::from(self.header.l1_entries) {
+            let Some(table) = self.table(index)? else { continue };
+            let entries = table.as_chunks::<8>().0.iter();
+            if entries.map(|entry| u64::from_be_bytes(*entry)).any(|entry| entry & COMPRESSED != 0)
+            {
+                return Ok(Some(self.header.method));
+            }
+        }
+        Ok(None)
     }
 
     fn cache(&self) -> std::sync::MutexGuard<'_, Cache> {
@@ -124,9 +160,13 @@ impl Qcow2Reader {
         match self.header.method {
             Method::Zlib => inflate(&input, &mut cluster)?,
             Method::Zstd => {
-                let mut decoder = zstd::stream::read::Decoder::with_buffer(input.as_slice())?;
+                let decoder = zstd::stream::read::Decoder::with_buffer(input.as_slice())?;
+                let mut decoder = decoder.single_frame();
                 decoder.window_log_max(ZSTD_WINDOW_LOG)?;
                 decoder.read_exact(&mut cluster)?;
+                if decoder.read(&mut [0])? > 0 {
+                    return Err(damaged("compressed cluster", entry));
+                }
             }
         }
         let cluster = Arc::new(cluster);
@@ -145,11 +185,36 @@ impl Qcow2Reader {
             buffer.copy_from_slice(part.ok_or_else(|| damaged("compressed cluster", offset))?);
             return Ok(());
         }
-        if entry & OFFSET == 0 || entry & ZERO != 0 {
+        if entry & ZERO != 0 {
             buffer.fill(0);
             return Ok(());
         }
+        if entry & OFFSET == 0 {
+            return self.below(offset, buffer);
+        }
         self.standard(entry, within, buffer)
+    }
+
+    /// Fills a buffer from what the image lies on.
+    fn below(&self, offset: u64, buffer: &mut [u8]) -> io::Result<()> {
+        let left = match (&self.backing, &self.lower) {
+            (None, _) => 0,
+            (Some(_), Some(lower)) => lower.len().saturating_sub(offset),
+            (Some(backing), None) => {
+                let message = format!(
+                    "offset {offset} of the disk is only in the backing file `{}`",
+                    backing.name()
+                );
+                return Err(io::Error::new(io::ErrorKind::NotFound, message));
+            }
+        };
+        let there = usize::try_from(left).unwrap_or(usize::MAX).min(buffer.len());
+        let (stored, rest) = buffer.split_at_mut(there);
+        rest.fill(0);
+        match &self.lower {
+            Some(lower) => lower.read_exact_at(offset, stored),
+            None => Ok(()),
+        }
     }
 }
 
@@ -169,11 +234,11 @@ impl ReadAt for Qcow2Reader {
     }
 }
 
-/// Inflates a raw deflate stream, which must fill the cluster.
+/// Inflates a raw deflate stream, which must fill the cluster and end there.
 fn inflate(input: &[u8], cluster: &mut [u8]) -> io::Result<()> {
     let mut inflater = Decompress::new(false);
-    inflater.decompress(input, cluster, FlushDecompress::Finish)?;
-    if inflater.total_out() == cluster.len() as u64 {
+    let status = inflater.decompress(input, cluster, FlushDecompress::Finish)?;
+    if status == Status::StreamEnd && inflater.total_out() == cluster.len() as u64 {
         return Ok(());
     }
     Err(damaged("compressed cluster", inflater.total_out()))

@@ -2,29 +2,100 @@
 
 use std::ops::Range;
 
-use super::COPIED;
-use super::header::{MAGIC, V3};
-use crate::format::WriteError;
+use serde::{Deserialize, Serialize};
+
+use super::backing::Backing;
+use super::header::Method;
+use super::layout::{CLUSTER, Held, Kind, Layout, Run, SIZE_MAX};
+use crate::encode::{BlockCodec, BlockSettings, EncodedBlock, EncodedBlocks};
+use crate::format::{WriteCx, WriteError};
 use crate::rope::{Extent, Rope};
 
-/// A cluster is 2 to this power bytes long.
-const CLUSTER_BITS: u32 = 16;
-/// The length of a cluster in bytes.
-const CLUSTER: u64 = 1 << CLUSTER_BITS;
-/// Entries of 8 bytes in a cluster.
-const ENTRIES: u64 = CLUSTER / 8;
-/// Refcounts of 16 bits in a cluster.
-const REFCOUNTS: u64 = CLUSTER / 2;
-/// A refcount is 2 to this power bits wide.
-const REFCOUNT_ORDER: u32 = 4;
-/// The largest disk whose L1 table QEMU opens.
-const SIZE_MAX: u64 = ((32 << 20) / 8) * ENTRIES * CLUSTER;
+/// How clusters are compressed, and how well.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Compression {
+    /// How.
+    pub method: Method,
+    /// The level, in the method's own numbers: up to 9 for zlib, up to 19 for zstd.
+    pub level: u8,
+}
+
+impl Compression {
+    /// zlib at its default level.
+    pub const ZLIB: Self = Self { method: Method::Zlib, level: 6 };
+    /// zstd at its default level.
+    pub const ZSTD: Self = Self { method: Method::Zstd, level: 3 };
+
+    /// Returns how clusters are compressed as blocks; its revision is part of every key.
+    pub const fn codec(self) -> BlockCodec {
+        match self.method {
+            Method::Zlib => BlockCodec::Deflate,
+            Method::Zstd => BlockCodec::Zstd,
+        }
+    }
+
+    fn settings(self) -> Result<BlockSettings, WriteError> {
+        let (codec, level) = (self.codec(), self.level);
+        let (_, highest) = codec.levels();
+        if (1..=highest).contains(&level) {
+            return Ok(BlockSettings { block: CLUSTER, codec, level, plain: true });
+        }
+        let reason = format!("expected a level from 1 to {highest}, found {level}");
+        Err(WriteError::Field { format: "qcow2", field: "compression".into(), reason })
+    }
+}
 
 /// Describes a qcow2 image of a disk whose size is a multiple of 512 bytes.
 ///
 /// Takes time for the rope's extents, and memory for 10 bytes of tables a cluster that is not
 /// zeros, whatever the size of the disk.
 pub fn write(disk: &Rope) -> Result<Rope, WriteError> {
+    let ranges = whole(disk)?;
+    Ok(Image::plain(disk, ranges).describe(disk.len(), None))
+}
+
+/// Describes a qcow2 image whose clusters are compressed.
+///
+/// Clusters of zeros take no room even where the rope does not say that they are zeros; those that
+/// do not shrink are stored as they are. Takes memory for some 50 bytes a cluster that is not
+/// zeros.
+pub fn write_compressed(
+    disk: &Rope,
+    compression: Compression,
+    cx: &WriteCx<'_>,
+) -> Result<Rope, WriteError> {
+    let ranges = whole(disk)?;
+    Ok(Image::packed(disk, ranges, compression, cx)?.describe(disk.len(), None))
+}
+
+/// Describes a qcow2 image that holds ranges of a disk, in whole clusters, and lies on a file that
+/// has the rest.
+///
+/// Nothing else of the disk is read, and what is zeros in the ranges hides what the backing file
+/// has there. The ranges may touch, overlap and be in any order.
+pub fn write_overlay(
+    disk: &Rope,
+    changed: &[Range<u64>],
+    backing: &Backing,
+    compression: Option<Compression>,
+    cx: &WriteCx<'_>,
+) -> Result<Rope, WriteError> {
+    check_size(disk)?;
+    let ranges = clusters(disk, changed)?;
+    let mut part = Rope::new();
+    let mut cursor = disk.cursor();
+    for range in &ranges {
+        cursor.skip(range.start * CLUSTER - cursor.position());
+        cursor.push_to(&mut part, (range.end - range.start) * CLUSTER);
+    }
+    let image = match compression {
+        None => Image::plain(&part, ranges),
+        Some(compression) => Image::packed(&part, ranges, compression, cx)?,
+    };
+    Ok(image.describe(disk.len(), Some(backing)))
+}
+
+fn check_size(disk: &Rope) -> Result<(), WriteError> {
     let size = disk.len();
     if !size.is_multiple_of(512) {
         let reason = format!("expected a multiple of 512 bytes, found {size}");
@@ -34,180 +105,140 @@ pub fn write(disk: &Rope) -> Result<Rope, WriteError> {
         let what = "the size of the disk in bytes".into();
         return Err(WriteError::Limit { format: "qcow2", what, limit: SIZE_MAX, found: size });
     }
-    let runs = allocated(disk);
-    let plan = Plan::new(size, &runs);
-    let mut file = Rope::new();
-    plan.push_header(&mut file);
-    plan.push_refcounts(&mut file);
-    plan.push_l1(&mut file);
-    plan.push_l2(&mut file, &runs);
-    push_data(&mut file, disk, &runs);
-    file.align(CLUSTER);
-    Ok(file)
+    Ok(())
 }
 
-/// Returns the clusters of the disk that are not wholly holes, as runs in order.
-fn allocated(disk: &Rope) -> Vec<Range<u64>> {
-    let mut runs: Vec<Range<u64>> = Vec::new();
-    let mut at = 0;
-    for extent in disk.extents() {
+/// Returns all clusters of a disk as one range.
+fn whole(disk: &Rope) -> Result<Vec<Range<u64>>, WriteError> {
+    check_size(disk)?;
+    Ok(std::iter::once(0..disk.len().div_ceil(CLUSTER)).collect())
+}
+
+/// Returns the clusters that ranges of a disk touch, in order and joined.
+fn clusters(disk: &Rope, changed: &[Range<u64>]) -> Result<Vec<Range<u64>>, WriteError> {
+    let mut changed: Vec<_> = changed.iter().filter(|range| range.start != range.end).collect();
+    changed.sort_unstable_by_key(|range| range.start);
+    let mut ranges: Vec<Range<u64>> = Vec::new();
+    for range in changed {
+        if range.start > range.end || range.end > disk.len() {
+            let reason = format!(
+                "expected ranges of a disk of {} bytes, found {} to {}",
+                disk.len(),
+                range.start,
+                range.end
+            );
+            return Err(WriteError::Field { format: "qcow2", field: "overlay".into(), reason });
+        }
+        let found = range.start / CLUSTER..range.end.div_ceil(CLUSTER);
+        match ranges.last_mut() {
+            Some(last) if last.end >= found.start => last.end = last.end.max(found.end),
+            _ => ranges.push(found),
+        }
+    }
+    Ok(ranges)
+}
+
+/// What is to be stored.
+struct Image<'a> {
+    /// The bytes of all clusters of `ranges`.
+    part: &'a Rope,
+    /// Clusters of the disk, in order.
+    ranges: Vec<Range<u64>>,
+    /// How the clusters of `part` are held, in order, and how many of each there are.
+    stretches: Vec<(Held, u64)>,
+    /// The compressed ones.
+    blocks: EncodedBlocks,
+    method: Method,
+}
+
+impl<'a> Image<'a> {
+    fn plain(part: &'a Rope, ranges: Vec<Range<u64>>) -> Self {
+        let (stretches, blocks) = (stretches(part), EncodedBlocks::default());
+        Self { part, ranges, stretches, blocks, method: Method::Zlib }
+    }
+
+    fn packed(
+        part: &'a Rope,
+        ranges: Vec<Range<u64>>,
+        compression: Compression,
+        cx: &WriteCx<'_>,
+    ) -> Result<Self, WriteError> {
+        let blocks = cx.encoder.encode_blocks(part, compression.settings()?)?;
+        let stretch = |block| match block {
+            EncodedBlock::Zeros(count) => (Held::Zeros, count),
+            EncodedBlock::Plain(count) => (Held::Plain, count),
+            EncodedBlock::Packed { len, .. } => (Held::Packed(len), 1),
+        };
+        let stretches = blocks.iter().map(stretch).collect();
+        Ok(Self { part, ranges, stretches, blocks, method: compression.method })
+    }
+
+    fn describe(&self, size: u64, backing: Option<&Backing>) -> Rope {
+        // Without a backing file a cluster that is not there is zeros.
+        let runs = || self.runs().filter(|run| backing.is_some() || run.held != Held::Zeros);
+        let mut file = Rope::new();
+        let kind = Kind { method: self.method, backing };
+        Layout::new(size, runs()).push(&mut file, kind, runs());
+        let mut cursor = self.part.cursor();
+        for (held, count) in &self.stretches {
+            match held {
+                Held::Plain => cursor.push_to(&mut file, count * CLUSTER),
+                Held::Zeros | Held::Packed(_) => cursor.skip(count * CLUSTER),
+            }
+        }
+        file.align(CLUSTER);
+        for block in &self.blocks {
+            if let EncodedBlock::Packed { digest, offset, len } = block {
+                file.push_range(digest, offset, len.into());
+            }
+        }
+        file.align(CLUSTER);
+        file
+    }
+
+    /// Returns how the clusters of the disk are held, in order.
+    fn runs(&self) -> impl Iterator<Item = Run> + '_ {
+        let mut ranges = self.ranges.iter().cloned();
+        let mut stretches = self.stretches.iter().copied();
+        let (mut range, mut stretch) = (0..0, (Held::Zeros, 0));
+        std::iter::from_fn(move || {
+            if range.is_empty() {
+                range = ranges.next()?;
+            }
+            if stretch.1 == 0 {
+                stretch = stretches.next()?;
+            }
+            let count = stretch.1.min(range.end - range.start);
+            let clusters = range.start..range.start + count;
+            range.start += count;
+            stretch.1 -= count;
+            Some(Run { clusters, held: stretch.0 })
+        })
+    }
+}
+
+/// Returns which clusters of a part of a disk are wholly holes and which are not, in turn.
+fn stretches(part: &Rope) -> Vec<(Held, u64)> {
+    let mut stretches = Vec::new();
+    let (mut at, mut done) = (0, 0);
+    for extent in part.extents() {
         let end = at + extent.len();
         if !matches!(extent, Extent::Zero(_)) {
-            let clusters = at / CLUSTER..end.div_ceil(CLUSTER);
-            match runs.last_mut() {
-                Some(last) if last.end >= clusters.start => last.end = clusters.end,
-                _ => runs.push(clusters),
-            }
+            let first = done.max(at / CLUSTER);
+            push(&mut stretches, Held::Zeros, first - done);
+            done = end.div_ceil(CLUSTER);
+            push(&mut stretches, Held::Plain, done - first);
         }
         at = end;
     }
-    runs
+    push(&mut stretches, Held::Zeros, part.len().div_ceil(CLUSTER) - done);
+    stretches
 }
 
-/// Where everything in the file is, in clusters.
-struct Plan {
-    size: u64,
-    refcount_table: u64,
-    refcount_blocks: u64,
-    l1: u64,
-    /// Which entries of the L1 table have an L2 table, in order.
-    l2: Vec<u64>,
-    data: u64,
-}
-
-impl Plan {
-    fn new(size: u64, runs: &[Range<u64>]) -> Self {
-        let mut l2: Vec<u64> = Vec::new();
-        for run in runs {
-            let first = run.start / ENTRIES;
-            let fresh = l2.last().map_or(first, |last| first.max(last + 1));
-            l2.extend(fresh..run.end.div_ceil(ENTRIES));
-        }
-        let data = runs.iter().map(|run| run.end - run.start).sum();
-        let l1 = l1_entries(size).div_ceil(ENTRIES);
-        let mut plan = Self { size, refcount_table: 1, refcount_blocks: 1, l1, l2, data };
-        // Refcounts count the clusters of refcounts too: grow until all are counted.
-        loop {
-            let blocks = plan.clusters().div_ceil(REFCOUNTS);
-            let table = blocks.div_ceil(ENTRIES);
-            if (table, blocks) == (plan.refcount_table, plan.refcount_blocks) {
-                return plan;
-            }
-            (plan.refcount_table, plan.refcount_blocks) = (table, blocks);
-        }
+fn push(stretches: &mut Vec<(Held, u64)>, held: Held, count: u64) {
+    match stretches.last_mut() {
+        _ if count == 0 => {}
+        Some((last, sum)) if *last == held => *sum += count,
+        _ => stretches.push((held, count)),
     }
-
-    /// Returns how many clusters the file has.
-    fn clusters(&self) -> u64 {
-        self.first_l2() + self.l2.len() as u64 + self.data
-    }
-
-    fn first_l1(&self) -> u64 {
-        1 + self.refcount_table + self.refcount_blocks
-    }
-
-    fn first_l2(&self) -> u64 {
-        self.first_l1() + self.l1
-    }
-
-    fn push_header(&self, file: &mut Rope) {
-        let mut header = Vec::with_capacity(V3 as usize);
-        let u32 = |header: &mut Vec<u8>, value: u32| header.extend(value.to_be_bytes());
-        let u64 = |header: &mut Vec<u8>, value: u64| header.extend(value.to_be_bytes());
-        header.extend(MAGIC);
-        u32(&mut header, 3);
-        u64(&mut header, 0); // no backing file
-        u32(&mut header, 0);
-        u32(&mut header, CLUSTER_BITS);
-        u64(&mut header, self.size);
-        u32(&mut header, 0); // no encryption
-        u32(&mut header, narrow(l1_entries(self.size)));
-        u64(&mut header, self.first_l1() * CLUSTER);
-        u64(&mut header, CLUSTER); // the refcount table comes first
-        u32(&mut header, narrow(self.refcount_table));
-        u32(&mut header, 0); // no snapshots
-        u64(&mut header, 0);
-        u64(&mut header, 0); // no features: incompatible, compatible, autoclear
-        u64(&mut header, 0);
-        u64(&mut header, 0);
-        u32(&mut header, REFCOUNT_ORDER);
-        u32(&mut header, V3);
-        file.push_bytes(&header);
-        file.align(CLUSTER);
-    }
-
-    fn push_refcounts(&self, file: &mut Rope) {
-        let first = 1 + self.refcount_table;
-        for block in first..first + self.refcount_blocks {
-            file.push_bytes(&(block * CLUSTER).to_be_bytes());
-        }
-        file.align(CLUSTER);
-        let clusters = usize::try_from(self.clusters()).unwrap_or(usize::MAX);
-        file.push_bytes(&[0, 1].repeat(clusters));
-        file.align(CLUSTER);
-    }
-
-    fn push_l1(&self, file: &mut Rope) {
-        let mut next = 0;
-        for (place, index) in (self.first_l2()..).zip(&self.l2) {
-            file.push_zeros((index - next) * 8);
-            file.push_bytes(&((place * CLUSTER) | COPIED).to_be_bytes());
-            next = index + 1;
-        }
-        file.push_zeros((self.l1 * ENTRIES - next) * 8);
-    }
-
-    fn push_l2(&self, file: &mut Rope, runs: &[Range<u64>]) {
-        let start = file.len();
-        let mut place = self.first_l2() + self.l2.len() as u64;
-        // The tables that exist follow one another, so an entry's place is its table's number
-        // among them and its own number in the table.
-        for (table, index) in (0..).zip(&self.l2) {
-            let reach = index * ENTRIES..(index + 1) * ENTRIES;
-            let from = runs.partition_point(|run| run.end <= reach.start);
-            for run in runs.iter().skip(from).take_while(|run| run.start < reach.end) {
-                let clusters = run.start.max(reach.start)..run.end.min(reach.end);
-                let entry = table * ENTRIES + (clusters.start - reach.start);
-                file.push_zeros(start + entry * 8 - file.len());
-                for _ in clusters {
-                    file.push_bytes(&((place * CLUSTER) | COPIED).to_be_bytes());
-                    place += 1;
-                }
-            }
-        }
-        file.align(CLUSTER);
-    }
-}
-
-/// Pushes the clusters of all runs, one after another.
-fn push_data(file: &mut Rope, disk: &Rope, runs: &[Range<u64>]) {
-    let mut runs = runs.iter().map(|run| run.start * CLUSTER..run.end * CLUSTER).peekable();
-    let mut at = 0;
-    for extent in disk.extents() {
-        let end = at + extent.len();
-        if matches!(extent, Extent::Zero(_)) {
-            // A hole may lie in several runs and reach beyond any of them.
-            while let Some(run) = runs.peek() {
-                let (from, to) = (run.start.max(at), run.end.min(end));
-                file.push_zeros(to.saturating_sub(from));
-                if run.end > end {
-                    break;
-                }
-                runs.next();
-            }
-        } else {
-            file.push_extent(extent);
-            while runs.next_if(|run| run.end <= end).is_some() {}
-        }
-        at = end;
-    }
-}
-
-fn l1_entries(size: u64) -> u64 {
-    size.div_ceil(ENTRIES * CLUSTER)
-}
-
-/// Narrows a number that the largest size keeps below 2^32.
-fn narrow(value: u64) -> u32 {
-    u32::try_from(value).unwrap_or(u32::MAX)
 }
