@@ -21,6 +21,8 @@ pub mod input;
 
 pub mod format;
 
+mod owners;
+
 pub mod archive;
 
 pub mod elf;
@@ -31,4 +33,8 @@ pub mod rpm;
 
 pub mod oci;
 
+pub mod boot;
+
 pub mod vm;
+
+pub mod sysext;

@@ -4,6 +4,8 @@ use serde::{Deserialize, Serialize};
 
 use super::ext4::Identity;
 use super::guid::{Guid, derive};
+use super::machine::Machine;
+use crate::encode::Compression;
 use crate::format::WriteError;
 use crate::tree::TreeId;
 
@@ -13,7 +15,7 @@ const LABEL_MAX: usize = 16;
 /// What identities are derived for.
 const PURPOSE: &str = "bake vm disk 1";
 
-/// One disk with one file system.
+/// One disk: a file system that holds the tree, or a machine that boots.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Disk {
@@ -25,12 +27,38 @@ pub struct Disk {
     pub arch: String,
     /// How large the disk is.
     pub size: DiskSize,
-    /// The file system's label, at most 16 printable ASCII characters.
+    /// The root file system's label, at most 16 printable ASCII characters.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub label: Option<String>,
     /// The tree identity to record; if given, it must be the tree's.
     #[serde(rename = "tree", default, skip_serializing_if = "Option::is_none")]
     pub tree_id: Option<TreeId>,
+    /// What makes it boot; a disk without it is one file system that holds the tree.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub machine: Option<Machine>,
+    /// How the file that holds the disk compresses it; not on the disk.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub compression: Option<Compression>,
+    /// The hardware that an appliance asks for; not on the disk.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hardware: Option<Hardware>,
+}
+
+/// The hardware that an appliance asks for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Hardware {
+    /// Processors.
+    pub cpus: u32,
+    /// Memory in MiB.
+    pub memory: u32,
+}
+
+impl Default for Hardware {
+    /// Returns what a machine has of which nothing is said.
+    fn default() -> Self {
+        Self { cpus: 1, memory: 1024 }
+    }
 }
 
 /// How large a disk is.
@@ -41,9 +69,16 @@ pub enum DiskSize {
     Minimal,
     /// This many bytes, a multiple of 1 MiB.
     Bytes(u64),
+    /// As small as the tree allows, in whole multiples of this many bytes, itself whole MiB.
+    Multiple(u64),
 }
 
 impl Disk {
+    /// Returns whether the architecture is that of AMD and Intel, of 64 bits.
+    pub(super) fn is_amd64(&self) -> bool {
+        matches!(self.arch.as_str(), "amd64" | "x86_64")
+    }
+
     /// Returns `name-version-arch.extension`.
     pub(super) fn file_name(&self, extension: &str) -> String {
         let Self { name, version, arch, .. } = self;
@@ -73,9 +108,13 @@ impl Disk {
                 return fail("label", "expected printable ASCII without spaces");
             }
         }
-        if let DiskSize::Bytes(bytes) = self.size
-            && !bytes.is_multiple_of(1 << 20)
-        {
+        let is_whole = |bytes: u64| bytes.is_multiple_of(1 << 20);
+        let fits = match self.size {
+            DiskSize::Minimal => true,
+            DiskSize::Bytes(bytes) => is_whole(bytes),
+            DiskSize::Multiple(unit) => unit > 0 && is_whole(unit),
+        };
+        if !fits {
             return fail("size", "expected a multiple of 1 MiB");
         }
         Ok(())
@@ -92,6 +131,7 @@ impl Disk {
         let size = match self.size {
             DiskSize::Minimal => "minimal".to_owned(),
             DiskSize::Bytes(bytes) => bytes.to_string(),
+            DiskSize::Multiple(bytes) => format!("multiple of {bytes}"),
         };
         let label = self.label.clone().unwrap_or_default();
         let Self { name, version, arch, .. } = self.clone();

@@ -2,94 +2,97 @@
 
 use std::sync::Arc;
 
-use super::ext4::{Image, walk};
+use super::container::Opened;
+use super::install::Found;
 use super::model::Disk;
-use super::qcow2::Qcow2Reader;
 use super::record::{Record, Reserved};
+use super::volume::Image;
+use super::{gpt, machine};
 use crate::format::{ReadError, Unpacked};
 use crate::input::{ReadAt, Source};
-use crate::tree::{Content, Entry, FileTree, Mode, Node};
+use crate::tree::{Content, Entry, FileTree, Mode, Node, TreePath};
 
 /// The largest record that is read.
-const RECORD_MAX: u64 = 1 << 24;
+const RECORD_MAX: u64 = 1 << 26;
 
-/// How a file holds a disk.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Container {
-    /// Byte by byte.
-    Raw,
-    /// In clusters.
-    Qcow2,
-}
-
-impl Container {
-    pub(super) fn word(self) -> &'static str {
-        match self {
-            Self::Raw => "raw",
-            Self::Qcow2 => "qcow2",
-        }
-    }
-
-    /// Tells from the first bytes how a file holds a disk.
-    pub(super) fn of(file: &dyn ReadAt) -> Result<Self, ReadError> {
-        if Qcow2Reader::is_at_start_of(file) {
-            Ok(Self::Qcow2)
-        } else if Image::is_at_start_of(file) {
-            Ok(Self::Raw)
-        } else {
-            Err(ReadError::malformed(
-                "disk image",
-                0,
-                "a qcow2 header or an ext4 superblock",
-                "neither",
-            ))
-        }
-    }
-
-    /// Opens the disk.
-    pub(super) fn open(self, file: &Arc<dyn ReadAt>) -> Result<Arc<dyn ReadAt>, ReadError> {
-        match self {
-            Self::Raw => Ok(file.clone()),
-            Self::Qcow2 => Ok(Arc::new(Qcow2Reader::open(file.clone())?)),
-        }
-    }
-}
-
-/// Parses a disk in either container.
+/// Parses a disk in any container.
 pub(super) fn unpack(source: &Source) -> Result<Unpacked<Disk>, ReadError> {
-    let file = source.file()?;
-    let disk = Container::of(&**file)?.open(file)?;
-    unpack_image(&Image::open(disk)?)
+    let opened = Opened::of(source.file()?)?;
+    let mut unpacked = unpack_disk(&opened)?;
+    unpacked.model.compression = opened.compression;
+    unpacked.model.hardware = opened.hardware;
+    Ok(unpacked)
 }
 
-/// Parses an open file system.
+/// Parses an open disk.
+pub(super) fn unpack_disk(opened: &Opened) -> Result<Unpacked<Disk>, ReadError> {
+    if gpt::is_at(&*opened.disk) {
+        return machine::Parts::open(opened)?.unpack();
+    }
+    unpack_image(&Image::open(opened.disk.clone())?)
+}
+
+/// Parses an open file system that is a disk of its own.
 pub(super) fn unpack_image(image: &Image) -> Result<Unpacked<Disk>, ReadError> {
-    let reserved =
-        Reserved::new().map_err(|error| ReadError::invalid("reserved paths", error.to_string()))?;
-    let Some(bytes) = image.small_file(&reserved.file, RECORD_MAX)? else {
-        return Err(ReadError::invalid(
-            reserved.file.to_string(),
-            "not there, so the model and the names of the owners are not known",
-        ));
-    };
-    let record = Record::parse(&bytes)?;
-    let owners = &record.owners;
-    let whole = walk(image, |user, group| (owners.user(user), owners.group(group)))?;
-    check_additions(&whole, &reserved, &bytes)?;
-    let tree = whole.filter(|path, _| !reserved.holds(path))?;
+    let (record, found) = read_image(image)?;
     let declared = record.model.tree_id;
-    Ok(Unpacked { model: record.model, tree, declared })
+    Ok(Unpacked { model: record.model, tree: found.payload, declared })
+}
+
+/// Reads a file system: its record, and what it holds.
+pub(super) fn read_image(image: &Image) -> Result<(Record, Found), ReadError> {
+    let reserved = reserved()?;
+    let bytes = record_bytes(image, &reserved)?;
+    let record = Record::parse(&bytes)?;
+    let whole = walk(image, &record, &|_| true)?;
+    check_additions(&whole, &reserved, &bytes, image)?;
+    let rest = whole.filter(|path, _| !reserved.holds(path))?;
+    let found = Found::of(rest, &record)?;
+    Ok((record, found))
+}
+
+fn reserved() -> Result<Reserved, ReadError> {
+    Reserved::new().map_err(|error| ReadError::invalid("reserved paths", error.to_string()))
+}
+
+fn record_bytes(image: &Image, reserved: &Reserved) -> Result<Vec<u8>, ReadError> {
+    image.small_file(&reserved.file, RECORD_MAX)?.ok_or_else(|| {
+        let reason = "not there, so the model and the names of the owners are not known";
+        ReadError::invalid(reserved.file.to_string(), reason)
+    })
+}
+
+/// Reads the record of a file system.
+pub(super) fn read_record(image: &Image) -> Result<Record, ReadError> {
+    Record::parse(&record_bytes(image, &reserved()?)?)
+}
+
+/// Returns what is wanted of a file system, with the names that its record gives to owners.
+pub(super) fn walk(
+    image: &Image,
+    record: &Record,
+    wanted: &dyn Fn(&TreePath) -> bool,
+) -> Result<FileTree, ReadError> {
+    let owners = &record.owners;
+    image.walk(&|user, group| owners.names(user, group), wanted)
 }
 
 /// Makes sure that what is left out of the tree is what the format added and nothing else.
-fn check_additions(tree: &FileTree, reserved: &Reserved, record: &[u8]) -> Result<(), ReadError> {
+fn check_additions(
+    tree: &FileTree,
+    reserved: &Reserved,
+    record: &[u8],
+    image: &Image,
+) -> Result<(), ReadError> {
     let mut lost_and_found = Entry::directory();
     lost_and_found.mode = Mode::from_st_mode(0o700);
-    let expected = [
+    let mut expected = vec![
         (&reserved.folder, Entry::directory()),
         (&reserved.file, Entry::file(Content::of(record), Mode::PLAIN)),
-        (&reserved.lost_and_found, lost_and_found),
     ];
+    if image.has_lost_and_found() {
+        expected.push((&reserved.lost_and_found, lost_and_found));
+    }
     for (path, entry) in tree.iter().filter(|(path, _)| reserved.holds(path)) {
         if !expected.iter().any(|(place, expected)| *place == path && expected == entry) {
             let reason = "not what a disk has at a reserved path";
@@ -109,4 +112,10 @@ fn check_additions(tree: &FileTree, reserved: &Reserved, record: &[u8]) -> Resul
         }
     }
     Ok(())
+}
+
+/// Returns a part of a disk.
+pub(super) fn window(disk: &Arc<dyn ReadAt>, range: &std::ops::Range<u64>) -> Arc<dyn ReadAt> {
+    let len = range.end.saturating_sub(range.start);
+    Arc::new(crate::input::Window::new(disk.clone(), range.start, len))
 }

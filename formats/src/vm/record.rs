@@ -6,15 +6,18 @@
 //! {"schema":1,"name":"hello","version":"1.0","arch":"x86_64","size":"minimal",
 //!  "tree":"sha256:…","owners":{"users":{"0":"root"},"groups":{"0":"root"}}}
 //! ```
-
-use std::collections::BTreeMap;
-use std::sync::Arc;
+//!
+//! Of a machine, whose file systems hold more than the payload, `schema` is 2, `machine` says what it
+//! is made of, and three lists of paths tell apart what is there: `payload`, `additions` for what the
+//! payload's service needs besides, and `made` for directories that nobody asked for by name.
 
 use serde::{Deserialize, Serialize};
 
+use super::install::{Contents, made};
 use super::model::Disk;
 use crate::format::{ReadError, WriteError};
-use crate::tree::{FileTree, Owner, PathError, TreePath};
+use crate::owners::Owners;
+use crate::tree::{FileTree, PathError, TreePath};
 
 /// The folder that belongs to the format.
 const FOLDER: &str = "/.bake";
@@ -22,8 +25,10 @@ const FOLDER: &str = "/.bake";
 const FILE: &str = "/.bake/tree.json";
 /// The folder that belongs to the file system.
 const LOST_AND_FOUND: &str = "/lost+found";
-/// The only version of the record there is.
-const SCHEMA: u32 = 1;
+/// The version of the record of a disk that is one file system.
+const PLAIN: u32 = 1;
+/// The version of the record of a machine.
+const MACHINE: u32 = 2;
 
 /// The paths that a tree must leave to the disk.
 pub(super) struct Reserved {
@@ -56,19 +61,28 @@ pub(super) struct Record {
     #[serde(flatten)]
     pub(super) model: Disk,
     pub(super) owners: Owners,
-}
-
-/// The names of the accounts whose numbers the inodes have.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct Owners {
-    users: BTreeMap<u32, Arc<str>>,
-    groups: BTreeMap<u32, Arc<str>>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(super) additions: Vec<TreePath>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) payload: Option<Vec<TreePath>>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(super) made: Vec<TreePath>,
 }
 
 impl Record {
-    pub(super) fn new(model: Disk, owners: Owners) -> Self {
-        Self { schema: SCHEMA, model, owners }
+    /// Returns the record of a file system that holds a tree.
+    pub(super) fn new(
+        model: &Disk,
+        contents: &Contents<'_>,
+        whole: &FileTree,
+        owners: Owners,
+    ) -> Self {
+        let schema = if model.machine.is_some() { MACHINE } else { PLAIN };
+        // How the file stores the disk is not on the disk.
+        let model = Disk { compression: None, hardware: None, ..model.clone() };
+        let (additions, payload) = (contents.added_paths(), contents.payload_paths());
+        let made = if model.machine.is_some() { made(whole) } else { Vec::new() };
+        Self { schema, model, owners, additions, payload, made }
     }
 
     pub(super) fn to_bytes(&self) -> Result<Vec<u8>, WriteError> {
@@ -79,8 +93,9 @@ impl Record {
     pub(super) fn parse(bytes: &[u8]) -> Result<Self, ReadError> {
         let record: Self = serde_json::from_slice(bytes)
             .map_err(|error| ReadError::invalid(FILE, error.to_string()))?;
-        if record.schema != SCHEMA {
-            let reason = format!("expected schema {SCHEMA}, found {}", record.schema);
+        let expected = if record.model.machine.is_some() { MACHINE } else { PLAIN };
+        if record.schema != expected {
+            let reason = format!("expected schema {expected}, found {}", record.schema);
             return Err(ReadError::invalid(FILE, reason));
         }
         match record.to_bytes() {
@@ -88,54 +103,4 @@ impl Record {
             _ => Err(ReadError::invalid(FILE, "not in canonical form")),
         }
     }
-}
-
-impl Owners {
-    /// Collects the accounts of a tree and root's, and refuses what numbers cannot say.
-    pub(super) fn of(format: &'static str, tree: &FileTree) -> Result<Self, WriteError> {
-        let root = Owner::root();
-        let mut owners = Self::default();
-        let mut ids: [BTreeMap<Arc<str>, u32>; 2] = Default::default();
-        let first = (&TreePath::root(), &root, &root);
-        let entries = tree.iter().map(|(path, entry)| (path, &entry.owner, &entry.group));
-        for (path, owner, group) in std::iter::once(first).chain(entries) {
-            let [users, groups] = &mut ids;
-            for (kind, account, names, ids) in [
-                ("owner", owner, &mut owners.users, users),
-                ("group", group, &mut owners.groups, groups),
-            ] {
-                let name = names.entry(account.id).or_insert_with(|| account.name.clone());
-                let id = ids.entry(account.name.clone()).or_insert(account.id);
-                if *name == account.name && *id == account.id {
-                    continue;
-                }
-                let reason = format!(
-                    "the file system knows numbers only, and number {} is `{}`, `{}` is number {}",
-                    account.id, name, account.name, id
-                );
-                return Err(WriteError::Unsupported {
-                    format,
-                    path: path.clone(),
-                    what: format!("the {kind} `{}`, number {},", account.name, account.id),
-                    reason: Some(reason),
-                });
-            }
-        }
-        Ok(owners)
-    }
-
-    /// Returns the user with a number; one without a name is named by the number.
-    pub(super) fn user(&self, id: u32) -> Owner {
-        named(&self.users, id)
-    }
-
-    /// Returns the group with a number; one without a name is named by the number.
-    pub(super) fn group(&self, id: u32) -> Owner {
-        named(&self.groups, id)
-    }
-}
-
-fn named(names: &BTreeMap<u32, Arc<str>>, id: u32) -> Owner {
-    let name = names.get(&id).cloned().unwrap_or_else(|| id.to_string().into());
-    Owner { name, id }
 }

@@ -6,10 +6,11 @@ use super::*;
 use crate::blob::{BlobSource, BlobStore, MemoryStore};
 use crate::digest::Digest;
 use crate::encode::{Encoder, NoCache};
-use crate::format::Epoch;
+use crate::format::{Epoch, Format, WriteCx, WriteError};
+use crate::input::Source;
 use crate::rope::Rope;
 use crate::tree::{
-    Content, DeviceKind, Entry, Mark, Mode, Node, Owner, TreeBuilder, TreeId, TreePath,
+    Content, DeviceKind, Entry, FileTree, Mark, Mode, Node, Owner, TreeBuilder, TreeId, TreePath,
 };
 
 const EPOCH: Epoch = Epoch(1_704_067_200);
@@ -27,6 +28,9 @@ fn disk() -> Disk {
         size: DiskSize::Minimal,
         label: None,
         tree_id: None,
+        machine: None,
+        compression: None,
+        hardware: None,
     }
 }
 
@@ -337,13 +341,33 @@ fn both_containers_hold_the_same_disk() {
 fn bytes_do_not_move() {
     let store = MemoryStore::new();
     let tree = sample(&store);
-    let raw = Digest::of(&bytes::<Raw>(&store, &disk(), &tree));
-    let packed = Digest::of(&bytes::<Qcow2>(&store, &disk(), &tree));
+    let whole = Disk { size: DiskSize::Multiple(1 << 30), ..disk() };
+    let found = [
+        bytes::<Raw>(&store, &disk(), &tree),
+        bytes::<Qcow2>(&store, &disk(), &tree),
+        bytes::<Vmdk>(&store, &disk(), &tree),
+        bytes::<Vhd>(&store, &disk(), &tree),
+        bytes::<DynamicVhd>(&store, &disk(), &tree),
+        bytes::<Vhdx>(&store, &disk(), &tree),
+        bytes::<Ova>(&store, &disk(), &tree),
+        bytes::<LibvirtBox>(&store, &disk(), &tree),
+        bytes::<VirtualBoxBox>(&store, &disk(), &tree),
+        bytes::<Gce>(&store, &whole, &tree),
+    ]
+    .map(|bytes| Digest::of(&bytes).hex());
     let expected = [
-        "sha256:547c796ab20e5b09f1663d01336c2e9fa271dd9e2f9c3dace5551b72d59247f8",
-        "sha256:0f2d6970417547fd5b26c4a0772a41e836580c77f1473aea8f91c2d0a7f70050",
+        "547c796ab20e5b09f1663d01336c2e9fa271dd9e2f9c3dace5551b72d59247f8",
+        "0f2d6970417547fd5b26c4a0772a41e836580c77f1473aea8f91c2d0a7f70050",
+        "4a96c25fbaa51968a0ec43e2f6e0d7b10229de79bcb3fa1b003845bfa46a07aa",
+        "3633cd08e75b4a4b5109d6d8a8bd5e5d85263127f488b61f594c4e85bbabf983",
+        "8be5a0c5037826d4c8a8d5ef52f56df0cdddf03ff980552f3a31067875bea4f5",
+        "3eed8789e4a68fa83ddff312b176a1e4eb4424d22efb9b477e714de6506102f9",
+        "72d8ecb1f7755e2329bba6cb99ed66e4e468b517ef2fb13bd340c92f6a02d15e",
+        "cea21820aa336b32ae8e84f4e43070cb1b51fdb58eab72a32b6688f0789b4a60",
+        "ee55ac1df34e1bcb56d5517e52993d3549265e3790b8f90f1bf0c0f2ef6a40e2",
+        "840a0cceef5a6247bb9faeb2a678aacd8e78030238fbea774e3da971076695ea",
     ];
-    assert_eq!([raw.to_string(), packed.to_string()], expected);
+    assert_eq!(found, expected);
 }
 
 /// Returns where in an image some bytes are.

@@ -1,28 +1,26 @@
-//! Checking a disk: its container, its file system, its identities.
+//! Checking a disk: its file systems, its identities.
 
-use super::ext4::Image;
-use super::model::DiskSize;
-use super::read::{Container, unpack_image};
-use super::{model::Disk, qcow2};
+use super::container::Opened;
+use super::model::{Disk, DiskSize};
+use super::read::unpack_image;
+use super::volume::Image;
+use super::{gpt, machine};
 use crate::digest::hex;
 use crate::format::{Problem, ReadError, Unpacked};
-use crate::input::Source;
 
-/// Lists every rule that a disk breaks.
-pub(super) fn verify(source: &Source, expected: Container) -> Result<Vec<Problem>, ReadError> {
-    let file = source.file()?;
-    let container = Container::of(&**file)?;
-    let mut problems = Vec::new();
-    if container != expected {
-        let (expected, found) = (expected.word(), container.word());
-        problems.push(Problem::new("vm-container", "file", expected, found));
+/// Lists every rule that an open disk breaks, after those that its file breaks.
+pub(super) fn verify(
+    opened: &Opened,
+    mut problems: Vec<Problem>,
+) -> Result<Vec<Problem>, ReadError> {
+    if gpt::is_at(&*opened.disk) {
+        problems.extend(gpt::check(&*opened.disk)?);
+        let parts = machine::Parts::open(opened)?;
+        problems.extend(parts.check()?);
+        return Ok(problems);
     }
-    if container == Container::Qcow2 {
-        problems.extend(qcow2::check(&**file)?);
-    }
-    let disk = container.open(file)?;
-    let size = disk.len();
-    let image = Image::open(disk)?;
+    let size = opened.disk.len();
+    let image = Image::open(opened.disk.clone())?;
     problems.extend(image.check()?);
     match unpack_image(&image) {
         Ok(unpacked) => problems.extend(identities(&image, size, &unpacked)),
@@ -36,32 +34,63 @@ pub(super) fn verify(source: &Source, expected: Container) -> Result<Vec<Problem
 fn identities(image: &Image, size: u64, unpacked: &Unpacked<Disk>) -> Vec<Problem> {
     let Unpacked { model, tree, declared } = unpacked;
     let tree_id = tree.id();
-    let identity = model.identity(&tree_id);
-    let label = model.label.as_deref().unwrap_or_default();
-    let mut problems = Vec::new();
-    let mut rule = |rule, place, expected: String, found: String| {
-        if expected != found {
-            problems.push(Problem::new(rule, place, expected, found));
-        }
-    };
+    let mut problems = Rules::default();
     if let Some(declared) = declared {
-        rule("vm-tree-id", "/.bake/tree.json", declared.to_string(), tree_id.to_string());
+        problems.equal("vm-tree-id", "/.bake/tree.json", declared, &tree_id);
     }
-    rule("vm-uuid", "superblock", hex(&identity.uuid), hex(&image.uuid()));
-    rule("vm-hash-seed", "superblock", hex(&identity.hash_seed), hex(&image.hash_seed()));
-    rule("vm-label", "superblock", hex(label.as_bytes()), hex(image.label()));
+    problems.file_system(image, "superblock", &model.identity(&tree_id), model.label.as_deref());
     let expected = match model.size {
         DiskSize::Minimal => image.size(),
         DiskSize::Bytes(bytes) => bytes,
+        DiskSize::Multiple(unit) => image.size().next_multiple_of(unit.max(1)),
     };
-    rule("vm-size", "disk", expected.to_string(), size.to_string());
-    if let Err(error) = model.check("vm") {
-        problems.push(Problem::new(
-            "vm-model",
-            "/.bake/tree.json",
-            "a valid model",
-            error.to_string(),
-        ));
+    problems.equal("vm-size", "disk", &expected, &size);
+    problems.model(model);
+    problems.list
+}
+
+/// Rules, and the problems of those that are broken.
+#[derive(Default)]
+pub(super) struct Rules {
+    pub(super) list: Vec<Problem>,
+}
+
+impl Rules {
+    /// Two things must be the same.
+    pub(super) fn equal<T: std::fmt::Display + PartialEq>(
+        &mut self,
+        rule: &'static str,
+        place: &str,
+        expected: &T,
+        found: &T,
+    ) {
+        if expected != found {
+            let (expected, found) = (expected.to_string(), found.to_string());
+            self.list.push(Problem::new(rule, place, expected, found));
+        }
     }
-    problems
+
+    /// A file system must be the one that follows from the model.
+    pub(super) fn file_system(
+        &mut self,
+        image: &Image,
+        place: &str,
+        identity: &super::ext4::Identity,
+        label: Option<&str>,
+    ) {
+        self.equal("vm-uuid", place, &hex(&identity.uuid), &hex(&image.uuid()));
+        if let Some(seed) = image.hash_seed() {
+            self.equal("vm-hash-seed", place, &hex(&identity.hash_seed), &hex(&seed));
+        }
+        let label = label.unwrap_or_default();
+        self.equal("vm-label", place, &hex(label.as_bytes()), &hex(image.label()));
+    }
+
+    /// The model must be one that can be written.
+    pub(super) fn model(&mut self, model: &Disk) {
+        if let Err(error) = model.check("vm") {
+            let (place, expected) = ("/.bake/tree.json", "a valid model");
+            self.list.push(Problem::new("vm-model", place, expected, error.to_string()));
+        }
+    }
 }

@@ -1,21 +1,37 @@
-//! Writing a disk: the payload and its record, handed to the file system.
+//! Writing a disk: one file system, or a machine's partitions.
 
 use std::collections::BTreeMap;
+use std::ops::Range;
 
-use super::ext4::{Ext4, FileSystemWriter, Volume};
-use super::model::Disk;
-use super::record::{Owners, Record, Reserved};
-use crate::format::{Epoch, WriteError};
+use super::ext4::{Identity, Volume};
+use super::guid::Guid;
+use super::install::Contents;
+use super::machine::{self, FileSystem, System};
+use super::model::{Disk, DiskSize};
+use super::record::{Record, Reserved};
+use crate::format::{Epoch, WriteCx, WriteError};
+use crate::owners::Owners;
 use crate::rope::Rope;
-use crate::tree::{Content, Entry, FileTree, Mark, Mode, TreeBuilder};
+use crate::tree::{Content, Entry, FileTree, Mark, Mode, TreeBuilder, TreeId};
+
+/// A disk, described.
+#[derive(Debug)]
+pub(super) struct Laid {
+    /// Its bytes.
+    pub(super) disk: Rope,
+    /// Derived from everything that is on it.
+    pub(super) id: Guid,
+    /// Which of them differ from those of the disk that it is built on, if it is built on one.
+    pub(super) changed: Option<Vec<Range<u64>>>,
+}
 
 /// Describes the bytes of the disk.
-pub(super) fn raw(
+pub(super) fn lay(
     format: &'static str,
     model: &Disk,
     tree: &FileTree,
-    epoch: Epoch,
-) -> Result<Rope, WriteError> {
+    cx: &WriteCx<'_>,
+) -> Result<Laid, WriteError> {
     model.check(format)?;
     let payload = tree.filter(|_, entry| entry.mark != Mark::Ghost)?;
     let tree_id = payload.id();
@@ -25,40 +41,89 @@ pub(super) fn raw(
         let reason = format!("expected the identity of the payload, {tree_id}, found {stated}");
         return Err(WriteError::Field { format, field: "tree_id".into(), reason });
     }
-    let record = Record::new(model.clone(), Owners::of(format, &payload)?).to_bytes()?;
-    let content = Content::of(&record);
-    let tree = with_record(format, &payload, content)?;
-    let volume = Volume {
-        format,
-        size: model.size,
-        identity: model.identity(&tree_id),
-        label: model.label.as_deref(),
-        epoch,
-        inline: BTreeMap::from([(content.digest, record)]),
-    };
-    Ext4.write(&tree, &volume)
+    let id = identity(model, &tree_id, cx.epoch)?;
+    match model.machine.as_ref().map(|machine| (machine, &machine.system)) {
+        None => {
+            let contents = Contents { payload: &payload, machine: None, system: None };
+            let whole = Whole { model, contents, epoch: cx.epoch };
+            let disk =
+                whole.write(format, FileSystem::Ext4, model.size, model.identity(&tree_id))?;
+            Ok(Laid { disk, id, changed: None })
+        }
+        Some((machine, System::Files(files))) => {
+            let disk = machine::write(
+                format,
+                &machine::Given { model, machine, files, payload: &payload },
+                cx,
+            )?;
+            Ok(Laid { disk, id, changed: None })
+        }
+        Some((machine, System::Baked(baked))) => {
+            let filling = machine::Filling { model, machine, baked, payload: &payload };
+            let (disk, changed) = machine::fill(format, &filling, cx)?;
+            Ok(Laid { disk, id, changed: Some(changed) })
+        }
+    }
 }
 
-/// Returns the payload and, at its reserved place, the record.
+/// Derives what makes one disk differ from another, for containers that have a field for it.
+fn identity(model: &Disk, payload: &TreeId, epoch: Epoch) -> Result<Guid, WriteError> {
+    let model = Disk { compression: None, hardware: None, ..model.clone() };
+    let text = serde_json::to_string(&model).map_err(|error| WriteError::Io(error.into()))?;
+    let fields = [&*text, &*payload.to_string(), &*epoch.0.to_string()];
+    Ok(Guid::derive("bake disk 1", &fields))
+}
+
+/// A file system with everything that is in it.
+pub(super) struct Whole<'a> {
+    pub(super) model: &'a Disk,
+    pub(super) contents: Contents<'a>,
+    pub(super) epoch: Epoch,
+}
+
+impl Whole<'_> {
+    /// Describes the file system's bytes.
+    pub(super) fn write(
+        &self,
+        format: &'static str,
+        kind: FileSystem,
+        size: DiskSize,
+        identity: Identity,
+    ) -> Result<Rope, WriteError> {
+        let whole = self.contents.tree(format)?;
+        let owners = Owners::of(format, &whole)?;
+        let record = Record::new(self.model, &self.contents, &whole, owners).to_bytes()?;
+        let content = Content::of(&record);
+        let tree = with_record(format, whole, content)?;
+        let volume = Volume {
+            format,
+            size,
+            identity,
+            label: self.model.label.as_deref(),
+            epoch: self.epoch,
+            inline: BTreeMap::from([(content.digest, record)]),
+        };
+        kind.write(&tree, &volume)
+    }
+}
+
+/// Returns the tree and, at its reserved place, the record.
 fn with_record(
     format: &'static str,
-    payload: &FileTree,
+    tree: FileTree,
     record: Content,
 ) -> Result<FileTree, WriteError> {
     let reserved = Reserved::new()
         .map_err(|error| WriteError::Io(std::io::Error::other(error.to_string())))?;
-    let mut builder = TreeBuilder::new();
-    for (path, entry) in payload.iter() {
-        if reserved.holds(path) {
-            return Err(WriteError::Unsupported {
-                format,
-                path: path.clone(),
-                what: "the entry".into(),
-                reason: Some("the path is reserved for what the disk itself adds".into()),
-            });
-        }
-        builder.insert(path.clone(), entry.clone())?;
+    if let Some((path, _)) = tree.iter().find(|(path, _)| reserved.holds(path)) {
+        return Err(WriteError::Unsupported {
+            format,
+            path: path.clone(),
+            what: "the entry".into(),
+            reason: Some("the path is reserved for what the disk itself adds".into()),
+        });
     }
+    let mut builder = TreeBuilder::from(tree);
     builder.insert(reserved.folder, Entry::directory())?;
     builder.insert(reserved.file, Entry::file(record, Mode::PLAIN))?;
     Ok(builder.finish()?)
