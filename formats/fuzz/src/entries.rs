@@ -8,14 +8,14 @@ use std::io::{self, Read};
 use std::sync::Arc;
 
 use bake_formats::archive::{ar, cpio, tar};
-use bake_formats::blob::MemoryStore;
+use bake_formats::blob::{BlobStore, MemoryStore};
 use bake_formats::digest::Digest;
 use bake_formats::encode::{Codec, Encoder, NoCache, decoder};
 use bake_formats::format::{Epoch, Format, ReadError, WriteCx};
-use bake_formats::input::{Folder, ReadAt, Source};
+use bake_formats::input::{Folder, ReadAt, Section, Source};
 use bake_formats::rope::Rope;
 use bake_formats::tree::{TreeId, TreePath, capabilities, escape};
-use bake_formats::{deb, elf, oci, rpm, vm};
+use bake_formats::{boot, deb, elf, oci, rpm, sysext, vm};
 
 /// A reader under test.
 #[derive(Debug, Clone, Copy)]
@@ -27,7 +27,7 @@ pub struct Target {
 }
 
 /// All readers.
-pub const TARGETS: [Target; 22] = [
+pub const TARGETS: [Target; 34] = [
     Target { name: "ar", read: ar },
     Target { name: "tar", read: tar },
     Target { name: "cpio", read: cpio },
@@ -47,7 +47,19 @@ pub const TARGETS: [Target; 22] = [
     Target { name: "oci_artifact", read: oci_artifact },
     Target { name: "ext4", read: ext4 },
     Target { name: "qcow2", read: qcow2 },
+    Target { name: "sysext", read: sysext },
+    Target { name: "gpt", read: gpt },
+    Target { name: "fat", read: fat },
+    Target { name: "vmdk", read: vmdk },
+    Target { name: "vhd", read: vhd },
+    Target { name: "vhdx", read: vhdx },
+    Target { name: "ova", read: ova },
+    Target { name: "vagrant", read: vagrant },
+    Target { name: "gce", read: gce },
     Target { name: "elf", read: elf },
+    Target { name: "kernel", read: kernel },
+    Target { name: "module", read: module },
+    Target { name: "initrd", read: initrd },
     Target { name: "decoder", read: decode },
     Target { name: "tree", read: tree },
 ];
@@ -365,9 +377,95 @@ pub fn ext4(data: &[u8]) {
     artifact::<vm::Raw>(&Source::File(Arc::new(Blocks::new(data))));
 }
 
-/// Reads and verifies a disk in clusters.
+/// Reads and verifies a disk in clusters, and one that lies on another.
 pub fn qcow2(data: &[u8]) {
     format::<vm::Qcow2>(data);
+    let file = Arc::new(data.to_vec());
+    let Ok(image) = vm::qcow2::Qcow2Reader::open(file.clone()) else { return };
+    image.map().map_or_else(drop, drop);
+    let lower = image.backing().map(|_| Arc::new(vec![7_u8; 1000]) as Arc<dyn ReadAt>);
+    if let Ok(disk) = vm::qcow2::Qcow2Reader::open_with(file, lower) {
+        drain(Section::whole(Arc::new(disk)));
+    }
+}
+
+/// Reads and verifies a system extension, an EROFS file system on its own or on a disk with hashes.
+pub fn sysext(data: &[u8]) {
+    format::<sysext::Sysext>(data);
+    artifact::<sysext::Sysext>(&Source::File(Arc::new(Blocks::new(data))));
+}
+
+/// Reads and checks a partition table; every partition lies within the disk.
+pub fn gpt(data: &[u8]) {
+    let disk = data.to_vec();
+    vm::gpt::check(&disk).map_or_else(drop, drop);
+    let Ok(table) = vm::gpt::read(&disk) else { return };
+    for partition in &table.partitions {
+        let (range, len) = (partition.range(), data.len() as u64);
+        assert!(range.start < range.end && range.end <= len, "{range:?} of {len}");
+    }
+}
+
+/// Reads and checks a FAT volume.
+pub fn fat(data: &[u8]) {
+    let Ok(volume) = vm::fat::FatReader::open(Arc::new(data.to_vec())) else { return };
+    volume.check().map_or_else(drop, drop);
+    volume.label().map_or_else(drop, drop);
+    let Ok(tree) = volume.tree() else { return };
+    for (path, _) in tree.iter().filter(|(_, entry)| !entry.is_directory()).take(16) {
+        assert!(volume.file(path).is_ok_and(|file| file.is_some()), "{path} is in the tree");
+    }
+}
+
+/// Reads and checks a VMDK image.
+pub fn vmdk(data: &[u8]) {
+    let file = Arc::new(data.to_vec());
+    vm::vmdk::check(&*file).map_or_else(drop, drop);
+    let Ok(disk) = vm::vmdk::VmdkReader::open(file) else { return };
+    drain(Section::whole(Arc::new(disk)));
+}
+
+/// Reads and checks a VHD image.
+pub fn vhd(data: &[u8]) {
+    let file = Arc::new(data.to_vec());
+    vm::vhd::check(&*file).map_or_else(drop, drop);
+    let Ok(disk) = vm::vhd::VhdReader::open(file) else { return };
+    drain(Section::whole(Arc::new(disk)));
+}
+
+/// Reads and checks a VHDX image.
+pub fn vhdx(data: &[u8]) {
+    let file = Arc::new(data.to_vec());
+    vm::vhdx::check(&*file).map_or_else(drop, drop);
+    let Ok(disk) = vm::vhdx::VhdxReader::open(file) else { return };
+    drain(Section::whole(Arc::new(disk)));
+}
+
+/// Reads and checks an appliance.
+pub fn ova(data: &[u8]) {
+    let file: Arc<dyn ReadAt> = Arc::new(data.to_vec());
+    vm::ova::check(&file).map_or_else(drop, drop);
+    let Ok(appliance) = vm::ova::OvaReader::open(&file) else { return };
+    for (_, disk) in appliance.disks().unwrap_or_default() {
+        drain(Section::whole(disk));
+    }
+}
+
+/// Reads and checks a Vagrant box that was decompressed.
+pub fn vagrant(data: &[u8]) {
+    let file: Arc<dyn ReadAt> = Arc::new(data.to_vec());
+    vm::vagrant::check(&file, 1 << 30).map_or_else(drop, drop);
+    let Ok(opened) = vm::vagrant::BoxReader::open(&file) else { return };
+    let Ok((_, disk)) = opened.disk() else { return };
+    drain(Section::whole(disk));
+}
+
+/// Reads and checks an archive of one file with holes.
+pub fn gce(data: &[u8]) {
+    let file = Arc::new(data.to_vec());
+    vm::gce::check(file.clone()).map_or_else(drop, drop);
+    let Ok(disk) = tar::SparseFile::open(file, "archive") else { return };
+    drain(Section::whole(Arc::new(disk)));
 }
 
 /// Reads what a program or library needs and offers, and its undefined symbols.
@@ -378,6 +476,33 @@ pub fn elf(data: &[u8]) {
     let visit = &mut |symbol: elf::UndefinedSymbol<'_>| longest = longest.max(symbol.name.len());
     elf::undefined_symbols(&file, visit).map_or_else(drop, drop);
     assert!(longest <= data.len(), "a name of {longest} bytes in a file of {}", data.len());
+}
+
+/// Reads a kernel and unpacks it, as a plain file, as an EFI stub and as what was made of one.
+pub fn kernel(data: &[u8]) {
+    let file = data.to_vec();
+    if let Ok(sections) = boot::uki::read(&file) {
+        assert!(sections.iter().all(|place| place.range.end <= data.len() as u64));
+    }
+    let store = MemoryStore::new();
+    let Ok(blob) = store.put(data) else { return };
+    let rope = Rope::from(blob);
+    if let Ok(kernel) = boot::kernel::Kernel::of_rope(&rope, &store) {
+        kernel.unpack(&rope, &store).map_or_else(drop, drop);
+    }
+    boot::uki::Stub::parse(file).map_or_else(drop, drop);
+}
+
+/// Reads what a kernel module says of itself.
+pub fn module(data: &[u8]) {
+    boot::modinfo::Module::read(&data.to_vec()).map_or_else(drop, drop);
+}
+
+/// Reads an initrd segment by segment, and reads and verifies it as a segment of ours.
+pub fn initrd(data: &[u8]) {
+    let file: Arc<dyn ReadAt> = Arc::new(data.to_vec());
+    boot::initramfs::read(&file).map_or_else(drop, drop);
+    format::<boot::initramfs::Cpio>(data);
 }
 
 /// Decompresses; the first byte chooses how.

@@ -3,13 +3,13 @@
 use super::entries;
 use bake_formats::archive::{ar, cpio, tar};
 use bake_formats::blob::{Blob, BlobStore, MemoryStore};
-use bake_formats::encode::{Codec, Compression, Encoder, NoCache};
+use bake_formats::encode::{Codec, Compression, Encoder, NoCache, decoder};
 use bake_formats::format::{Epoch, Format, WriteCx};
 use bake_formats::rope::Rope;
 use bake_formats::tree::{
     Content, Entry, FileTree, Mark, Mode, Node, Owner, TreeBuilder, TreePath, capabilities,
 };
-use bake_formats::{deb, oci, rpm, vm};
+use bake_formats::{boot, deb, oci, rpm, sysext, vm};
 
 const EPOCH: Epoch = Epoch(1_600_000_000);
 
@@ -35,8 +35,15 @@ pub fn seeds(target: &str) -> Outcome<Vec<Vec<u8>>> {
         "oci_record" => image_records()?,
         "oci_artifact" => artifacts()?,
         "ext4" => vec![entries::blocks(&disk::<vm::Raw>()?)],
-        "qcow2" => vec![disk::<vm::Qcow2>()?],
+        "sysext" => extensions()?,
+        "gpt" => vec![partitions()?],
+        "fat" => vec![volume()?],
+        "qcow2" => qcow2_images()?,
+        "vmdk" | "vhd" | "vhdx" | "ova" | "vagrant" | "gce" => containers(target)?,
         "elf" => programs(),
+        "kernel" => kernels()?,
+        "module" => vec![object()],
+        "initrd" => initrds()?,
         "decoder" => compressed()?,
         "tree" => tree_texts()?,
         other => return Err(format!("no seeds for `{other}`").into()),
@@ -84,8 +91,12 @@ fn file_tree(store: &MemoryStore) -> Outcome<FileTree> {
 }
 
 fn artifact<F: Format>(model: &F::Model) -> Outcome<Vec<u8>> {
+    artifact_of::<F>(model, |_| true)
+}
+
+fn artifact_of<F: Format>(model: &F::Model, keep: impl Fn(&TreePath) -> bool) -> Outcome<Vec<u8>> {
     let store = MemoryStore::new();
-    let tree = file_tree(&store)?;
+    let tree = file_tree(&store)?.filter(|path, _| keep(path))?;
     let encoder = Encoder::new(&store, &NoCache, 1);
     let cx = WriteCx { blobs: &store, encoder: &encoder, epoch: EPOCH };
     let artifact = F::write(model, &tree, &cx)?;
@@ -359,7 +370,255 @@ fn disk<F: Format<Model = vm::Disk>>() -> Outcome<Vec<u8>> {
         size: vm::DiskSize::Minimal,
         label: Some("app".into()),
         tree_id: None,
+        machine: None,
+        compression: None,
+        hardware: None,
     })
+}
+
+fn set(bytes: &mut [u8], at: usize, value: &[u8]) {
+    bytes[at..at + value.len()].copy_from_slice(value);
+}
+
+/// Writes the headers of an EFI program with one section: its size and its place.
+fn efi_headers(bytes: &mut [u8], optional_len: u16, size: u32, place: u32) {
+    let table = 64 + 24 + usize::from(optional_len);
+    let numbers = [size, 0x1000, size, place].map(u32::to_le_bytes).concat();
+    let rows: [(usize, &[u8]); 14] = [
+        (0, b"MZ"),
+        (60, &[64]),
+        (64, b"PE"),
+        (68, &0x8664_u16.to_le_bytes()),
+        (70, &[1]),
+        (84, &optional_len.to_le_bytes()),
+        (88, &0x20b_u16.to_le_bytes()),
+        (88 + 32, &512_u16.to_le_bytes()),
+        (88 + 36, &512_u16.to_le_bytes()),
+        (88 + 56, &0x8000_u16.to_le_bytes()),
+        (88 + 68, &[10]),
+        (88 + 108, &[5]),
+        (table, b".text"),
+        (table + 8, &numbers),
+    ];
+    for (at, value) in rows {
+        set(bytes, at, value);
+    }
+}
+
+/// A bzImage with its kernel in two blocks of LZ4, and an EFI program made of it.
+fn kernels() -> Outcome<Vec<Vec<u8>>> {
+    let payload = b"\x02\x21\x4c\x18\x09\0\0\0\x5f\x7fELF!\x01\0\x40\x09\0\0\0\x80compress";
+    let mut image = vec![0; 2048];
+    efi_headers(&mut image, 160, 1024, 1024);
+    let rows: [(usize, &[u8]); 9] = [
+        (0x1f1, &[1]),
+        (0x1f4, &64_u32.to_le_bytes()),
+        (0x202, b"HdrS\x0f\x02"),
+        (0x20e, &0x100_u16.to_le_bytes()),
+        (0x236, &[1]),
+        (0x238, &2047_u32.to_le_bytes()),
+        (0x24c, &[29]),
+        (0x300, b"6.1.0-1 (a@b) #1"),
+        (1024, payload),
+    ];
+    for (at, value) in rows {
+        set(&mut image, at, value);
+    }
+    let mut stub = vec![0; 1536];
+    efi_headers(&mut stub, 240, 512, 1024);
+    let store = MemoryStore::new();
+    let linux = Rope::from(store.put(&image)?);
+    let kernel = boot::kernel::Kernel::of_rope(&linux, &store)?;
+    let initrd = Rope::from(b"initrd".to_vec());
+    let parts = boot::uki::Parts {
+        os_release: Some("ID=app"),
+        cmdline: "rw",
+        initrd: Some(&initrd),
+        linux: &linux,
+        kernel: &kernel,
+    };
+    let uki = boot::uki::Uki::new(&boot::uki::Stub::parse(stub.clone())?, &parts)?;
+    Ok(vec![image, stub, uki.rope.to_vec(&store)?])
+}
+
+/// A kernel module: an ELF object file with a section `.modinfo` and the names of sections.
+fn object() -> Vec<u8> {
+    let texts = b"alias=virtio:d2v*\0depends=virtio,ring\0softdep=pre: a post: b\0license=GPL\0";
+    let mut bytes = b"\x7fELF\x02\x01\x01".to_vec();
+    bytes.resize(64, 0);
+    bytes.extend(texts);
+    let names = bytes.len();
+    bytes.extend(b"\0.modinfo\0.shstrtab\0");
+    let table = bytes.len();
+    for (name, at, len) in [(0, 0, 0), (1, 64, texts.len()), (10, names, 20)] {
+        let mut header = [0; 64];
+        header[..2].copy_from_slice(&[name, 0]);
+        header[4] = 1;
+        header[24..32].copy_from_slice(&(at as u64).to_le_bytes());
+        header[32..40].copy_from_slice(&(len as u64).to_le_bytes());
+        bytes.extend(header);
+    }
+    bytes[16] = 1;
+    bytes[18] = 62;
+    bytes[40..48].copy_from_slice(&(table as u64).to_le_bytes());
+    bytes[58..64].copy_from_slice(&[64, 0, 3, 0, 2, 0]);
+    bytes
+}
+
+/// A segment in every compression, and all of them one after another.
+fn initrds() -> Outcome<Vec<Vec<u8>>> {
+    let store = MemoryStore::new();
+    let encoder = Encoder::new(&store, &NoCache, 1);
+    let cx = WriteCx { blobs: &store, encoder: &encoder, epoch: EPOCH };
+    let tree = file_tree(&store)?.filter(|_, entry| entry.xattrs.is_empty())?;
+    let mut builder = TreeBuilder::new();
+    builder.insert(TreePath::parse("/var/lib/app")?, Entry::directory())?;
+    let additions = builder.finish()?;
+    let mut all = Vec::new();
+    for compression in COMPRESSIONS {
+        let model = boot::initramfs::Initramfs {
+            name: "app".into(),
+            version: "1.0".into(),
+            arch: "amd64".into(),
+            compression,
+            prefix: TreePath::parse("/bake/app")?,
+            tree_id: Some(tree.id()),
+            additions: additions.clone(),
+        };
+        let artifact = boot::initramfs::Cpio::write(&model, &tree, &cx)?;
+        all.push(artifact.files[0].rope.to_vec(&store)?);
+    }
+    all.push(all.concat());
+    Ok(all)
+}
+
+fn extensions() -> Outcome<Vec<Vec<u8>>> {
+    let mut extension = sysext::Extension::new("app", "1.0");
+    let usr = TreePath::parse("/usr")?;
+    let alone = artifact_of::<sysext::Sysext>(&extension, |path| path.is_below(&usr))?;
+    extension.release.architecture = Some("x86-64".into());
+    extension.protection = sysext::Protection::Verity;
+    let disk = artifact_of::<sysext::Sysext>(&extension, |path| path.is_below(&usr))?;
+    Ok(vec![alone, entries::blocks(&disk)])
+}
+
+fn partitions() -> Outcome<Vec<u8>> {
+    let partition = |number: u8, kind, start, len| vm::gpt::Partition {
+        name: format!("part {number}"),
+        kind,
+        guid: vm::Guid([number; 16]),
+        start,
+        len,
+        attributes: 0,
+    };
+    let partitions = vec![
+        partition(1, vm::gpt::kinds::ESP, 34 * 512, 512),
+        partition(2, vm::gpt::kinds::LINUX_DATA, 40 * 512, 1024),
+    ];
+    let table = vm::gpt::Table { guid: vm::Guid([9; 16]), boot_code: None, partitions };
+    let (mut disk, tail) = vm::gpt::write(&table, 80 * 512)?;
+    disk.resize(80 * 512 - tail.len(), 0);
+    disk.extend(tail);
+    Ok(disk)
+}
+
+fn volume() -> Outcome<Vec<u8>> {
+    let store = MemoryStore::new();
+    let mut builder = TreeBuilder::new();
+    builder.insert(TreePath::parse("/EFI/BOOT/BOOTX64.EFI")?, file(&store, &[7; 3000], 0o644)?)?;
+    builder.insert(TreePath::parse("/a long name")?, file(&store, b"text", 0o644)?)?;
+    builder.insert(TreePath::parse("/empty")?, file(&store, b"", 0o644)?)?;
+    let tree = builder.finish()?;
+    let mut volume = vm::fat::Volume {
+        format: "fat",
+        label: Some("LABEL"),
+        serial: 1,
+        size: None,
+        kind: vm::fat::Kind::Smallest,
+        hidden_sectors: 0,
+        epoch: EPOCH,
+        inline: std::collections::BTreeMap::new(),
+    };
+    volume.size = Some(vm::fat::needed(&tree, &volume)?);
+    Ok(vm::fat::write(&tree, &volume)?.rope.to_vec(&store)?)
+}
+
+/// A disk, the same compressed in both ways, and what lies on another.
+fn qcow2_images() -> Outcome<Vec<Vec<u8>>> {
+    use vm::qcow2::{self, Backing, BackingFormat};
+
+    let store = MemoryStore::new();
+    let encoder = Encoder::new(&store, &NoCache, 1);
+    let cx = WriteCx { blobs: &store, encoder: &encoder, epoch: EPOCH };
+    let mut disk = Rope::from(b"some text that is worth some compression ".repeat(4000));
+    disk.align(1 << 16);
+    let mut all = vec![self::disk::<vm::Qcow2>()?];
+    for compression in [qcow2::Compression::ZLIB, qcow2::Compression::ZSTD] {
+        all.push(qcow2::write_compressed(&disk, compression, &cx)?.to_vec(&store)?);
+    }
+    let backing = Backing::new("base.raw", BackingFormat::Raw)?;
+    let changed = [0..1, 100_000..disk.len()];
+    all.push(qcow2::write_overlay(&disk, &changed, &backing, None, &cx)?.to_vec(&store)?);
+    Ok(all)
+}
+
+/// Returns the files of one kind that hold a disk of 70 MiB, or of 1 GiB, with a little in it.
+fn containers(target: &str) -> Outcome<Vec<Vec<u8>>> {
+    let store = MemoryStore::new();
+    let encoder = Encoder::new(&store, &NoCache, 1);
+    let cx = WriteCx { blobs: &store, encoder: &encoder, epoch: EPOCH };
+    let mut disk = Rope::from(b"start".to_vec());
+    disk.push_zeros(70 << 20);
+    disk.push_bytes(b"end");
+    disk.align(1 << 20);
+    let id = vm::Guid::derive("seed", &[]);
+    let vhd = vm::vhd::Identity { id, created: EPOCH };
+    let vhdx = vm::vhdx::Identity { file_write: id, data_write: id, disk: id };
+    let hardware = vm::ova::Hardware {
+        cpus: 1,
+        memory_mib: 512,
+        firmware: vm::ova::Firmware::Efi,
+        devices: vm::ova::Devices::Emulated,
+        os: vm::ova::GuestOs::Linux,
+    };
+    let appliance = vm::ova::Appliance { name: "app".into(), hardware, id };
+    let manifest = vm::ova::Manifest::Included;
+    let guest = vm::vagrant::Guest {
+        architecture: "amd64",
+        firmware: hardware.firmware,
+        hardware: vm::Hardware::default(),
+    };
+    let ropes = match target {
+        "vmdk" => vec![vm::vmdk::write(&disk, id, &cx)?],
+        "vhd" => vec![
+            vm::vhd::write(&Rope::from(vec![7; 4096]), vm::vhd::Kind::Fixed, &vhd)?,
+            vm::vhd::write(&disk, vm::vhd::Kind::Dynamic, &vhd)?,
+        ],
+        "vhdx" => vec![vm::vhdx::write(&disk, &vhdx)?],
+        "ova" => vec![vm::ova::write(&appliance, &disk, manifest, &cx)?],
+        "vagrant" => vec![
+            vm::vagrant::write_virtualbox(&appliance, &disk, "amd64", &cx)?,
+            vm::vagrant::write_libvirt(&guest, &disk.slice(0..4096), 4096, &cx)?,
+        ],
+        _ => {
+            disk.align(1 << 30);
+            vec![vm::gce::write(&disk, &cx)?]
+        }
+    };
+    let mut files = Vec::new();
+    for rope in ropes {
+        let bytes = rope.to_vec(&store)?;
+        let mut file = Vec::new();
+        match target {
+            "vagrant" | "gce" => {
+                let mut reader = decoder(Codec::Gzip, bytes.as_slice())?;
+                std::io::Read::read_to_end(&mut reader, &mut file)?;
+            }
+            _ => file = bytes,
+        }
+        files.push(file);
+    }
+    Ok(files)
 }
 
 fn compressed() -> Outcome<Vec<Vec<u8>>> {
