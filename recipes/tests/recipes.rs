@@ -175,6 +175,34 @@ fn tags_follow_the_version_of_releases_only() -> Outcome<()> {
 }
 
 #[test]
+fn appliances_and_boxes_are_for_amd64() -> Outcome<()> {
+    for (format, is_for_arm) in
+        [("raw", true), ("gce", true), ("ova", false), ("vagrant-libvirt", false)]
+    {
+        let text = format!(
+            "name = \"aa\"\nversion = \"1\"\nsummary = \"A\"\n[vm]\n\
+             base = {{ rootfs = \"root.tar\" }}\nformats = [\"{format}\"]"
+        );
+        let written = load::parse("bake.toml", &text)?;
+        let base = folder("project");
+        let of = |platform: &str| -> Outcome<Result<Recipe, RecipeErrors>> {
+            let cx = ResolveCx { platform: platform.parse()?, env: &|_| None, base: &base };
+            Ok(resolve(&written, cx))
+        };
+        of("linux/amd64")??;
+        match of("linux/arm64")? {
+            Ok(_) => assert!(is_for_arm, "{format}"),
+            Err(errors) => {
+                let text = errors.render(Look::Plain);
+                assert!(!is_for_arm, "{text}");
+                assert!(text.contains(&format!("`{format}` is for amd64, not linux/arm64")));
+            }
+        }
+    }
+    Ok(())
+}
+
+#[test]
 fn bases_are_found_where_they_are_named() -> Outcome<()> {
     let local = |path: &str, name: Option<&str>| BaseSource::Local {
         path: path.into(),

@@ -31,6 +31,7 @@ mod text;
 mod units;
 mod version_source;
 mod vm;
+mod vm_machine;
 
 use std::cell::RefCell;
 use std::fmt;

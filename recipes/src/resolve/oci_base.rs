@@ -30,7 +30,7 @@ impl Resolver<'_> {
         Some(Base::Image(BaseImage { source, layers, place: self.place(at) }))
     }
 
-    fn base_source(&self, at: &At<String>) -> Option<BaseSource> {
+    pub(super) fn base_source(&self, at: &At<String>) -> Option<BaseSource> {
         let text = at.value.as_str();
         if let Some(source) = BaseSource::local(text) {
             return self.local_base(at, source);

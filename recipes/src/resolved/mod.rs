@@ -4,6 +4,7 @@ mod config;
 mod documents;
 mod files;
 mod image;
+mod machine;
 mod outputs;
 mod relation;
 mod scripts;
@@ -23,9 +24,12 @@ pub use files::{Destination, FileRule, FileSource, Glob, GlobError};
 pub use image::{
     Base, BaseImage, BaseLayers, BaseSource, Certificates, LayerSplit, NamedLayer, Oci, TimeZones,
 };
+pub use machine::{
+    DiskFormat, DiskSize, FileSystem, Firmware, Hardware, Machine, MachineBase, Placement, Vm,
+};
 pub use outputs::{
-    Deb, DiskFormat, DiskSize, LintianOverride, MultiArch, Priority, Rpm, RpmFileTrigger,
-    RpmFormat, RpmMoment, RpmTrigger, Trigger, TriggerMoment, Vm,
+    Deb, LintianOverride, MultiArch, Priority, Rpm, RpmFileTrigger, RpmFormat, RpmMoment,
+    RpmTrigger, Trigger, TriggerMoment,
 };
 pub(crate) use relation::{CommonKind, CommonRelation, check_deb_source, check_deb_version};
 pub use relation::{DebRelation, Operator, RelationError, RpmRelation, RpmUse};

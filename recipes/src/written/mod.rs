@@ -36,7 +36,7 @@ pub use value::{
     At, Described, FlagOrList, FlagOrText, ListChanges, ListEdit, Scalar, TextOr, TextOrInteger,
     TextOrList,
 };
-pub use vm::{Vm, VmFormat};
+pub use vm::{Vm, VmBase, VmFileSystem, VmFirmware, VmFormat, VmInitrd, VmKind, VmPlacement};
 
 use crate::error::Place;
 
