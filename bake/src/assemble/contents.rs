@@ -1,5 +1,7 @@
-//! Where contents are read from: the build output for what was scanned there, else the store.
+//! Where contents are read from: the build output for what was scanned there, ranges of other
+//! contents for what lies in an archive, else the store.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::io::{self, Read, Seek, SeekFrom};
 use std::os::unix::fs::FileExt;
@@ -9,15 +11,18 @@ use std::sync::Arc;
 use bake_formats::blob::{Blob, BlobSource, BlobStore};
 use bake_formats::digest::Digest;
 use bake_formats::input::ReadAt;
+use bake_formats::rope::{Extent, Rope};
 
 use crate::report::Reporter;
-use crate::store::{Stamp, Store};
+use crate::store::{Stamp, Store, Verified};
 
 /// Contents of the build output by digest, with what tells that a file is still the one scanned.
 #[derive(Debug, Default, Clone)]
 pub struct SourceFiles {
     files: BTreeMap<Digest, (PathBuf, Stamp)>,
     inline: BTreeMap<Digest, Arc<[u8]>>,
+    /// Contents that are described by others: files in a tar archive, which is one blob.
+    ropes: BTreeMap<Digest, Rope>,
 }
 
 impl SourceFiles {
@@ -31,12 +36,39 @@ impl SourceFiles {
         self.inline.entry(Digest::of(bytes)).or_insert_with(|| bytes.into());
     }
 
+    /// Notes that a content is what a rope describes, whose blobs are found as contents are.
+    ///
+    /// A rope that names the content itself describes nothing.
+    pub fn insert_rope(&mut self, digest: Digest, rope: Rope) {
+        let itself = |extent| matches!(extent, Extent::Blob { digest: of, .. } if of == digest);
+        if !rope.extents().any(itself) {
+            self.ropes.entry(digest).or_insert(rope);
+        }
+    }
+
     /// Adds what another scan found.
     pub fn extend(&mut self, other: Self) {
         for (digest, found) in other.files {
             self.files.entry(digest).or_insert(found);
         }
         self.inline.extend(other.inline);
+        for (digest, rope) in other.ropes {
+            self.ropes.entry(digest).or_insert(rope);
+        }
+    }
+
+    /// Returns a rope that names no content that is described by others, but what describes it:
+    /// files of the build output and blobs of the store, which the next run finds.
+    pub fn expand<'r>(&self, rope: &'r Rope) -> Cow<'r, Rope> {
+        if self.ropes.is_empty() {
+            return Cow::Borrowed(rope);
+        }
+        Cow::Owned(rope.expand(&|digest| self.rope(digest)))
+    }
+
+    /// Returns what describes a content, unless the content is at hand itself.
+    fn rope(&self, digest: &Digest) -> Option<&Rope> {
+        if self.contains(digest) { None } else { self.ropes.get(digest) }
     }
 
     /// Returns whether the content of a digest was scanned.
@@ -123,11 +155,36 @@ impl std::fmt::Debug for Contents<'_> {
     }
 }
 
+impl Contents<'_> {
+    /// Opens a content that a rope describes; one that is read whole from the store is verified.
+    fn open_rope<'r>(
+        &'r self,
+        digest: &Digest,
+        rope: &'r Rope,
+        offset: u64,
+    ) -> Box<dyn Read + Send + 'r> {
+        let reader = rope.reader_from(self, offset);
+        let is_kept =
+            |digest: &Digest| !self.sources.contains(digest) && self.sources.rope(digest).is_none();
+        let kept = rope.extents().find_map(|extent| match extent {
+            Extent::Blob { digest, .. } => Some(digest).filter(is_kept),
+            Extent::Inline(_) | Extent::Zero(_) => None,
+        });
+        match kept {
+            Some(kept) if offset == 0 => Box::new(Verified::new(reader, digest, rope.len(), &kept)),
+            _ => Box::new(reader),
+        }
+    }
+}
+
 impl BlobSource for Contents<'_> {
     fn open(&self, digest: &Digest, offset: u64) -> io::Result<Box<dyn Read + Send + '_>> {
         if let Some(bytes) = self.sources.inline.get(digest) {
             let start = usize::try_from(offset).unwrap_or(usize::MAX).min(bytes.len());
             return Ok(Box::new(&bytes[start..]));
+        }
+        if let Some(rope) = self.sources.rope(digest) {
+            return Ok(self.open_rope(digest, rope, offset));
         }
         let Some((path, stamp)) = self.sources.files.get(digest) else {
             return self.store.open(digest, offset);
@@ -205,6 +262,38 @@ impl Read for Watched<'_> {
 mod tests {
     use super::*;
     use crate::report::Silent;
+
+    #[test]
+    fn a_content_in_an_archive_is_read_through_it_and_verified() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::open(folder.path()).unwrap();
+        let archive = store.put(b"..hello..").unwrap();
+        let digest = Digest::of(b"hello");
+        let mut sources = SourceFiles::default();
+        let mut rope = Rope::new();
+        rope.push_range(archive.digest, 2, 5);
+        sources.insert_rope(digest, rope.clone());
+        let read = |offset| {
+            let contents = Contents { sources: &sources, store: &store, reporter: &Silent };
+            let mut text = String::new();
+            contents.open(&digest, offset)?.read_to_string(&mut text)?;
+            Ok::<_, io::Error>(text)
+        };
+        assert_eq!((read(0).unwrap().as_str(), read(3).unwrap().as_str()), ("hello", "lo"));
+        let mut disk = Rope::from(b"head".to_vec());
+        disk.push_range(digest, 0, 5);
+        let mut recorded = Rope::from(b"head".to_vec());
+        recorded.push_rope(&rope);
+        assert_eq!(*sources.expand(&disk), recorded);
+
+        let path = folder.path().join("blobs/sha256").join(archive.digest.hex());
+        fs_err::write(&path, b"..jello..").unwrap();
+        let error = read(0).unwrap_err();
+        assert_eq!(crate::store::is_damage(&error), Some(archive.digest), "{error}");
+        // What is at hand itself is not read from the archive.
+        sources.insert_bytes(b"hello");
+        assert_eq!(*sources.expand(&disk), disk);
+    }
 
     #[test]
     fn a_file_changed_after_the_scan_is_an_error_not_other_bytes() {

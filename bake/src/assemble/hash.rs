@@ -43,6 +43,24 @@ pub fn hash_files(
     Ok(contents)
 }
 
+/// Returns the content of a file that no package lists, without MD5, from the stat index where that
+/// is safe, else by reading. The file has an index of its own.
+pub fn hash_file(
+    store: &Store,
+    file: &FoundFile,
+    reporter: &dyn Reporter,
+) -> Result<Content, Error> {
+    let fail = |source| Error::Store { path: store.root().into(), source };
+    let index = store.stat_index(&file.path).map_err(fail)?;
+    if let Some(content) = index.get(&file.stamp) {
+        return Ok(content);
+    }
+    reporter.scanning(1, file.stamp.size);
+    let content = read(file, reporter, |reader| Content::without_md5(reader))?;
+    store.save_stat_index(&file.path, &index, &[(file.stamp, content)]).map_err(fail)?;
+    Ok(content)
+}
+
 fn read_all(
     files: &[FoundFile],
     unknown: &[usize],
@@ -53,7 +71,7 @@ fn read_all(
     let done = Mutex::new(Vec::with_capacity(unknown.len()));
     let work = || {
         while let Some(number) = unknown.get(next.fetch_add(1, Ordering::Relaxed)) {
-            let result = read(&files[*number], reporter);
+            let result = read(&files[*number], reporter, |reader| Content::of_reader(reader));
             let failed = result.is_err();
             done.lock().unwrap_or_else(PoisonError::into_inner).push((*number, result));
             if failed {
@@ -72,13 +90,17 @@ fn read_all(
     done.into_iter().map(|(number, result)| Ok((number, result?))).collect()
 }
 
-fn read(file: &FoundFile, reporter: &dyn Reporter) -> Result<Content, Error> {
+fn read(
+    file: &FoundFile,
+    reporter: &dyn Reporter,
+    identify: fn(&mut dyn Read) -> io::Result<Content>,
+) -> Result<Content, Error> {
     let changed = || Error::Changed { path: file.path.clone() };
     let mut source = open_unchanged(&file.path, &file.stamp).map_err(|error| {
         let inner = error.get_ref().and_then(|inner| inner.downcast_ref::<super::ChangedFile>());
         if inner.is_some() { changed() } else { Error::Io(error) }
     })?;
-    let content = Content::of_reader(Reported { file: &mut source, reporter })?;
+    let content = identify(&mut Reported { file: &mut source, reporter })?;
     check_unchanged(&source, &file.path, &file.stamp).map_err(|_| changed())?;
     if content.size != file.stamp.size {
         return Err(changed());
@@ -104,6 +126,24 @@ impl Read for Reported<'_> {
 mod tests {
     use super::*;
     use crate::report::Silent;
+
+    #[test]
+    fn a_single_file_is_known_by_its_stamp_and_has_no_md5() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::open(&folder.path().join("store")).unwrap();
+        let path = folder.path().join("archive");
+        fs_err::write(&path, b"hello").unwrap();
+        let old = std::time::UNIX_EPOCH + std::time::Duration::from_secs(60);
+        fs_err::File::open(&path).unwrap().into_parts().0.set_modified(old).unwrap();
+        // The time of the change, which nobody can set, must be older than the scan, too.
+        std::thread::sleep(std::time::Duration::from_millis(30));
+        let file = FoundFile { stamp: Stamp::of(&fs_err::metadata(&path).unwrap()), path };
+        let expected = Content { md5: [0; 16], ..Content::of(b"hello") };
+        assert_eq!(hash_file(&store, &file, &Silent).unwrap(), expected);
+        // It is not read again.
+        fs_err::remove_file(&file.path).unwrap();
+        assert_eq!(hash_file(&store, &file, &Silent).unwrap(), expected);
+    }
 
     #[test]
     fn every_thread_count_gives_the_same_contents_and_a_change_is_noticed() {

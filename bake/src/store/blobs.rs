@@ -67,6 +67,24 @@ impl Store {
         Ok(())
     }
 
+    /// Keeps everything that a reader gives, at most `limit` bytes, and returns its identity.
+    pub fn put_stream(&self, reader: impl Read, limit: u64) -> io::Result<Blob> {
+        let mut staged = self.stage()?;
+        let mut reader =
+            Hashing { inner: reader.take(limit.saturating_add(1)), hasher: Hasher::new() };
+        let mut out = io::BufWriter::with_capacity(COPY_BUFFER, staged.as_file_mut());
+        io::copy(&mut reader, &mut out)?;
+        out.flush()?;
+        drop(out);
+        let blob = Blob::of_hashed(&reader.hasher);
+        if blob.size > limit {
+            let reason = format!("there are more than {limit} bytes");
+            return Err(io::Error::new(io::ErrorKind::FileTooLarge, reason));
+        }
+        staged.persist(self.blob_path(&blob.digest)).map_err(|error| error.error)?;
+        Ok(blob)
+    }
+
     /// Removes a blob that turned out to be damaged, so that it is made again.
     pub fn discard(&self, digest: &Digest) -> io::Result<()> {
         match fs_err::remove_file(self.blob_path(digest)) {
@@ -84,7 +102,7 @@ impl BlobSource for Store {
             return Ok(Box::new(file));
         }
         let left = file.metadata()?.len();
-        Ok(Box::new(Verified { file, expected: *digest, hasher: Hasher::new(), left }))
+        Ok(Box::new(Verified::new(file, digest, left, digest)))
     }
 }
 
@@ -115,25 +133,40 @@ impl<R: Read> Read for Hashing<R> {
     }
 }
 
-/// Reads a blob from its start and fails with its last byte if it does not have its digest.
+/// Reads bytes from their start and fails with the last one if they do not have their digest.
 ///
 /// A reader that knows the size never asks for what is behind the last byte.
-struct Verified {
-    file: fs_err::File,
+pub(crate) struct Verified<R> {
+    input: R,
     expected: Digest,
+    /// The blob that is damaged if they do not.
+    blamed: Digest,
     hasher: Hasher,
     left: u64,
 }
 
-impl Read for Verified {
+impl<R> Verified<R> {
+    /// Expects `len` bytes with a digest, which come from the blob `blamed`.
+    pub(crate) fn new(input: R, expected: &Digest, len: u64, blamed: &Digest) -> Self {
+        let (expected, blamed) = (*expected, *blamed);
+        Self { input, expected, blamed, hasher: Hasher::new(), left: len }
+    }
+}
+
+impl<R: Read> Read for Verified<R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let count = self.file.read(buffer)?;
+        let count = self.input.read(buffer)?;
         self.hasher.update(&buffer[..count]);
         self.left = self.left.saturating_sub(count as u64);
         let ended = self.left == 0 || (count == 0 && !buffer.is_empty());
         if ended && self.hasher.digest() != self.expected {
-            let found = format!("its bytes have {}", self.hasher.digest());
-            return Err(damage(&self.expected, &found));
+            let found = self.hasher.digest();
+            let found = if self.blamed == self.expected {
+                format!("its bytes have {found}")
+            } else {
+                format!("what should be content {} in it has {found}", self.expected)
+            };
+            return Err(damage(&self.blamed, &found));
         }
         Ok(count)
     }
@@ -184,6 +217,17 @@ mod tests {
         store.open(&blob.digest, 3).unwrap().read_to_end(&mut tail).unwrap();
         assert_eq!(tail, b"lo");
         assert_eq!(fs_err::read_dir(folder.path().join("tmp")).unwrap().count(), 0);
+    }
+
+    #[test]
+    fn keeps_a_stream_of_at_most_so_many_bytes() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::open(folder.path()).unwrap();
+        assert_eq!(store.put_stream(&b"hello"[..], 5).unwrap(), Blob::of(b"hello"));
+        assert!(store.has(&Blob::of(b"hello")));
+        let error = store.put_stream(&b"hello!"[..], 5).unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::FileTooLarge);
+        assert!(!store.holds(&Digest::of(b"hello!")));
     }
 
     #[test]

@@ -32,6 +32,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 pub use actions::{ActionResult, ImageDigest, OutputFile};
+pub(crate) use blobs::Verified;
 pub use blobs::is_damage;
 pub use check::Damage;
 pub use collect::{Collected, Limits};

@@ -60,6 +60,12 @@ fn print(rope: &Rope) -> Vec<u8> {
             }
         }
     }
+    // At once: growing by doubling takes twice the memory.
+    let inline = rope.extents().map(|extent| match extent {
+        Extent::Inline(inline) => inline.len(),
+        Extent::Blob { .. } | Extent::Zero(_) => 0,
+    });
+    bytes.reserve_exact(inline.sum());
     for extent in rope.extents() {
         if let Extent::Inline(inline) = extent {
             bytes.extend_from_slice(inline);

@@ -35,6 +35,7 @@ use crate::store::Store;
 pub use contents::{Facts, Text};
 pub use error::{LayerFault, SurveyError};
 pub use layer::{LayerSurvey, Limits};
+pub(crate) use view::find;
 pub use view::{Found, View};
 
 /// Where the bytes of layers come from: a layout, the store, a registry.

@@ -59,12 +59,12 @@ impl View {
 
     /// Follows every symbolic link of a path, as the kernel does; `None` if it leads to nothing.
     pub fn find(&self, path: impl AsRef<[u8]>) -> Option<Found<'_>> {
-        self.walk(path.as_ref(), true)
+        find(&self.tree, path.as_ref(), true)
     }
 
     /// Follows the symbolic links of a path, but not the one that it names itself.
     pub fn find_link(&self, path: impl AsRef<[u8]>) -> Option<Found<'_>> {
-        self.walk(path.as_ref(), false)
+        find(&self.tree, path.as_ref(), false)
     }
 
     /// Returns a text by its path, links followed; what is not UTF-8 in it is replaced.
@@ -79,38 +79,40 @@ impl View {
             Facts::Elf(_) | Facts::DamagedElf(_) | Facts::Script(_) => None,
         }
     }
+}
 
-    fn walk(&self, path: &[u8], follow_last: bool) -> Option<Found<'_>> {
-        let mut todo: Vec<Vec<u8>> = names(path);
-        let (mut at, mut links) = (TreePath::root(), 0);
-        while let Some(name) = todo.pop() {
-            match name.as_slice() {
-                b"" | b"." => continue,
-                b".." => {
-                    at = at.parent().unwrap_or(at);
-                    continue;
-                }
-                _ => {}
+/// Follows the symbolic links of a path in a tree, as the kernel does; the one that the path names
+/// itself only on request.
+pub(crate) fn find<'a>(tree: &'a FileTree, path: &[u8], follow_last: bool) -> Option<Found<'a>> {
+    let mut todo: Vec<Vec<u8>> = names(path);
+    let (mut at, mut links) = (TreePath::root(), 0);
+    while let Some(name) = todo.pop() {
+        match name.as_slice() {
+            b"" | b"." => continue,
+            b".." => {
+                at = at.parent().unwrap_or(at);
+                continue;
             }
-            let next = at.join(&name).ok()?;
-            match &self.tree.get(&next)?.node {
-                Node::Symlink(target) if follow_last || !todo.is_empty() => {
-                    links += 1;
-                    if links > MOST_LINKS || target.len() > TreePath::MAX_LEN {
-                        return None;
-                    }
-                    if target.starts_with(b"/") {
-                        at = TreePath::root();
-                    }
-                    todo.extend(names(target));
-                }
-                Node::Directory => at = next,
-                _ if todo.iter().any(|name| !name.is_empty()) => return None,
-                _ => at = next,
-            }
+            _ => {}
         }
-        self.tree.get_with_path(&at).map(|(path, entry)| Found { path, entry })
+        let next = at.join(&name).ok()?;
+        match &tree.get(&next)?.node {
+            Node::Symlink(target) if follow_last || !todo.is_empty() => {
+                links += 1;
+                if links > MOST_LINKS || target.len() > TreePath::MAX_LEN {
+                    return None;
+                }
+                if target.starts_with(b"/") {
+                    at = TreePath::root();
+                }
+                todo.extend(names(target));
+            }
+            Node::Directory => at = next,
+            _ if todo.iter().any(|name| !name.is_empty()) => return None,
+            _ => at = next,
+        }
     }
+    tree.get_with_path(&at).map(|(path, entry)| Found { path, entry })
 }
 
 /// Returns the names of a path, the first one last.
