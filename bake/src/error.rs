@@ -117,6 +117,24 @@ pub enum Error {
         /// What to do about it.
         hint: Option<&'static str>,
     },
+    /// A machine cannot be emulated.
+    #[error("{message}")]
+    Emulator {
+        /// What is not there or cannot be used.
+        message: String,
+        /// What to do about it.
+        hint: Option<String>,
+    },
+    /// A cloud does not take a file.
+    #[error("cannot import `{}`: {reason}", path.display())]
+    Import {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong: expected and found.
+        reason: String,
+        /// What to do about it.
+        hint: Option<&'static str>,
+    },
     /// A value given to the program is not usable.
     #[error("{what}: {reason}")]
     Input {

@@ -36,6 +36,9 @@ pub mod needs;
 
 pub mod survey;
 
+pub mod guest;
+pub mod machine;
+
 pub mod pack;
 
 pub mod inspected;
@@ -44,7 +47,11 @@ pub mod layers;
 
 pub mod lower;
 
+pub mod unpacked;
+
 pub mod opened;
+
+pub mod cloud;
 
 pub mod repository;
 
@@ -59,5 +66,7 @@ pub mod run;
 pub mod publish;
 
 pub mod rebase;
+
+pub mod emulator;
 
 pub mod cli;

@@ -1,9 +1,9 @@
 //! An artifact on disk, opened to be looked at.
 
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
-use bake_formats::format::Problem;
+use bake_formats::format::{Problem, ReadError};
 use bake_formats::input::{ReadAt, Source};
 use bake_recipes::Platform;
 
@@ -11,6 +11,7 @@ use crate::error::Error;
 use crate::inspected::Inspected;
 use crate::lower::{Kind, Sealed};
 use crate::source;
+use crate::unpacked::{LIMIT, unpack};
 
 /// An artifact on disk.
 #[derive(Debug)]
@@ -20,6 +21,8 @@ pub struct Opened {
     /// Its format.
     pub kind: Kind,
     source: Source,
+    /// What is in it, once it was decompressed.
+    unpacked: Mutex<Option<Source>>,
 }
 
 impl Opened {
@@ -30,7 +33,7 @@ impl Opened {
             path: path.into(),
             reason: "none of the formats begins like this".into(),
         })?;
-        Ok(Self { path: path.into(), kind, source })
+        Ok(Self { path: path.into(), kind, source, unpacked: Mutex::default() })
     }
 
     /// Returns the artifact's one file.
@@ -38,15 +41,38 @@ impl Opened {
         Ok(self.source.file()?)
     }
 
+    /// Returns whether the artifact is compressed as a whole, and read decompressed.
+    pub fn is_packed(&self) -> Result<bool, Error> {
+        self.kind.is_packed(&self.source).map_err(|error| self.failed(ReadError::Io(error)))
+    }
+
+    /// Returns what the format is read from: the artifact, or what it is decompressed.
+    pub fn contents(&self) -> Result<Source, Error> {
+        let failed = |error| self.failed(ReadError::Io(error));
+        if !self.is_packed()? {
+            return Ok(self.source.clone());
+        }
+        let mut unpacked = self.unpacked.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(source) = &*unpacked {
+            return Ok(source.clone());
+        }
+        let source = unpack(&self.source, LIMIT).map_err(failed)?;
+        *unpacked = Some(source.clone());
+        Ok(source)
+    }
+
+    fn failed(&self, source: ReadError) -> Error {
+        Error::Read { path: self.path.clone(), source }
+    }
+
     /// Returns where its signatures are; `None` if its format has no place for any.
     pub fn sealed(&self) -> Result<Option<Sealed>, Error> {
-        Sealed::read(self.kind, &self.source)
-            .map_err(|source| Error::Read { path: self.path.clone(), source })
+        Sealed::read(self.kind, &self.source).map_err(|source| self.failed(source))
     }
 
     /// Reads the artifact, of an image for several platforms the one for this platform.
     pub fn inspect(&self, platform: Option<Platform>) -> Result<Inspected, Error> {
-        let failed = |source| Error::Read { path: self.path.clone(), source };
+        let failed = |source| self.failed(source);
         if platform.is_none() {
             let several = self.kind.several(&self.source).map_err(failed)?;
             if !several.is_empty() {
@@ -59,20 +85,140 @@ impl Opened {
                 });
             }
         }
-        self.kind.read(&self.source, platform).map_err(failed)
+        self.kind.read(&self.contents()?, platform).map_err(failed)
     }
 
     /// Reads the artifact, of an image for several platforms every one.
     pub fn inspect_all(&self) -> Result<Vec<Inspected>, Error> {
-        self.kind
-            .read_all(&self.source)
-            .map_err(|source| Error::Read { path: self.path.clone(), source })
+        self.kind.read_all(&self.contents()?).map_err(|source| self.failed(source))
     }
 
     /// Lists every rule of its format that the artifact breaks.
     pub fn verify(&self) -> Result<Vec<Problem>, Error> {
-        self.kind
-            .verify(&self.source)
-            .map_err(|source| Error::Read { path: self.path.clone(), source })
+        self.kind.verify(&self.contents()?).map_err(|source| self.failed(source))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use bake_formats::archive::tar::{Dialect, Root, SymlinkOrder, TarOptions, TarWriter};
+    use bake_formats::blob::MemoryStore;
+    use bake_formats::encode::{Compression, Encoder, NoCache};
+    use bake_formats::format::{Epoch, WriteCx};
+    use bake_formats::rope::Rope;
+    use bake_formats::tree::{FileTree, Mode, TreePath};
+    use bake_formats::vm::{Disk, DiskSize, Hardware};
+
+    use super::*;
+    use crate::cloud::{Cloud, commands};
+    use crate::lower::Product;
+
+    fn disk(size: DiskSize) -> Box<Disk> {
+        Box::new(Disk {
+            name: "app".into(),
+            version: "1.0".into(),
+            arch: "amd64".into(),
+            size,
+            label: None,
+            tree_id: None,
+            machine: None,
+            compression: None,
+            hardware: None,
+        })
+    }
+
+    /// Calls `make` with what writers need, writes what it returns to a file and opens it.
+    fn open(make: impl Fn(&WriteCx<'_>) -> Rope) -> Result<Opened, Error> {
+        let store = MemoryStore::new();
+        let encoder = Encoder::new(&store, &NoCache, 1);
+        let rope = make(&WriteCx { blobs: &store, encoder: &encoder, epoch: Epoch(0) });
+        let file = tempfile::NamedTempFile::new().unwrap();
+        fs_err::write(file.path(), rope.to_vec(&store).unwrap()).unwrap();
+        Opened::open(file.path())
+    }
+
+    fn open_product(product: &Product) -> Opened {
+        let write = |cx: &WriteCx<'_>| {
+            product.write(&FileTree::default(), cx).unwrap().files.remove(0).rope
+        };
+        open(write).unwrap()
+    }
+
+    fn gzip(rope: &Rope, cx: &WriteCx<'_>) -> Rope {
+        cx.encoder.compress(rope, Compression::GZIP).unwrap()
+    }
+
+    #[test]
+    fn bundles_are_told_apart_and_read() {
+        let minimal = || disk(DiskSize::Minimal);
+        let products = [
+            Product::Ova(minimal()),
+            Product::LibvirtBox(minimal()),
+            Product::VirtualBoxBox(minimal()),
+            Product::Gce(disk(DiskSize::Multiple(1 << 30))),
+        ];
+        for product in products {
+            let opened = open_product(&product);
+            assert_eq!(opened.kind, product.kind());
+            assert_eq!(opened.is_packed().unwrap(), product.kind() != Kind::Ova);
+            assert_eq!(opened.verify().unwrap(), []);
+            let inspected = opened.inspect(None).unwrap();
+            assert_eq!(inspected.metadata["name"], "app");
+            let hardware = serde_json::to_value(Hardware::default()).unwrap();
+            if product.kind() != Kind::Gce {
+                assert_eq!(inspected.metadata["hardware"], hardware);
+            }
+        }
+    }
+
+    #[test]
+    fn other_archives_are_no_bundles() {
+        let tar = |name: &str| {
+            let mut writer = TarWriter::new(TarOptions {
+                format: "test",
+                dialect: Dialect::Pax,
+                prefix: "",
+                epoch: Epoch(0),
+                symlinks: SymlinkOrder::InTree,
+                root: Root::Omitted,
+            });
+            let path = TreePath::parse(name).unwrap();
+            writer.append_rope(&path, Mode::PLAIN, &Rope::from(b"{}".to_vec())).unwrap();
+            writer.finish()
+        };
+        let cpio = Rope::from([b"070701".as_slice(), &[b'0'; 200]].concat());
+        assert_eq!(open(|cx| gzip(&cpio, cx)).unwrap().kind, Kind::Cpio);
+        assert_eq!(open(|_| tar("oci-layout")).unwrap().kind, Kind::OciArchive);
+        // An appliance is never compressed, and metadata must name a provider.
+        for name in ["app.ovf", "metadata.json", "disk.img", "oci-layout"] {
+            let opened = open(|cx| gzip(&tar(name), cx));
+            assert!(matches!(opened, Err(Error::Unknown { .. })), "{name}");
+        }
+    }
+
+    #[test]
+    fn clouds_refuse_files_that_they_do_not_import() {
+        let minimal = || disk(DiskSize::Minimal);
+        let (raw, dynamic) = (Product::Raw(minimal()), Product::DynamicVhd(minimal()));
+        for (product, cloud, expected) in [
+            (&raw, Cloud::Gce, "expected gce, a tar archive, found raw"),
+            (&raw, Cloud::Azure, "expected vhd, all of the disk, found raw"),
+            (&dynamic, Cloud::Azure, "expected vhd, all of the disk, found vhd-dynamic"),
+            (&Product::Vhdx(minimal()), Cloud::Aws, "expected raw, vmdk or vhd, found vhdx"),
+        ] {
+            let error = commands(&open_product(product), cloud, None).unwrap_err();
+            let Error::Import { reason, hint, .. } = error else { panic!("{error}") };
+            assert_eq!(reason, expected);
+            assert!(hint.unwrap().contains("formats = ["));
+        }
+        let bucket = |cloud, name| {
+            let error = commands(&open_product(&raw), cloud, Some(name)).unwrap_err();
+            error.to_string()
+        };
+        assert!(bucket(Cloud::Azure, "b").ends_with("through no bucket"));
+        assert!(bucket(Cloud::Aws, "$(b)").contains("expected letters"));
+        // What no machine is on is not imported either.
+        let error = commands(&open_product(&raw), Cloud::Aws, Some("b")).unwrap_err();
+        assert!(matches!(error, Error::Read { .. }), "{error}");
     }
 }

@@ -241,6 +241,32 @@ fn hash_zeros(hasher: &mut Hasher, mut len: u64) {
     }
 }
 
+/// Lets a name in an output folder lead to a file elsewhere: what an overlay names beside itself.
+///
+/// A link that leads elsewhere is replaced in one step; anything else of that name is left alone.
+pub fn link(folder: &Path, name: &str, target: &Path) -> Result<(), Error> {
+    let place = folder.join(name);
+    let fail = |source| Error::Output { path: place.clone(), source };
+    let folder = fs_err::canonicalize(folder).map_err(fail)?;
+    let target = relative(&folder, &fs_err::canonicalize(target).map_err(fail)?);
+    match fs_err::symlink_metadata(&place) {
+        Ok(found) if !found.is_symlink() => return Ok(()),
+        Ok(_) if fs_err::read_link(&place).is_ok_and(|found| found == target) => return Ok(()),
+        _ => {}
+    }
+    let staging = tempfile::Builder::new().prefix(".bake-").tempdir_in(&folder).map_err(fail)?;
+    let staged = staging.path().join("link");
+    fs_err::os::unix::fs::symlink(&target, &staged).map_err(fail)?;
+    fs_err::rename(&staged, &place).map_err(fail)
+}
+
+/// Returns the path of a file as it is seen from a folder; both are absolute.
+fn relative(folder: &Path, file: &Path) -> PathBuf {
+    let shared = folder.components().zip(file.components()).take_while(|(a, b)| a == b).count();
+    let up = folder.components().skip(shared).map(|_| std::path::Component::ParentDir);
+    up.chain(file.components().skip(shared)).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use bake_formats::blob::{BlobStore, MemoryStore};

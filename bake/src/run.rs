@@ -1,5 +1,6 @@
 //! Doing what a plan says: make what is missing, let everything appear together.
 
+use std::borrow::Cow;
 use std::io;
 use std::path::Path;
 
@@ -15,7 +16,7 @@ use crate::assemble::{ChangedFile, Contents};
 use crate::base::{Bases, Images, Locking};
 use crate::edit::edit_rope;
 use crate::error::Error;
-use crate::lower::{self, Described};
+use crate::lower::{self, Described, Kind};
 use crate::opened::Opened;
 use crate::output::{self, OutputFolder};
 use crate::plan::{Plan, State, Step};
@@ -215,7 +216,12 @@ impl Runner<'_> {
         let mut files = Vec::new();
         for file in made {
             let blob = self.stage(&join(name, &file.path), &file.rope)?;
-            let rope = self.store.put_rope(&file.rope)?;
+            let expanded = match self.contents.sources.expand(&file.rope) {
+                Cow::Owned(rope) => Some(rope),
+                Cow::Borrowed(_) => None,
+            };
+            // One of the two is enough to hold.
+            let rope = self.store.put_rope(&expanded.unwrap_or(file.rope))?;
             files.push(OutputFile { path: file.path, blob, rope });
         }
         let identity = identity.or_else(|| files.first().map(|file| file.blob.digest));
@@ -312,9 +318,24 @@ impl Runner<'_> {
         if let Some(output) = self.output.take() {
             output.commit()?;
         }
+        self.link_bases()?;
         let folder = fs_err::canonicalize(self.folder)?;
         output::remember(self.store, &folder, &self.index, outputs)?;
         self.store.list_release(&release.label(), &release.lasting_document()?, ropes)?;
+        Ok(())
+    }
+}
+
+impl Runner<'_> {
+    /// Lets the names that overlays have for the disks under them lead to those.
+    fn link_bases(&self) -> Result<(), Error> {
+        let has_overlay = self.plan.steps.iter().any(|step| step.kind() == Kind::Overlay);
+        let grounds = self.plan.platforms.iter().filter_map(|platform| platform.ground.as_deref());
+        for backing in grounds.filter_map(|ground| ground.backing.as_ref()) {
+            if has_overlay {
+                output::link(self.folder, &backing.name, &backing.path)?;
+            }
+        }
         Ok(())
     }
 }

@@ -16,6 +16,17 @@ pub fn open(path: &Path) -> io::Result<Source> {
     })
 }
 
+/// Opens a file.
+pub fn open_file(path: &Path) -> io::Result<Arc<dyn ReadAt>> {
+    Ok(Arc::new(FileBytes::open(path)?))
+}
+
+/// Returns the bytes of an open file.
+pub fn of_file(file: std::fs::File) -> io::Result<Arc<dyn ReadAt>> {
+    let len = file.metadata()?.len();
+    Ok(Arc::new(FileBytes { file, len }))
+}
+
 /// A file, read where asked.
 #[derive(Debug)]
 struct FileBytes {

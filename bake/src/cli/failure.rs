@@ -105,14 +105,14 @@ fn hint(error: &Error) -> Option<String> {
             Some("bake after the build has finished, not during it".to_owned())
         }
         Error::Unknown { .. } => Some(
-            "bake reads .deb, .rpm, OCI layouts and archives, and raw or qcow2 disks with ext4"
+            "bake reads .deb, .rpm, OCI layouts and archives, and disks in the formats of `[vm]`"
                 .to_owned(),
         ),
-        Error::Base { hint, .. } => hint.clone(),
+        Error::Base { hint, .. } | Error::Emulator { hint, .. } => hint.clone(),
         Error::Unlocked { .. } => {
             Some("run `bake build` for all platforms and commit the file that it writes".to_owned())
         }
-        Error::Repository { hint, .. } => hint.map(str::to_owned),
+        Error::Repository { hint, .. } | Error::Import { hint, .. } => hint.map(str::to_owned),
         Error::Registry(error) => error.hint.clone(),
         Error::Image { hint, .. } => hint.clone(),
         Error::Publish { hint, .. } => hint.clone(),

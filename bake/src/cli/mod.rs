@@ -95,6 +95,8 @@ enum Command {
     Repo(commands::repo::Repo),
     /// Put an image onto another base without building it, if it would still work there
     Rebase(Box<commands::rebase::Rebase>),
+    /// Boot a disk in QEMU, with its serial console on the terminal
+    Run(Box<commands::run::Run>),
     /// Tools for writing recipes
     Recipe(commands::recipe::Recipe),
     /// Print a completion script for a shell
@@ -147,6 +149,7 @@ pub fn main() -> Exit {
         Command::Store(command) => command.run(&printer),
         Command::Repo(command) => command.run(&printer),
         Command::Rebase(command) => command.run(&printer),
+        Command::Run(command) => command.run(&printer),
         Command::Recipe(command) => command.run(&printer),
         Command::Completions(command) => command.run(&printer),
         Command::Man(command) => command.run(&printer),

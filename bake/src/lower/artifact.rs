@@ -57,9 +57,7 @@ pub fn write(
     };
     let artifact = match kind {
         Kind::OciArchive => oci::archive::artifact(&written, cx)?,
-        Kind::Deb | Kind::Rpm | Kind::OciLayout | Kind::Raw | Kind::Qcow2 => {
-            oci::layout::artifact(&written)?
-        }
+        _ => oci::layout::artifact(&written)?,
     };
     let images = written.images.iter().map(|image| ImageDigest {
         platform: image.descriptor.platform.as_ref().map(ToString::to_string).unwrap_or_default(),

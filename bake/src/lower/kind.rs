@@ -1,15 +1,40 @@
 //! The formats by name, and how to tell them apart by their first bytes.
 
-use std::io;
+use std::io::{self, Read};
+use std::sync::Arc;
 
+use bake_formats::boot::initramfs;
+use bake_formats::encode::{Codec, decoder, sniff};
 use bake_formats::format::{Format, Problem, ReadError, Unpacked};
-use bake_formats::input::{ReadAt, Source};
-use bake_formats::{deb, oci, rpm, vm};
+use bake_formats::input::{ReadAt, Section, Source};
+use bake_formats::{deb, oci, rpm, sysext, vm};
 use bake_recipes::Platform;
 use bake_recipes::resolved::Output;
 
 use crate::base::in_oci;
 use crate::inspected::Inspected;
+
+/// What archives of cpio begin with.
+const CPIO: &[u8] = b"070701";
+/// How much of a compressed file is looked at to tell what it is.
+const START: u64 = 64 << 10;
+/// Containers of disks that are archives.
+const BUNDLES: [(vm::Container, Kind); 4] = [
+    (vm::Container::Ova, Kind::Ova),
+    (vm::Container::LibvirtBox, Kind::LibvirtBox),
+    (vm::Container::VirtualBoxBox, Kind::VirtualBoxBox),
+    (vm::Container::Gce, Kind::Gce),
+];
+/// The others.
+const DISKS: [(vm::Container, Kind); 7] = [
+    (vm::Container::Overlay, Kind::Overlay),
+    (vm::Container::Qcow2, Kind::Qcow2),
+    (vm::Container::Vmdk, Kind::Vmdk),
+    (vm::Container::Vhdx, Kind::Vhdx),
+    (vm::Container::DynamicVhd, Kind::DynamicVhd),
+    (vm::Container::Vhd, Kind::Vhd),
+    (vm::Container::Raw, Kind::Raw),
+];
 
 /// A format of artifacts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -26,36 +51,49 @@ pub enum Kind {
     Raw,
     /// A disk in QEMU's format.
     Qcow2,
+    /// What a disk has that the one under it has not, in QEMU's format.
+    Overlay,
+    /// A disk in VMware's format.
+    Vmdk,
+    /// A disk in Microsoft's older format, all of it.
+    Vhd,
+    /// A disk in Microsoft's older format, what is used of it.
+    DynamicVhd,
+    /// A disk in Hyper-V's format.
+    Vhdx,
+    /// An appliance.
+    Ova,
+    /// A box for Vagrant with libvirt.
+    LibvirtBox,
+    /// A box for Vagrant with VirtualBox.
+    VirtualBoxBox,
+    /// An archive for Google Compute Engine.
+    Gce,
+    /// A segment of an initramfs.
+    Cpio,
+    /// Kernel, initrd and command line, a folder.
+    Direct,
+    /// A system extension.
+    Sysext,
 }
 
 /// Runs an expression with the type that implements a kind's format.
 macro_rules! with_format {
     ($kind:expr, $format:ident => $body:expr) => {
+        with_format! { $kind, $format, $body;
+            Deb deb::Deb, Rpm rpm::Rpm, OciLayout oci::Layout, OciArchive oci::Archive,
+            Raw vm::Raw, Qcow2 vm::Qcow2, Overlay vm::Overlay, Vmdk vm::Vmdk, Vhd vm::Vhd,
+            DynamicVhd vm::DynamicVhd, Vhdx vm::Vhdx, Cpio initramfs::Cpio, Direct vm::Direct,
+            Sysext sysext::Sysext, Ova vm::Ova, LibvirtBox vm::LibvirtBox,
+            VirtualBoxBox vm::VirtualBoxBox, Gce vm::Gce
+        }
+    };
+    ($kind:expr, $format:ident, $body:expr; $($variant:ident $type:ty),*) => {
         match $kind {
-            Kind::Deb => {
-                type $format = deb::Deb;
+            $(Kind::$variant => {
+                type $format = $type;
                 $body
-            }
-            Kind::Rpm => {
-                type $format = rpm::Rpm;
-                $body
-            }
-            Kind::OciLayout => {
-                type $format = oci::Layout;
-                $body
-            }
-            Kind::OciArchive => {
-                type $format = oci::Archive;
-                $body
-            }
-            Kind::Raw => {
-                type $format = vm::Raw;
-                $body
-            }
-            Kind::Qcow2 => {
-                type $format = vm::Qcow2;
-                $body
-            }
+            })*
         }
     };
 }
@@ -77,40 +115,80 @@ impl Kind {
             Self::Deb => Output::Deb,
             Self::Rpm => Output::Rpm,
             Self::OciLayout | Self::OciArchive => Output::Oci,
-            Self::Raw | Self::Qcow2 => Output::Vm,
+            Self::Raw
+            | Self::Qcow2
+            | Self::Overlay
+            | Self::Vmdk
+            | Self::Vhd
+            | Self::DynamicVhd
+            | Self::Vhdx
+            | Self::Ova
+            | Self::LibvirtBox
+            | Self::VirtualBoxBox
+            | Self::Gce
+            | Self::Cpio
+            | Self::Direct
+            | Self::Sysext => Output::Vm,
         }
     }
 
     /// Returns whether one artifact of this format can hold images for several platforms.
     pub fn is_image(self) -> bool {
-        match self {
-            Self::OciLayout | Self::OciArchive => true,
-            Self::Deb | Self::Rpm | Self::Raw | Self::Qcow2 => false,
-        }
+        self.output() == Output::Oci
     }
 
     /// Finds out a format from the bytes; `None` if it is none of ours.
     pub fn detect(source: &Source) -> io::Result<Option<Self>> {
         let file = match source {
             Source::Folder(folder) => {
-                return Ok(folder.open("oci-layout").is_ok().then_some(Self::OciLayout));
+                let is_direct = vm::Direct::is_in(&**folder);
+                let is_layout = folder.open("oci-layout").is_ok();
+                return Ok(match (is_layout, is_direct) {
+                    (true, _) => Some(Self::OciLayout),
+                    (false, true) => Some(Self::Direct),
+                    (false, false) => None,
+                });
             }
             Source::File(file) => file,
         };
         let has = |offset, magic: &[u8]| starts_with(&**file, offset, magic);
-        Ok(if has(0, b"!<arch>\n")? {
-            Some(Self::Deb)
-        } else if has(0, &[0xed, 0xab, 0xee, 0xdb])? {
-            Some(Self::Rpm)
-        } else if has(0, b"QFI\xfb")? {
-            Some(Self::Qcow2)
-        } else if has(257, b"ustar")? {
-            Some(Self::OciArchive)
-        } else if has(1080, &[0x53, 0xef])? {
-            Some(Self::Raw)
-        } else {
-            None
-        })
+        if has(0, b"!<arch>\n")? {
+            return Ok(Some(Self::Deb));
+        }
+        if has(0, &[0xed, 0xab, 0xee, 0xdb])? {
+            return Ok(Some(Self::Rpm));
+        }
+        if has(257, b"ustar")? {
+            return Ok(Some(Self::of_disk(&**file, &BUNDLES).unwrap_or(Self::OciArchive)));
+        }
+        let start = unpacked_start(file)?;
+        if start.starts_with(CPIO) {
+            return Ok(Some(Self::Cpio));
+        }
+        if let Some(kind) = Self::of_disk(&start, &BUNDLES) {
+            // An appliance is never compressed as a whole.
+            return Ok(Some(kind).filter(|kind| *kind != Self::Ova));
+        }
+        if sysext::Sysext::is_at_start_of(file) {
+            return Ok(Some(Self::Sysext));
+        }
+        Ok(Self::of_disk(&**file, &DISKS))
+    }
+
+    /// Returns which of some containers holds a disk.
+    fn of_disk(file: &dyn ReadAt, known: &[(vm::Container, Self)]) -> Option<Self> {
+        let found = vm::Container::of(file)?;
+        known.iter().find(|(container, _)| *container == found).map(|(_, kind)| *kind)
+    }
+
+    /// Returns whether an artifact is compressed as a whole, and read decompressed.
+    pub fn is_packed(self, source: &Source) -> io::Result<bool> {
+        match self {
+            Self::LibvirtBox | Self::VirtualBoxBox | Self::Gce => {
+                starts_with(&**source.file()?, 0, &[0x1f, 0x8b])
+            }
+            _ => Ok(false),
+        }
     }
 
     /// Reads an artifact. Of an image for several platforms one must be chosen.
@@ -168,7 +246,7 @@ impl Kind {
                     .ok()
                     .map(|platform| platform.to_string());
             }
-            Self::Raw | Self::Qcow2 => None,
+            _ => all.find(|platform| platform.architecture() == text("arch")),
         };
         found.map(|platform| platform.to_string())
     }
@@ -197,6 +275,21 @@ fn leave_out_place(metadata: &mut serde_json::Value) {
 
 fn to_json(model: &impl serde::Serialize) -> Result<serde_json::Value, ReadError> {
     serde_json::to_value(model).map_err(|error| ReadError::invalid("metadata", error.to_string()))
+}
+
+/// Returns the first bytes of a file; of one that is compressed, of what it is then.
+fn unpacked_start(file: &Arc<dyn ReadAt>) -> io::Result<Vec<u8>> {
+    let mut start = Vec::new();
+    Section::whole(file.clone()).take(CPIO.len() as u64).read_to_end(&mut start)?;
+    let codec = sniff(&start);
+    if codec == Codec::None {
+        return Ok(start);
+    }
+    let mut unpacked = Vec::new();
+    let read = decoder(codec, Section::whole(file.clone()))
+        .and_then(|reader| reader.take(START).read_to_end(&mut unpacked));
+    // What cannot be unpacked is something else.
+    Ok(if read.is_ok() { unpacked } else { start })
 }
 
 fn starts_with(file: &dyn ReadAt, offset: u64, magic: &[u8]) -> io::Result<bool> {

@@ -18,9 +18,10 @@ use bake_formats::format::Epoch;
 use bake_formats::oci::Base;
 use bake_formats::tree::{FileTree, TreeId, TreePath};
 use bake_recipes::lock::LockedLayer;
-use bake_recipes::resolved::{DiskFormat, Output, Recipe};
+use bake_recipes::resolved::{Output, Recipe};
 
 use crate::error::Error;
+use crate::machine::Ground;
 
 pub use artifact::{Described, Joining, write};
 pub use kind::Kind;
@@ -38,6 +39,8 @@ pub struct Given<'a> {
     pub locked: &'a [LockedLayer],
     /// What the image is built on, if it is built on something that is known.
     pub base: Option<&'a Base>,
+    /// What the machine is built on, if there is one.
+    pub ground: Option<&'a Ground>,
 }
 
 /// Returns what is to be made for one output of a recipe.
@@ -74,11 +77,7 @@ pub fn lower(
         }
         Output::Vm => {
             if let Some(table) = &recipe.vm {
-                let disk = Box::new(vm::disk(recipe, table, tree_id));
-                products.extend(table.formats.iter().map(|format| match format {
-                    DiskFormat::Raw => Product::Raw(disk.clone()),
-                    DiskFormat::Qcow2 => Product::Qcow2(disk.clone()),
-                }));
+                products.extend(vm::products(recipe, table, tree_id, given.ground)?);
             }
         }
     }

@@ -144,7 +144,7 @@ mod tests {
             builder.insert(path(name), Entry::file(content, Mode::PLAIN)).unwrap();
         }
         let tree = builder.finish().unwrap();
-        let given = Given { folder, epoch: Epoch(1_700_000_000), locked, base: None };
+        let given = Given { folder, epoch: Epoch(1_700_000_000), locked, base: None, ground: None };
         image(&recipe, recipe.oci.as_ref().unwrap(), &tree, &given).unwrap()
     }
 

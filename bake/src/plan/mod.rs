@@ -186,8 +186,11 @@ pub fn plan(request: &Request<'_>, cx: PlanCx<'_>) -> Result<Plan, Failures> {
         let base = PlatformBase::find(&mut bases, &recipe)?;
         built_on.push((recipe, base));
     }
-    let (platforms, sources, mut identities) =
+    let (mut platforms, mut sources, mut identities) =
         platform::assemble(request, built_on, &folder, store, reporter)?;
+    for platform in &mut platforms {
+        platform.prepare(&folder, &mut sources, &mut bases, reporter)?;
+    }
     let mut lock = bases.lock;
     let layers = assign_layers(&platforms, &lock.layers);
     if let (Some(file), Locking::Frozen) = (&lock_file, rules.locking) {
@@ -200,7 +203,7 @@ pub fn plan(request: &Request<'_>, cx: PlanCx<'_>) -> Result<Plan, Failures> {
     }
     let mut planner = Planner { request, store, epoch, sources: &sources, steps: Vec::new() };
     for output in Output::ALL {
-        let given = Given { folder: &folder, epoch, locked: &layers, base: None };
+        let given = Given { folder: &folder, epoch, locked: &layers, base: None, ground: None };
         let parts = parts(&platforms, output, given, &mut identities)?;
         planner.add(parts, &platforms)?;
     }
@@ -250,10 +253,14 @@ fn parts(
     identities: &mut Identities,
 ) -> Result<Vec<Part>, Error> {
     let mut parts = Vec::new();
-    for PlatformPlan { recipe, trees, base, .. } in platforms {
+    for PlatformPlan { recipe, trees, base, ground, .. } in platforms {
         let Some(tree) = trees.get(&output) else { continue };
         let (tree_id, attributes) = identities.of(tree);
-        let given = Given { base: base.image().map(|found| &found.base), ..given };
+        let given = Given {
+            base: base.image().map(|found| &found.base),
+            ground: ground.as_deref(),
+            ..given
+        };
         for product in lower::lower(recipe, output, tree, tree_id, &given)? {
             let (platform, tree) = (recipe.platform, Arc::clone(tree));
             parts.push(Part { product, platform, tree, tree_id, attributes });

@@ -15,6 +15,7 @@ use crate::base::{self, BaseError, Bases, Found, Network};
 use crate::error::Error;
 use crate::failures::Failures;
 use crate::lint::Finding;
+use crate::machine::{self, Ground};
 use crate::needs;
 use crate::report::Reporter;
 use crate::store::{Stamp, Store};
@@ -32,6 +33,56 @@ pub struct PlatformPlan {
     pub trees: BTreeMap<Output, Arc<FileTree>>,
     /// The line of the recipe that each entry comes from.
     pub places: BTreeMap<TreePath, Place>,
+    /// The machine that the disk is, if it is one.
+    pub ground: Option<Box<Ground>>,
+}
+
+impl PlatformPlan {
+    /// Prepares the machine of the recipe, if it has one.
+    pub(super) fn prepare(
+        &mut self,
+        folder: &Path,
+        sources: &mut SourceFiles,
+        bases: &mut Bases<'_>,
+        reporter: &dyn Reporter,
+    ) -> Result<(), Failures> {
+        let Self { recipe, trees, places, .. } = &*self;
+        let Some(vm) = &recipe.vm else { return Ok(()) };
+        let (Some(machine), Some(payload)) = (&vm.machine, trees.get(&Output::Vm)) else {
+            return Ok(());
+        };
+        let store = bases.store;
+        let asked = machine::Asked {
+            recipe,
+            vm,
+            machine,
+            folder,
+            payload,
+            places,
+            sources,
+            store,
+            reporter,
+        };
+        let ground = machine::prepare(&asked, bases).map_err(|error| at(&machine.place, error))?;
+        sources.extend(ground.sources.clone());
+        self.trees.insert(Output::Vm, Arc::clone(&ground.payload));
+        self.ground = Some(Box::new(ground));
+        Ok(())
+    }
+}
+
+/// Says where in the recipe the base is named that something is wrong with.
+fn at(place: &Place, error: Error) -> Failures {
+    match error {
+        Error::Base { message, hint } => {
+            let fault = place.error(message);
+            match hint {
+                Some(hint) => fault.hint(hint).into(),
+                None => fault.into(),
+            }
+        }
+        other => other.into(),
+    }
 }
 
 /// What an image is built on.
@@ -128,7 +179,7 @@ pub(super) fn assemble(
         let findings = findings.into_iter().map(Finding::from).collect();
         let Trees { trees, sources: more, places } = trees;
         sources.extend(more);
-        platforms.push(PlatformPlan { recipe, base, findings, trees, places });
+        platforms.push(PlatformPlan { recipe, base, findings, trees, places, ground: None });
     }
     Ok((platforms, sources, identities))
 }

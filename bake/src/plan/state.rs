@@ -50,7 +50,7 @@ fn missing(store: &Store, result: &ActionResult, sources: &SourceFiles) -> Optio
         let Ok(rope) = store.rope(&file.rope) else {
             return Some(format!("the description of `{}`", file.path));
         };
-        for extent in rope.extents() {
+        for extent in sources.expand(&rope).extents() {
             let Extent::Blob { digest, .. } = extent else { continue };
             if !seen.insert(digest) || sources.contains(&digest) {
                 continue;

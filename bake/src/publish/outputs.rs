@@ -27,7 +27,18 @@ pub(super) fn media_type(kind: Kind) -> Option<&'static str> {
         Kind::Rpm => Some("application/x-rpm"),
         Kind::Raw => Some("application/vnd.bake.disk.raw"),
         Kind::Qcow2 => Some("application/vnd.bake.disk.qcow2"),
-        Kind::OciLayout | Kind::OciArchive => None,
+        Kind::Overlay => Some("application/vnd.bake.disk.overlay.qcow2"),
+        Kind::Vmdk => Some("application/vnd.bake.disk.vmdk"),
+        Kind::Vhd => Some("application/vnd.bake.disk.vhd"),
+        Kind::DynamicVhd => Some("application/vnd.bake.disk.dynamic.vhd"),
+        Kind::Vhdx => Some("application/vnd.bake.disk.vhdx"),
+        Kind::Ova => Some("application/ovf"),
+        Kind::LibvirtBox => Some("application/vnd.bake.disk.vagrant.libvirt"),
+        Kind::VirtualBoxBox => Some("application/vnd.bake.disk.vagrant.virtualbox"),
+        Kind::Gce => Some("application/vnd.bake.disk.gce.tar+gzip"),
+        Kind::Cpio => Some("application/vnd.bake.initramfs.cpio"),
+        Kind::Sysext => Some("application/vnd.bake.sysext.raw"),
+        Kind::Direct | Kind::OciLayout | Kind::OciArchive => None,
     }
 }
 
@@ -135,7 +146,7 @@ pub(super) fn platform_of(kind: Kind, path: &str, listed: &str) -> Option<Platfo
     let is_for_all = match kind {
         Kind::Deb => path.ends_with("_all.deb"),
         Kind::Rpm => path.ends_with(".noarch.rpm"),
-        Kind::Raw | Kind::Qcow2 | Kind::OciLayout | Kind::OciArchive => false,
+        _ => false,
     };
     if is_for_all { None } else { platform(listed) }
 }

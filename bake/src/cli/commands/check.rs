@@ -119,7 +119,7 @@ impl Checked {
         let needs::Settled { recipe, findings: needed } = needs::settle(&asked, &mut FileTree::id)?;
         let epoch = plan::epoch_of(request, &recipe);
         // The base is not looked for: this needs neither a store nor a network.
-        let given = Given { folder, epoch, locked: &[], base: None };
+        let given = Given { folder, epoch, locked: &[], base: None, ground: None };
         for (output, tree) in &trees.trees {
             lower::lower(&recipe, *output, tree, tree.id(), &given)?;
         }
@@ -239,6 +239,14 @@ pub(super) fn warn(printer: &Printer, plan: &plan::Plan) -> io::Result<()> {
             printer.event("finding", finding)?;
         } else {
             printer.note(finding.brief(printer.look()));
+        }
+    }
+    for ground in plan.platforms.iter().filter_map(|platform| platform.ground.as_deref()) {
+        let count = ground.changes.len();
+        if count > 0 && !printer.is_json() {
+            printer.note(format_args!(
+                "note: {count} paths of the base are as in a fresh image; `bake plan --explain` lists them"
+            ));
         }
     }
     Ok(())

@@ -17,6 +17,7 @@ pub(super) mod push;
 pub(super) mod rebase;
 pub(super) mod recipe;
 pub(super) mod repo;
+pub(super) mod run;
 pub(super) mod sign;
 pub(super) mod store;
 pub(super) mod tag;

@@ -12,6 +12,7 @@ use crate::cli::printer::Printer;
 use crate::cli::progress::Progress;
 use crate::cli::request::{Resolved, StoreArgs, threads};
 use crate::cli::{Exit, RecipeArgs};
+use crate::machine::Change;
 use crate::plan::{self, Part, PlanCx, State, Step};
 
 /// Show what a build would do.
@@ -44,6 +45,14 @@ impl Plan {
         let plan = plan?;
         for step in &plan.steps {
             self.print(printer, &plan, step)?;
+        }
+        if self.explain && !printer.is_json() {
+            for ground in plan.platforms.iter().filter_map(|platform| platform.ground.as_deref()) {
+                for Change { path, effect, reason } in &ground.changes {
+                    printer
+                        .line(format_args!("      fresh:   {path} {}: {reason}", effect.word()))?;
+                }
+            }
         }
         if let Some(file) = plan.lock_file.as_ref().filter(|_| plan.extends_lock()) {
             let path = file.path().display();
