@@ -160,6 +160,9 @@ pub struct Problem {
 }
 
 impl Problem {
+    /// The most that are listed of one container or file system.
+    pub(crate) const MOST: usize = 100;
+
     /// Returns a problem.
     pub fn new(
         rule: &'static str,

@@ -23,6 +23,8 @@ pub mod format;
 
 mod owners;
 
+mod record;
+
 pub mod archive;
 
 pub mod elf;

@@ -27,7 +27,7 @@ pub(super) fn unpack_image(image: &Image) -> Result<(Unpacked<Extension>, Vec<u8
         let reason = "not there, so the model and the names of the owners are not known";
         return Err(ReadError::invalid(path.to_string(), reason));
     };
-    let record = Record::parse(&bytes)?;
+    let record = Record::read(&bytes)?;
     let (reserved, release) = record.reserved().map_err(|error| impossible(&error))?;
     let owners = &record.owners;
     let whole = walk(image, &|user, group| owners.names(user, group), &|_| true)?;

@@ -13,14 +13,11 @@ use serde::{Deserialize, Serialize};
 
 use super::model::{Extension, Protection};
 use super::release::Release;
-use crate::format::{ReadError, WriteError};
+use crate::format::ReadError;
 use crate::owners::Owners;
+use crate::record::{FILE, FOLDER};
 use crate::tree::{FileTree, PathError, TreeId, TreePath};
 
-/// The folder that belongs to the format.
-const FOLDER: &str = "/.bake";
-/// The record itself.
-const FILE: &str = "/.bake/tree.json";
 /// The only version of the record there is.
 const SCHEMA: u32 = 1;
 
@@ -89,25 +86,14 @@ impl Record {
         TreePath::parse(FILE)
     }
 
-    pub(super) fn to_bytes(&self) -> Result<Vec<u8>, WriteError> {
-        serde_json::to_vec(self).map_err(|error| WriteError::Io(error.into()))
-    }
-
-    /// Parses a record, which must be written as [`Record::to_bytes`] writes it.
-    pub(super) fn parse(bytes: &[u8]) -> Result<Self, ReadError> {
-        let record: Self = serde_json::from_slice(bytes)
-            .map_err(|error| ReadError::invalid(FILE, error.to_string()))?;
-        if record.schema != SCHEMA {
-            let reason = format!("expected schema {SCHEMA}, found {}", record.schema);
-            return Err(ReadError::invalid(FILE, reason));
-        }
+    /// Parses a record, whose paths must be in order.
+    pub(super) fn read(bytes: &[u8]) -> Result<Self, ReadError> {
+        let record: Self = crate::record::Record::parse(bytes)?;
         let in_order = |paths: &[TreePath]| paths.windows(2).all(|pair| pair[0] < pair[1]);
-        if !in_order(&record.additions) || !in_order(&record.parents) {
-            return Err(ReadError::invalid(FILE, "paths that are not in order"));
-        }
-        match record.to_bytes() {
-            Ok(canonical) if canonical == bytes => Ok(record),
-            _ => Err(ReadError::invalid(FILE, "not in canonical form")),
+        if in_order(&record.additions) && in_order(&record.parents) {
+            Ok(record)
+        } else {
+            Err(ReadError::invalid(FILE, "paths that are not in order"))
         }
     }
 
@@ -120,5 +106,15 @@ impl Record {
     /// Returns what stands at the reserved paths besides the record.
     pub(super) fn reserved(&self) -> Result<(Reserved, String), PathError> {
         Ok((Reserved::new(&self.name)?, self.release.text()))
+    }
+}
+
+impl crate::record::Record for Record {
+    fn schema(&self) -> u32 {
+        self.schema
+    }
+
+    fn expected_schema(&self) -> u32 {
+        SCHEMA
     }
 }

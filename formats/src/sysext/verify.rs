@@ -43,7 +43,7 @@ fn identities(
         }
     };
     if let Some(declared) = declared {
-        rule("sysext-tree-id", "/.bake/tree.json", declared.to_string(), tree_id.to_string());
+        rule("sysext-tree-id", crate::record::FILE, declared.to_string(), tree_id.to_string());
     }
     rule("sysext-uuid", "superblock", guid("file system"), Guid(image.uuid()).to_string());
     let label = model.label().unwrap_or_default().as_bytes();
@@ -58,7 +58,7 @@ fn identities(
     let size = (image.size(), container.data.len());
     rule("sysext-size", "file system", size.0.to_string(), size.1.to_string());
     if let Err(error) = model.check() {
-        let (place, expected) = ("/.bake/tree.json", "a valid model");
+        let (place, expected) = (crate::record::FILE, "a valid model");
         problems.push(Problem::new("sysext-model", place, expected, error.to_string()));
     }
     problems

@@ -7,6 +7,7 @@ use super::record::{Record, Reserved};
 use super::{Sysext, container};
 use crate::format::{Format, WriteCx, WriteError};
 use crate::owners::Owners;
+use crate::record::{Record as _, payload};
 use crate::rope::Rope;
 use crate::tree::{Content, Entry, FileTree, Mark, Mode, PathError, TreeBuilder, TreePath};
 use crate::vm::DiskSize;
@@ -23,15 +24,7 @@ pub(super) fn image(
     cx: &WriteCx<'_>,
 ) -> Result<Rope, WriteError> {
     model.check()?;
-    let payload = tree.filter(|_, entry| entry.mark != Mark::Ghost)?;
-    let tree_id = payload.id();
-    if let Some(stated) = &model.tree_id
-        && *stated != tree_id
-    {
-        let reason = format!("expected the identity of the payload, {tree_id}, found {stated}");
-        let (format, field) = (Sysext::NAME, "tree_id".into());
-        return Err(WriteError::Field { format, field, reason });
-    }
+    let (payload, tree_id) = payload(Sysext::NAME, tree, model.tree_id.as_ref())?;
     let reserved = Reserved::new(&model.name).map_err(impossible)?;
     let release = model.release.text().into_bytes();
     let mut whole = merged(model, &payload, &reserved)?;

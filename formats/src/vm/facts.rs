@@ -29,7 +29,7 @@ impl Facts {
         let system = read_record(root)?.model;
         let Some(System::Files(files)) = system.machine.as_ref().map(|machine| &machine.system)
         else {
-            return Err(ReadError::invalid("/.bake/tree.json", "it is not a machine's"));
+            return Err(ReadError::invalid(crate::record::FILE, "it is not a machine's"));
         };
         let firmware = files.boot.firmware;
         let named = match &parts.slot {

@@ -53,6 +53,11 @@ pub mod verity;
 
 mod blocks;
 
+mod parts;
+
+#[cfg(test)]
+mod fixtures;
+
 pub mod qcow2;
 
 pub mod vmdk;

@@ -10,6 +10,7 @@ use super::volume::Image;
 use super::{gpt, machine};
 use crate::format::{ReadError, Unpacked};
 use crate::input::{ReadAt, Source};
+use crate::record::Record as _;
 use crate::tree::{Content, Entry, FileTree, Mode, Node, TreePath};
 
 /// The largest record that is read.

@@ -15,14 +15,10 @@ use serde::{Deserialize, Serialize};
 
 use super::install::{Contents, made};
 use super::model::Disk;
-use crate::format::{ReadError, WriteError};
 use crate::owners::Owners;
+use crate::record::{FILE, FOLDER};
 use crate::tree::{FileTree, PathError, TreePath};
 
-/// The folder that belongs to the format.
-const FOLDER: &str = "/.bake";
-/// The record itself.
-const FILE: &str = "/.bake/tree.json";
 /// The folder that belongs to the file system.
 const LOST_AND_FOUND: &str = "/lost+found";
 /// The version of the record of a disk that is one file system.
@@ -77,30 +73,25 @@ impl Record {
         whole: &FileTree,
         owners: Owners,
     ) -> Self {
-        let schema = if model.machine.is_some() { MACHINE } else { PLAIN };
+        let schema = schema_of(model);
         // How the file stores the disk is not on the disk.
         let model = Disk { compression: None, hardware: None, ..model.clone() };
         let (additions, payload) = (contents.added_paths(), contents.payload_paths());
         let made = if model.machine.is_some() { made(whole) } else { Vec::new() };
         Self { schema, model, owners, additions, payload, made }
     }
+}
 
-    pub(super) fn to_bytes(&self) -> Result<Vec<u8>, WriteError> {
-        serde_json::to_vec(self).map_err(|error| WriteError::Io(error.into()))
+impl crate::record::Record for Record {
+    fn schema(&self) -> u32 {
+        self.schema
     }
 
-    /// Parses a record, which must be written as [`Record::to_bytes`] writes it.
-    pub(super) fn parse(bytes: &[u8]) -> Result<Self, ReadError> {
-        let record: Self = serde_json::from_slice(bytes)
-            .map_err(|error| ReadError::invalid(FILE, error.to_string()))?;
-        let expected = if record.model.machine.is_some() { MACHINE } else { PLAIN };
-        if record.schema != expected {
-            let reason = format!("expected schema {expected}, found {}", record.schema);
-            return Err(ReadError::invalid(FILE, reason));
-        }
-        match record.to_bytes() {
-            Ok(canonical) if canonical == bytes => Ok(record),
-            _ => Err(ReadError::invalid(FILE, "not in canonical form")),
-        }
+    fn expected_schema(&self) -> u32 {
+        schema_of(&self.model)
     }
+}
+
+fn schema_of(model: &Disk) -> u32 {
+    if model.machine.is_some() { MACHINE } else { PLAIN }
 }

@@ -36,7 +36,7 @@ fn identities(image: &Image, size: u64, unpacked: &Unpacked<Disk>) -> Vec<Proble
     let tree_id = tree.id();
     let mut problems = Rules::default();
     if let Some(declared) = declared {
-        problems.equal("vm-tree-id", "/.bake/tree.json", declared, &tree_id);
+        problems.equal("vm-tree-id", crate::record::FILE, declared, &tree_id);
     }
     problems.file_system(image, "superblock", &model.identity(&tree_id), model.label.as_deref());
     let expected = match model.size {
@@ -89,7 +89,7 @@ impl Rules {
     /// The model must be one that can be written.
     pub(super) fn model(&mut self, model: &Disk) {
         if let Err(error) = model.check("vm") {
-            let (place, expected) = ("/.bake/tree.json", "a valid model");
+            let (place, expected) = (crate::record::FILE, "a valid model");
             self.list.push(Problem::new("vm-model", place, expected, error.to_string()));
         }
     }

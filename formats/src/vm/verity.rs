@@ -36,8 +36,6 @@ const SUPERBLOCK: usize = 512;
 const SALT_MAX: usize = 256;
 /// What is kept as a blob of its own: a part of a level of this length.
 const PART: usize = 1 << 20;
-/// The most problems that are listed.
-const PROBLEMS: usize = 100;
 /// The name of every problem found here.
 const RULE: &str = "vm-verity";
 
@@ -102,7 +100,7 @@ pub fn check(
         let place = (first + index) * BLOCK as u64;
         let mut found = [0; BLOCK];
         device.read_exact_at(place, &mut found)?;
-        if found != block && problems.len() < PROBLEMS {
+        if found != block && problems.len() < Problem::MOST {
             let place = format!("block of hashes at {place}");
             problems.push(Problem::new(RULE, place, "the hashes of the data", "others"));
         }

@@ -11,8 +11,9 @@ use super::model::{Disk, DiskSize};
 use super::record::{Record, Reserved};
 use crate::format::{Epoch, WriteCx, WriteError};
 use crate::owners::Owners;
+use crate::record::{Record as _, payload};
 use crate::rope::Rope;
-use crate::tree::{Content, Entry, FileTree, Mark, Mode, TreeBuilder, TreeId};
+use crate::tree::{Content, Entry, FileTree, Mode, TreeBuilder, TreeId};
 
 /// A disk, described.
 #[derive(Debug)]
@@ -33,14 +34,7 @@ pub(super) fn lay(
     cx: &WriteCx<'_>,
 ) -> Result<Laid, WriteError> {
     model.check(format)?;
-    let payload = tree.filter(|_, entry| entry.mark != Mark::Ghost)?;
-    let tree_id = payload.id();
-    if let Some(stated) = &model.tree_id
-        && *stated != tree_id
-    {
-        let reason = format!("expected the identity of the payload, {tree_id}, found {stated}");
-        return Err(WriteError::Field { format, field: "tree_id".into(), reason });
-    }
+    let (payload, tree_id) = payload(format, tree, model.tree_id.as_ref())?;
     let id = identity(model, &tree_id, cx.epoch)?;
     match model.machine.as_ref().map(|machine| (machine, &machine.system)) {
         None => {

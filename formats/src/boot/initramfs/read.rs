@@ -6,13 +6,14 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use super::model::Initramfs;
-use super::record::{FILE, FOLDER, Record};
+use super::record::Record;
 use super::unpack::{Body, Unpacker};
 use crate::archive::cpio::{Found, Member, Reader};
 use crate::encode::{Codec, member_decoder, sniff};
 use crate::format::{ReadError, Unpacked};
 use crate::input::{ReadAt, Section, Source};
 use crate::owners::Owners;
+use crate::record::{FILE, FOLDER, Record as _};
 use crate::tree::{Content, Entry, FileTree, Node, TreeBuilder, TreePath, escape};
 
 /// The most segments; a distribution has three.

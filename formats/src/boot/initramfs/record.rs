@@ -17,14 +17,9 @@ use serde::{Deserialize, Serialize};
 
 use super::model::Initramfs;
 use crate::encode::Compression;
-use crate::format::{ReadError, WriteError};
 use crate::owners::Owners;
 use crate::tree::{FileTree, TreeId, TreePath};
 
-/// The folder that belongs to the format, in the segment's own folder.
-pub(super) const FOLDER: &str = "/.bake";
-/// The record itself.
-pub(super) const FILE: &str = "/.bake/tree.json";
 /// The only version of the record there is.
 const SCHEMA: u32 = 1;
 
@@ -72,27 +67,19 @@ impl Record {
         }
     }
 
-    pub(super) fn to_bytes(&self) -> Result<Vec<u8>, WriteError> {
-        serde_json::to_vec(self).map_err(|error| WriteError::Io(error.into()))
-    }
-
-    /// Parses a record, which must be written as [`Record::to_bytes`] writes it.
-    pub(super) fn parse(bytes: &[u8]) -> Result<Self, ReadError> {
-        let record: Self = serde_json::from_slice(bytes)
-            .map_err(|error| ReadError::invalid(FILE, error.to_string()))?;
-        if record.schema != SCHEMA {
-            let reason = format!("expected schema {SCHEMA}, found {}", record.schema);
-            return Err(ReadError::invalid(FILE, reason));
-        }
-        match record.to_bytes() {
-            Ok(canonical) if canonical == bytes => Ok(record),
-            _ => Err(ReadError::invalid(FILE, "not in canonical form")),
-        }
-    }
-
     /// Returns the model that the record was made from.
     pub(super) fn into_model(self, additions: FileTree) -> Initramfs {
         let Self { name, version, arch, compression, prefix, tree_id, .. } = self;
         Initramfs { name, version, arch, compression, prefix, tree_id, additions }
+    }
+}
+
+impl crate::record::Record for Record {
+    fn schema(&self) -> u32 {
+        self.schema
+    }
+
+    fn expected_schema(&self) -> u32 {
+        SCHEMA
     }
 }

@@ -23,14 +23,14 @@ pub(super) fn verify(source: &Source) -> Result<Vec<Problem>, ReadError> {
     rule("cpio-compression", "segment", codec.into(), walked.codec.word().into());
     if let Some(declared) = &unpacked.declared {
         let found = unpacked.tree.id();
-        rule("cpio-tree-id", "/.bake/tree.json", declared.to_string(), found.to_string());
+        rule("cpio-tree-id", crate::record::FILE, declared.to_string(), found.to_string());
     }
     for path in &walked.unpacker.orphans {
         let (expected, found) = ("a directory that is listed before", "none");
         problems.push(Problem::new("cpio-parent", path.to_string(), expected, found));
     }
     if let Err(error) = unpacked.model.check() {
-        let place = "/.bake/tree.json";
+        let place = crate::record::FILE;
         problems.push(Problem::new("cpio-model", place, "a valid model", error.to_string()));
     }
     Ok(problems)

@@ -1,12 +1,13 @@
 //! Writing a segment: the tree, the additions and their record.
 
 use super::model::Initramfs;
-use super::record::{FILE, FOLDER, Record};
+use super::record::Record;
 use super::segment::{compress, segment};
 use crate::format::{WriteCx, WriteError};
 use crate::owners::Owners;
+use crate::record::{FILE, FOLDER, Record as _, payload};
 use crate::rope::Rope;
-use crate::tree::{Content, Entry, FileTree, Mark, Mode, TreeBuilder, TreePath};
+use crate::tree::{Content, Entry, FileTree, Mode, TreeBuilder, TreePath};
 
 /// Describes the bytes of the segment.
 pub(super) fn write(
@@ -15,14 +16,7 @@ pub(super) fn write(
     cx: &WriteCx<'_>,
 ) -> Result<Rope, WriteError> {
     model.check()?;
-    let payload = tree.filter(|_, entry| entry.mark != Mark::Ghost)?;
-    let tree_id = payload.id();
-    if let Some(stated) = &model.tree_id
-        && *stated != tree_id
-    {
-        let reason = format!("expected the identity of the payload, {tree_id}, found {stated}");
-        return Err(WriteError::Field { format: super::FORMAT, field: "tree_id".into(), reason });
-    }
+    let (payload, _) = payload(super::FORMAT, tree, model.tree_id.as_ref())?;
     let mut builder = TreeBuilder::new();
     let [folder, file] = [FOLDER, FILE].map(reserved);
     let (folder, file) = (folder?, file?);

@@ -10,8 +10,6 @@ use super::superblock::{COMPAT_CHECKSUM, SUPERBLOCK, Superblock};
 use crate::format::{Problem, ReadError};
 use crate::tree::escape;
 
-/// The most problems that are listed.
-const PROBLEMS: usize = 100;
 /// The name of every problem found here: a checksum or a structure is wrong.
 const RULE: &str = "vm-erofs-metadata";
 
@@ -49,7 +47,7 @@ impl Image {
             {
                 census.problem(format!("inode {slot}"), error.to_string());
             }
-            if census.problems.len() >= PROBLEMS {
+            if census.problems.len() >= Problem::MOST {
                 return Ok(census.problems);
             }
         }
@@ -152,7 +150,7 @@ impl Census {
     }
 
     fn problem(&mut self, place: String, found: String) {
-        if self.problems.len() < PROBLEMS {
+        if self.problems.len() < Problem::MOST {
             self.problems.push(Problem::new(RULE, place, "right checksums and structures", found));
         }
     }

@@ -9,8 +9,6 @@ use super::image::{Image, foreign};
 
 /// The most inodes in use that are looked at.
 const INODES: usize = 1 << 22;
-/// The most problems that are listed.
-const PROBLEMS: usize = 100;
 /// The name of every problem found here: a checksum or a structure is wrong.
 const RULE: &str = "vm-ext4-metadata";
 
@@ -24,7 +22,8 @@ impl Image {
         self.check_inodes(&mut problems)?;
         if problems.is_empty() {
             let issues = self.fs.verify().map_err(foreign)?;
-            problems.extend(issues.into_iter().take(PROBLEMS).map(|issue| problem(issue.what)));
+            problems
+                .extend(issues.into_iter().take(Problem::MOST).map(|issue| problem(issue.what)));
         }
         Ok(problems)
     }
@@ -57,7 +56,7 @@ impl Image {
                 if let Err(error) = self.check_inode(number) {
                     problems.push(problem(format!("inode {number}: {error}")));
                 }
-                if problems.len() >= PROBLEMS {
+                if problems.len() >= Problem::MOST {
                     return Ok(());
                 }
             }
@@ -106,7 +105,7 @@ impl Image {
                 }
             }
         }
-        problems.truncate(PROBLEMS);
+        problems.truncate(Problem::MOST);
         Ok(problems)
     }
 }

@@ -10,8 +10,6 @@ use crate::format::{Problem, ReadError};
 use crate::input::ReadAt;
 use crate::tree::TreePath;
 
-/// The most problems that are listed.
-const PROBLEMS: usize = 100;
 /// How much of the tables is compared at a time.
 const COMPARED: usize = 16 * 1024;
 
@@ -40,7 +38,7 @@ impl Check<'_> {
         expected: impl Into<String>,
         found: impl Into<String>,
     ) {
-        if self.problems.len() < PROBLEMS {
+        if self.problems.len() < Problem::MOST {
             self.problems.push(Problem::new(rule, place, expected, found));
         }
     }

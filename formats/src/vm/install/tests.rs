@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::*;
 use crate::owners::Owners;
+use crate::record::Record as _;
 use crate::tree::{Content, Mode, Owner, StatedTree};
 use crate::vm::machine::{Baked, Placement, System};
 use crate::vm::{Disk, DiskSize, Guid};

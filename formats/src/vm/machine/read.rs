@@ -129,7 +129,7 @@ impl Parts {
 fn alone((record, found): (Record, Found)) -> Result<OnDisk, ReadError> {
     let mut model = record.model;
     let Some(machine) = &mut model.machine else {
-        return Err(ReadError::invalid("/.bake/tree.json", "it is not a machine's"));
+        return Err(ReadError::invalid(crate::record::FILE, "it is not a machine's"));
     };
     machine.additions = StatedTree::new(Arc::new(found.additions));
     if let System::Files(files) = &mut machine.system {

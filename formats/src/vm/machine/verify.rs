@@ -41,7 +41,7 @@ impl Parts {
     fn check_identities(&self, found: &OnDisk, rules: &mut Rules) -> Result<(), ReadError> {
         let OnDisk { model, payload, under } = found;
         let tree_id = payload.id();
-        let record = "/.bake/tree.json";
+        let record = crate::record::FILE;
         if let Some(declared) = &model.tree_id {
             rules.equal("vm-tree-id", record, declared, &tree_id);
         }
@@ -78,7 +78,7 @@ impl Parts {
         rules: &mut Rules,
     ) -> Result<(), ReadError> {
         let identities = Identities::new(model, machine, files, &payload.id())
-            .map_err(|error| ReadError::invalid("/.bake/tree.json", error.to_string()))?;
+            .map_err(|error| ReadError::invalid(crate::record::FILE, error.to_string()))?;
         let expected = self.layout.table(&model.arch, files.file_system, &identities);
         let found = gpt::Table { boot_code: None, ..self.table.clone() };
         if expected != found {

@@ -10,8 +10,6 @@ use crate::input::ReadAt;
 
 /// The most clusters of a file whose use is counted.
 const CLUSTERS: u64 = 1 << 27;
-/// The most problems that are listed.
-const PROBLEMS: usize = 100;
 
 /// Lists every rule of the container that a file breaks.
 pub fn check(file: &dyn ReadAt) -> Result<Vec<Problem>, ReadError> {
@@ -76,7 +74,7 @@ impl Check<'_> {
         expected: &str,
         found: impl Display + Copy,
     ) {
-        if self.problems.len() < PROBLEMS {
+        if self.problems.len() < Problem::MOST {
             self.problems.push(Problem::new(rule, place, expected, found.to_string()));
         }
     }

@@ -13,8 +13,9 @@ use crate::blob::{BlobStore, MemoryStore};
 use crate::digest::Digest;
 use crate::encode::{Encoder, NoCache};
 use crate::format::{Epoch, ReadError, WriteCx, WriteError};
-use crate::input::{ReadAt, Section};
+use crate::input::ReadAt;
 use crate::rope::{Extent, Rope};
+use crate::vm::fixtures;
 
 const CLUSTER: usize = 1 << 16;
 /// Where the L2 table of a small image is: after header, refcounts and L1.
@@ -55,10 +56,7 @@ fn sample(store: &MemoryStore) -> Rope {
 
 fn read_all(file: Vec<u8>, lower: Option<Vec<u8>>) -> std::io::Result<Vec<u8>> {
     let lower = lower.map(|disk| Arc::new(disk) as Arc<dyn ReadAt>);
-    let reader = Qcow2Reader::open_with(Arc::new(file), lower).map_err(std::io::Error::other)?;
-    let mut bytes = Vec::new();
-    Section::whole(Arc::new(reader)).read_to_end(&mut bytes)?;
-    Ok(bytes)
+    fixtures::read_all(Qcow2Reader::open_with(Arc::new(file), lower))
 }
 
 fn rules(file: &Vec<u8>) -> Vec<&'static str> {

@@ -1,13 +1,14 @@
 //! Images made by hand, good and hostile.
 
-use std::io::{Read, Write};
+use std::io::Write;
 use std::sync::Arc;
 
 use super::*;
 use crate::blob::{BlobStore, MemoryStore};
 use crate::digest::Digest;
-use crate::input::{ReadAt, Section};
+use crate::input::ReadAt;
 use crate::rope::{Extent, Rope};
+use crate::vm::fixtures;
 
 const CLUSTER: usize = 1 << 16;
 
@@ -30,10 +31,7 @@ fn open(file: Vec<u8>) -> Result<Qcow2Reader, crate::format::ReadError> {
 }
 
 fn read_all(file: Vec<u8>) -> std::io::Result<Vec<u8>> {
-    let reader = open(file).map_err(std::io::Error::other)?;
-    let mut bytes = Vec::new();
-    Section::whole(Arc::new(reader)).read_to_end(&mut bytes)?;
-    Ok(bytes)
+    fixtures::read_all(open(file))
 }
 
 /// Returns an image with some bytes replaced.

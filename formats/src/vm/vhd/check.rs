@@ -7,11 +7,10 @@ use super::footer::{self, Footer};
 use super::{Kind, SECTOR};
 use crate::format::{Problem, ReadError};
 use crate::input::ReadAt;
+use crate::vm::parts::Parts;
 
 /// The most blocks that are checked: those of the largest disk are fewer.
 const BLOCKS: u32 = 1 << 21;
-/// The most problems that are listed.
-const PROBLEMS: usize = 100;
 
 /// Lists every rule of the container that a file breaks.
 pub fn check(file: &dyn ReadAt) -> Result<Vec<Problem>, ReadError> {
@@ -24,11 +23,10 @@ pub fn check(file: &dyn ReadAt) -> Result<Vec<Problem>, ReadError> {
         }
         Kind::Fixed => Ok(Vec::new()),
         Kind::Dynamic => {
-            let mut check = Check { file, end, parts: Vec::new(), problems: Vec::new() };
+            let mut check = Check { file, end, parts: Parts::new() };
             check.compare_footers()?;
             check.place_parts(&footer)?;
-            check.compare_parts();
-            Ok(check.problems)
+            Ok(check.parts.finish("vhd-overlap"))
         }
     }
 }
@@ -57,25 +55,17 @@ struct Check<'a> {
     file: &'a dyn ReadAt,
     /// Where the footer starts.
     end: u64,
-    /// Where each part starts and ends.
-    parts: Vec<(u64, u64, Part)>,
-    problems: Vec<Problem>,
+    parts: Parts<Part>,
 }
 
 impl Check<'_> {
-    fn problem(&mut self, rule: &'static str, part: Part, expected: String, found: String) {
-        if self.problems.len() < PROBLEMS {
-            self.problems.push(Problem::new(rule, part.to_string(), expected, found));
-        }
-    }
-
     fn compare_footers(&mut self) -> Result<(), ReadError> {
         let (mut first, mut last) = ([0; footer::LEN], [0; footer::LEN]);
         self.file.read_exact_at(0, &mut first)?;
         self.file.read_exact_at(self.end, &mut last)?;
         if first != last {
             let expected = "the bytes of the footer".to_owned();
-            self.problem("vhd-footer-copy", Part::FooterCopy, expected, "others".into());
+            self.parts.problem("vhd-footer-copy", Part::FooterCopy, expected, "others");
         }
         Ok(())
     }
@@ -104,23 +94,10 @@ impl Check<'_> {
 
     fn place(&mut self, part: Part, start: u64, len: u64) {
         if let Some(end) = start.checked_add(len).filter(|end| *end <= self.end) {
-            self.parts.push((start, end, part));
+            self.parts.place(part, start, end);
         } else {
             let expected = format!("{len} bytes that end by {}", self.end);
-            self.problem("vhd-offset", part, expected, format!("a start at {start}"));
-        }
-    }
-
-    fn compare_parts(&mut self) {
-        let mut parts = std::mem::take(&mut self.parts);
-        parts.sort_unstable();
-        let mut before = (0, Part::FooterCopy);
-        for (start, end, part) in parts {
-            if start < before.0 {
-                let expected = format!("a start behind {}, which ends at {}", before.1, before.0);
-                self.problem("vhd-overlap", part, expected, start.to_string());
-            }
-            before = before.max((end, part));
+            self.parts.problem("vhd-offset", part, expected, format!("a start at {start}"));
         }
     }
 }

@@ -9,21 +9,19 @@ use super::table::{Block, ENTRY, RESERVED, index};
 use super::{MIB, u64_at};
 use crate::format::{Problem, ReadError};
 use crate::input::ReadAt;
+use crate::vm::parts::Parts;
 
 /// The most blocks that are checked.
 const BLOCKS: u64 = 1 << 21;
-/// The most problems that are listed.
-const PROBLEMS: usize = 100;
 
 /// Lists every rule of the container that a file breaks.
 pub fn check(file: &dyn ReadAt) -> Result<Vec<Problem>, ReadError> {
     let image = Image::parse(file)?;
-    let mut check = Check { file, parts: Vec::new(), problems: Vec::new() };
+    let mut check = Check { file, parts: Parts::new() };
     check.check_copies()?;
     check.place_regions(&image);
     check.place_blocks(&image)?;
-    check.compare_parts();
-    Ok(check.problems)
+    Ok(check.parts.finish("vhdx-overlap"))
 }
 
 /// What has a place in the file.
@@ -50,18 +48,10 @@ impl fmt::Display for Part {
 
 struct Check<'a> {
     file: &'a dyn ReadAt,
-    /// Where each part starts and ends.
-    parts: Vec<(u64, u64, Part)>,
-    problems: Vec<Problem>,
+    parts: Parts<Part>,
 }
 
 impl Check<'_> {
-    fn problem(&mut self, rule: &'static str, place: String, expected: String, found: String) {
-        if self.problems.len() < PROBLEMS {
-            self.problems.push(Problem::new(rule, place, expected, found));
-        }
-    }
-
     /// Checks that not only the copies that readers choose are whole.
     fn check_copies(&mut self) -> Result<(), ReadError> {
         let mut sequences = Vec::new();
@@ -74,8 +64,8 @@ impl Check<'_> {
         if let [one, other] = sequences[..]
             && one == other
         {
-            let (place, expected) = ("headers".into(), "different sequence numbers".into());
-            self.problem("vhdx-sequence", place, expected, format!("{one} twice"));
+            let (place, expected) = ("headers", "different sequence numbers");
+            self.parts.problem("vhdx-sequence", place, expected, format!("{one} twice"));
         }
         let mut tables = Vec::new();
         for at in region::PLACES {
@@ -87,15 +77,15 @@ impl Check<'_> {
         if let [one, other] = &tables[..]
             && one != other
         {
-            let (place, expected) = ("region tables".into(), "the same bytes twice".into());
-            self.problem("vhdx-region-table", place, expected, "others".into());
+            let (place, expected) = ("region tables", "the same bytes twice");
+            self.parts.problem("vhdx-region-table", place, expected, "others");
         }
         Ok(())
     }
 
     fn damaged(&mut self, rule: &'static str, at: u64) {
-        let expected = "a signature and the checksum".into();
-        self.problem(rule, format!("offset {at}"), expected, "others".into());
+        let expected = "a signature and the checksum";
+        self.parts.problem(rule, format!("offset {at}"), expected, "others");
     }
 
     fn place_regions(&mut self, image: &Image) {
@@ -124,7 +114,7 @@ impl Check<'_> {
             let entry = u64_at(&entries, within);
             if entry & RESERVED != 0 {
                 let place = Part::Block(number).to_string();
-                self.problem("vhdx-reserved-bits", place, "zeros".into(), format!("{entry:#x}"));
+                self.parts.problem("vhdx-reserved-bits", place, "zeros", format!("{entry:#x}"));
             }
             match Block::parse(entry) {
                 Block::Absent => {}
@@ -138,8 +128,8 @@ impl Check<'_> {
                 }
                 Block::Unreadable(state) => {
                     let place = Part::Block(number).to_string();
-                    let expected = "a state without a parent: 0 to 3, or 6".into();
-                    self.problem("vhdx-state", place, expected, state.to_string());
+                    let expected = "a state without a parent: 0 to 3, or 6";
+                    self.parts.problem("vhdx-state", place, expected, state.to_string());
                 }
             }
         }
@@ -150,24 +140,11 @@ impl Check<'_> {
         let whole = start.is_multiple_of(MIB) && len.is_multiple_of(MIB);
         let end = start.checked_add(len).filter(|end| whole && *end <= self.file.len());
         if let Some(end) = end {
-            self.parts.push((start, end, part));
+            self.parts.place(part, start, end);
         } else {
-            let expected = "whole MiB within the file".into();
+            let expected = "whole MiB within the file";
             let found = format!("{len} bytes at {start}");
-            self.problem("vhdx-offset", part.to_string(), expected, found);
-        }
-    }
-
-    fn compare_parts(&mut self) {
-        let mut parts = std::mem::take(&mut self.parts);
-        parts.sort_unstable();
-        let mut before = (0, Part::Header);
-        for (start, end, part) in parts {
-            if start < before.0 {
-                let expected = format!("a start behind {}, which ends at {}", before.1, before.0);
-                self.problem("vhdx-overlap", part.to_string(), expected, start.to_string());
-            }
-            before = before.max((end, part));
+            self.parts.problem("vhdx-offset", part, expected, found);
         }
     }
 }

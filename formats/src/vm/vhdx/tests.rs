@@ -1,14 +1,14 @@
 //! Images made by hand, good and hostile.
 
-use std::io::Read;
 use std::sync::Arc;
 
 use super::*;
-use crate::blob::{BlobStore, MemoryStore};
+use crate::blob::MemoryStore;
 use crate::digest::Digest;
 use crate::format::ReadError;
-use crate::input::{ReadAt, Section};
+use crate::input::ReadAt;
 use crate::rope::{Extent, Rope};
+use crate::vm::fixtures;
 
 const BLOCK: usize = 2 << 20;
 /// Where the parts of a small image are.
@@ -23,20 +23,9 @@ fn identity() -> Identity {
     Identity { file_write, data_write, disk }
 }
 
-/// Returns a disk with data in the first, third and last of its five blocks.
-fn sample(store: &MemoryStore) -> Rope {
-    let blob = store.put(&b"0123456789".repeat(20_000)).unwrap();
-    let mut disk = Rope::from(b"start".to_vec());
-    disk.push_zeros(2 * BLOCK as u64);
-    disk.push_blob(blob);
-    disk.push_zeros(4 * BLOCK as u64 + 512 - 4 - disk.len());
-    disk.push_bytes(b"end!");
-    disk
-}
-
 fn image() -> (Vec<u8>, Vec<u8>) {
     let store = MemoryStore::new();
-    let disk = sample(&store);
+    let disk = fixtures::five_blocks(&store);
     let file = write(&disk, &identity()).unwrap();
     (disk.to_vec(&store).unwrap(), file.to_vec(&store).unwrap())
 }
@@ -46,10 +35,7 @@ fn open(file: Vec<u8>) -> Result<VhdxReader, ReadError> {
 }
 
 fn read_all(file: Vec<u8>) -> std::io::Result<Vec<u8>> {
-    let reader = open(file).map_err(std::io::Error::other)?;
-    let mut bytes = Vec::new();
-    Section::whole(Arc::new(reader)).read_to_end(&mut bytes)?;
-    Ok(bytes)
+    fixtures::read_all(open(file))
 }
 
 fn rules(file: &Vec<u8>) -> Vec<&'static str> {

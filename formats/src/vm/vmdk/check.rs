@@ -7,16 +7,15 @@ use super::read::{GRAIN_MARKER, grain_len, parse};
 use super::{Marker, SECTOR, SECTOR_LEN};
 use crate::format::{Problem, ReadError};
 use crate::input::ReadAt;
+use crate::vm::parts::Parts;
 
 /// The most grains that are checked.
 const GRAINS: usize = 1 << 21;
-/// The most problems that are listed.
-const PROBLEMS: usize = 100;
 
 /// Lists every rule of the container that a file breaks.
 pub fn check(file: &dyn ReadAt) -> Result<Vec<Problem>, ReadError> {
     let header = parse(file)?;
-    let mut check = Check { file, header, parts: Vec::new(), problems: Vec::new() };
+    let mut check = Check { file, header, parts: Parts::new() };
     if header.is_compressed() {
         check.check_end()?;
     }
@@ -25,8 +24,7 @@ pub fn check(file: &dyn ReadAt) -> Result<Vec<Problem>, ReadError> {
     check.place(Part::Descriptor, place * SECTOR, sectors * SECTOR);
     check.place(Part::Directory, header.directory * SECTOR, header.tables() * 4);
     check.place_tables()?;
-    check.compare_parts();
-    Ok(check.problems)
+    Ok(check.parts.finish("vmdk-overlap"))
 }
 
 /// What has a place in the file.
@@ -54,27 +52,18 @@ impl fmt::Display for Part {
 struct Check<'a> {
     file: &'a dyn ReadAt,
     header: Header,
-    /// Where each part starts and ends.
-    parts: Vec<(u64, u64, Part)>,
-    problems: Vec<Problem>,
+    parts: Parts<Part>,
 }
 
 impl Check<'_> {
-    fn problem(&mut self, rule: &'static str, part: Part, expected: String, found: String) {
-        if self.problems.len() < PROBLEMS {
-            self.problems.push(Problem::new(rule, part.to_string(), expected, found));
-        }
-    }
-
     /// Checks the last sector of a stream.
     fn check_end(&mut self) -> Result<(), ReadError> {
         let mut last = [0; SECTOR_LEN];
         self.file.read_exact_at(self.file.len().saturating_sub(SECTOR), &mut last)?;
-        if last != Marker::EndOfStream.encode(0) && self.problems.len() < PROBLEMS {
+        if last != Marker::EndOfStream.encode(0) {
             let place = format!("offset {}", self.file.len() - SECTOR);
-            let problem =
-                Problem::new("vmdk-end-of-stream", place, "the marker of the end", "other bytes");
-            self.problems.push(problem);
+            let expected = "the marker of the end";
+            self.parts.problem("vmdk-end-of-stream", place, expected, "other bytes");
         }
         Ok(())
     }
@@ -122,7 +111,7 @@ impl Check<'_> {
                 }
                 Err(error) => {
                     let expected = format!("a marker of sector {}", number * self.header.grain);
-                    self.problem("vmdk-grain-marker", part, expected, error.to_string());
+                    self.parts.problem("vmdk-grain-marker", part, expected, error.to_string());
                 }
             }
         }
@@ -134,23 +123,10 @@ impl Check<'_> {
         let end = start.checked_add(len).filter(|end| *end <= self.file.len());
         let Some(end) = end else {
             let expected = format!("{len} bytes within the file");
-            self.problem("vmdk-offset", part, expected, format!("a start at {start}"));
+            self.parts.problem("vmdk-offset", part, expected, format!("a start at {start}"));
             return false;
         };
-        self.parts.push((start, end, part));
+        self.parts.place(part, start, end);
         true
-    }
-
-    fn compare_parts(&mut self) {
-        let mut parts = std::mem::take(&mut self.parts);
-        parts.sort_unstable();
-        let mut before = (0, Part::Header);
-        for (start, end, part) in parts {
-            if start < before.0 {
-                let expected = format!("a start behind {}, which ends at {}", before.1, before.0);
-                self.problem("vmdk-overlap", part, expected, start.to_string());
-            }
-            before = before.max((end, part));
-        }
     }
 }

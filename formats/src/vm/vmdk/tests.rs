@@ -1,6 +1,6 @@
 //! Images made by hand, good and hostile.
 
-use std::io::{Read, Write};
+use std::io::Write;
 use std::sync::Arc;
 
 use super::*;
@@ -8,9 +8,10 @@ use crate::blob::{BlobStore, MemoryStore};
 use crate::digest::Digest;
 use crate::encode::{Encoder, NoCache};
 use crate::format::{Epoch, ReadError, WriteCx, WriteError};
-use crate::input::{ReadAt, Section};
+use crate::input::ReadAt;
 use crate::rope::Rope;
 use crate::vm::Guid;
+use crate::vm::fixtures;
 
 const GRAIN: usize = 64 << 10;
 /// Where the first grain is.
@@ -52,10 +53,7 @@ fn open(file: Vec<u8>) -> Result<VmdkReader, ReadError> {
 }
 
 fn read_all(file: Vec<u8>) -> std::io::Result<Vec<u8>> {
-    let reader = open(file).map_err(std::io::Error::other)?;
-    let mut bytes = Vec::new();
-    Section::whole(Arc::new(reader)).read_to_end(&mut bytes)?;
-    Ok(bytes)
+    fixtures::read_all(open(file))
 }
 
 fn rules(file: &Vec<u8>) -> Vec<&'static str> {
