@@ -51,6 +51,8 @@ pub mod unpacked;
 
 pub mod opened;
 
+pub mod carried;
+
 pub mod cloud;
 
 pub mod repository;

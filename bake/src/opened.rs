@@ -39,6 +39,11 @@ impl Opened {
         Ok(Self { path: path.into(), kind, source, unpacked: Mutex::default() })
     }
 
+    /// Returns the artifact's bytes as they lie there.
+    pub fn source(&self) -> &Source {
+        &self.source
+    }
+
     /// Returns the artifact's one file.
     pub fn file(&self) -> Result<&Arc<dyn ReadAt>, Error> {
         Ok(self.source.file()?)

@@ -97,6 +97,8 @@ enum Command {
     Rebase(Box<commands::rebase::Rebase>),
     /// Boot a disk in QEMU, with its serial console on the terminal
     Run(Box<commands::run::Run>),
+    /// Check and render what differs between environments; it never enters an artifact
+    Config(Box<commands::config::Config>),
     /// Tools for writing recipes
     Recipe(commands::recipe::Recipe),
     /// Print a completion script for a shell
@@ -150,6 +152,7 @@ pub fn main() -> Exit {
         Command::Repo(command) => command.run(&printer),
         Command::Rebase(command) => command.run(&printer),
         Command::Run(command) => command.run(&printer),
+        Command::Config(command) => command.run(&printer),
         Command::Recipe(command) => command.run(&printer),
         Command::Completions(command) => command.run(&printer),
         Command::Man(command) => command.run(&printer),

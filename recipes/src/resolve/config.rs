@@ -5,11 +5,11 @@ use std::collections::BTreeMap;
 use bake_config::schema::{
     Case, Delivery, Document, File, Format, Key, Reload, Secrecy, UnknownKeys,
 };
-use bake_config::{Name, RenderError, Schema, template};
+use bake_config::{Entrypoint, Name, RenderError, Schema, template};
 
 use super::{Resolver, settled};
 use crate::error::Place;
-use crate::resolved::{Config, Entrypoint};
+use crate::resolved::Config;
 use crate::written::{self, At, ConfigCase, ConfigReload, ConfigSyntax, ConfigUnknown};
 
 /// The mode of a rendered file: it may hold what only the service should read.

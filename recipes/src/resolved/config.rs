@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use bake_config::{Name, Schema, record, schema};
+use bake_config::{Entrypoint, Name, Schema, record, schema};
 use bake_formats::tree::{Owner, PathError, TreePath};
 
 use super::service::{GeneratedFile, Service};
@@ -19,16 +19,6 @@ pub struct Config {
     pub places: BTreeMap<Name, Place>,
     /// The place of the `[config]` table, if there is one.
     pub place: Option<Place>,
-}
-
-/// What starts a service.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Entrypoint {
-    /// Whatever runs the artifact.
-    #[default]
-    Direct,
-    /// `bake-init`, which lies in the artifact.
-    BakeInit,
 }
 
 impl Default for Config {
@@ -85,9 +75,7 @@ impl Config {
     pub fn entrypoint_path(&self) -> Option<String> {
         match self.entrypoint {
             Entrypoint::Direct => None,
-            Entrypoint::BakeInit => {
-                Some(format!("/usr/lib/{}/bake-init", self.schema.service.name))
-            }
+            Entrypoint::BakeInit => Some(schema::entrypoint_path(&self.schema.service.name)),
         }
     }
 

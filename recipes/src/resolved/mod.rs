@@ -15,7 +15,7 @@ use std::fmt;
 
 use bake_formats::format::Epoch;
 
-pub use config::{Config, DEB_FIELD, Entrypoint, OCI_KEY};
+pub use config::{Config, DEB_FIELD, OCI_KEY};
 pub use documents::{Change, Copyright, CopyrightRule, LicenseText};
 pub use files::{Destination, FileRule, FileSource, Glob, GlobError};
 pub use image::{
