@@ -36,10 +36,7 @@ pub fn compose(recipe: &Recipe, scan: &Scan, contents: &[Content]) -> Result<Tre
             }
         }
     }
-    let generated = match &recipe.service {
-        Some(service) => service.files().map_err(|error| service.place.error(error.to_string()))?,
-        None => Vec::new(),
-    };
+    let generated = recipe.generated_files()?;
     for file in &generated {
         sources.insert_bytes(file.text.as_bytes());
     }
@@ -60,7 +57,7 @@ pub fn compose(recipe: &Recipe, scan: &Scan, contents: &[Content]) -> Result<Tre
             }
         }
         for file in &generated {
-            let place = recipe.service.as_ref().map(|service| &service.place);
+            let place = file.place.as_ref();
             let content = Content::of(file.text.as_bytes());
             composer.insert(&file.path, Entry::file(content, Mode::PLAIN), place)?;
         }

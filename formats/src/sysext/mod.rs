@@ -41,7 +41,9 @@ mod tests;
 pub use model::{Extension, Protection};
 pub use release::Release;
 
-use crate::format::{Artifact, Format, Problem, ReadError, Unpacked, WriteCx, WriteError};
+use std::ops::ControlFlow;
+
+use crate::format::{Artifact, Format, Problem, ReadError, Unpacked, Visitor, WriteCx, WriteError};
 use crate::input::Source;
 use crate::tree::FileTree;
 use crate::vm::erofs;
@@ -73,6 +75,10 @@ impl Format for Sysext {
 
     fn read(source: &Source) -> Result<Unpacked<Extension>, ReadError> {
         read::unpack(source)
+    }
+
+    fn visit(source: &Source, visitor: &mut Visitor<'_>) -> Result<ControlFlow<()>, ReadError> {
+        read::visit(source, visitor)
     }
 
     fn verify(source: &Source) -> Result<Vec<Problem>, ReadError> {
