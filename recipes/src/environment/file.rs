@@ -4,15 +4,17 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use bake_config::{Name, Scalar};
+
 use super::name::SUFFIX;
 use super::place::{place, without_value};
+use super::secret::{SopsValue, reference};
 use super::written::{Keys, SecretKeys};
-use super::{DigestKey, EnvironmentName, Reference, Setting, SopsValue, Source, list};
+use super::{DigestKey, EnvironmentName, Setting, Source, list};
 use crate::error::{Place, RecipeError, RecipeErrors};
 use crate::load::{self, Fault};
-use crate::resolved::ConfigName;
 use crate::suggestion;
-use crate::written::{At, Scalar, TextOr};
+use crate::written::{self, At, TextOr};
 
 /// The largest file that is read, in bytes.
 pub const MAX_LEN: u64 = 16 * 1024 * 1024;
@@ -42,7 +44,7 @@ pub(super) struct File {
     pub(super) description: Option<String>,
     pub(super) recipients: Option<Vec<(String, Place)>>,
     pub(super) digest_key: Option<DigestKey>,
-    pub(super) settings: BTreeMap<ConfigName, Setting>,
+    pub(super) settings: BTreeMap<Name, Setting>,
 }
 
 /// Returns the path of an environment's file.
@@ -85,6 +87,16 @@ pub(super) fn read(folder: &Path, name: &EnvironmentName) -> Result<File, Recipe
         Fault::Other(error) => without_value(error),
     })?;
     parse(&path.display().to_string(), &text, name)
+}
+
+/// Returns what the text of an environment's file sets itself; `file` is what errors call it.
+pub fn own_sources(
+    file: &str,
+    text: &str,
+    name: &EnvironmentName,
+) -> Result<BTreeMap<Name, Source>, RecipeErrors> {
+    let parsed = parse(file, text, name)?;
+    Ok(parsed.settings.into_iter().map(|(key, setting)| (key, setting.source)).collect())
 }
 
 /// Parses the text of an environment's file; `file` is what errors call it.
@@ -205,14 +217,21 @@ impl Reader<'_> {
         None
     }
 
-    fn value(&mut self, key: &At<String>, at: At<Scalar>) -> Option<Source> {
-        let texts: &[String] = match &at.value {
-            Scalar::Text(text) => std::slice::from_ref(text),
-            Scalar::List(list) => list,
-            Scalar::Date(_) => {
+    fn value(&mut self, key: &At<String>, at: At<written::Scalar>) -> Option<Source> {
+        let value = match at.value {
+            written::Scalar::Text(text) => Scalar::Text(text),
+            written::Scalar::Integer(number) => Scalar::Integer(number),
+            written::Scalar::Float(number) => Scalar::Float(number),
+            written::Scalar::Bool(yes) => Scalar::Bool(yes),
+            written::Scalar::List(list) => Scalar::List(list),
+            written::Scalar::Date(_) => {
                 self.advise(key, "a date is no value", "put it in quotes");
                 return None;
             }
+        };
+        let texts: &[String] = match &value {
+            Scalar::Text(text) => std::slice::from_ref(text),
+            Scalar::List(list) => list,
             Scalar::Integer(_) | Scalar::Float(_) | Scalar::Bool(_) => &[],
         };
         let begins = |text: &String| {
@@ -225,7 +244,7 @@ impl Reader<'_> {
             self.advise(key, message, format!("write `{name} = {meant}` into `[secrets]`"));
             return None;
         }
-        Some(Source::Plain(at.value))
+        Some(Source::Plain(value))
     }
 
     fn secret(&mut self, key: &At<String>, written: &TextOr<SecretKeys>) -> Option<Source> {
@@ -261,7 +280,7 @@ impl Reader<'_> {
                     .ok()
             }
             (None, None, Some(text), None) => {
-                let parsed = Reference::parse(text).map(Source::Reference);
+                let parsed = reference(text).map(Source::Reference);
                 parsed
                     .map_err(|expected| self.fault(key, format!("`ref` of `{name}`: {expected}")))
                     .ok()
@@ -291,8 +310,8 @@ impl Reader<'_> {
         }
     }
 
-    fn set(&mut self, key: &At<String>, source: Source, all: &mut BTreeMap<ConfigName, Setting>) {
-        let Some(name) = ConfigName::parse(&key.value) else {
+    fn set(&mut self, key: &At<String>, source: Source, all: &mut BTreeMap<Name, Setting>) {
+        let Some(name) = Name::parse(&key.value) else {
             let message =
                 format!("`{}` is not the name of a configuration key", key.value.escape_debug());
             self.advise(key, message, "capital letters, digits and `_`, e.g. `DATABASE_URL`");

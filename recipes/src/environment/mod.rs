@@ -29,14 +29,14 @@ mod written;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
+use bake_config::{Name, Reference, Scalar};
+
 use crate::error::Place;
-use crate::resolved::ConfigName;
-use crate::written::Scalar;
 
 pub use chain::load;
-pub use file::{MAX_LEN, missing, path};
+pub use file::{MAX_LEN, missing, own_sources, path};
 pub use name::{EnvironmentName, list};
-pub use secret::{Reference, SopsValue};
+pub use secret::{SopsValue, reference};
 
 /// How many files may stand between an environment and one that it extends, itself included.
 pub const MAX_DEPTH: usize = 4;
@@ -55,7 +55,7 @@ pub struct Environment {
     /// What it extends itself, in the order in which it is written.
     pub extends: Vec<EnvironmentName>,
     /// What is set, whichever file sets it.
-    pub settings: BTreeMap<ConfigName, Setting>,
+    pub settings: BTreeMap<Name, Setting>,
     /// Who can decrypt what is set in this file; `None` if no file says so.
     pub recipients: Option<Recipients>,
     /// The key of this environment's digests, encrypted; never that of another file.
@@ -76,7 +76,7 @@ pub struct Setting {
 /// A value, or where it is.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Source {
-    /// A plain value; never a date.
+    /// A plain value.
     Plain(Scalar),
     /// Encrypted by age, armored.
     Age(String),
@@ -117,6 +117,11 @@ pub struct DigestKey {
     pub age: String,
     /// Where it stands.
     pub place: Place,
+}
+
+/// Returns the name that was probably meant.
+pub fn nearest<'a>(found: &str, names: &[&'a str]) -> Option<&'a str> {
+    crate::suggestion::nearest(found, names)
 }
 
 #[cfg(test)]

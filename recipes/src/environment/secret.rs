@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use bake_config::Reference;
+
 /// A value in a file that sops encrypted.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SopsValue {
@@ -53,36 +55,19 @@ fn unescaped(name: &str) -> Option<String> {
     Some(text)
 }
 
-/// A secret that the target looks up itself.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Reference {
-    /// Who has it, e.g. `vault`.
-    pub provider: String,
-    /// Where it is there.
-    pub location: String,
-}
-
-impl Reference {
-    /// Reads `PROVIDER:LOCATION`; the error says what is expected.
-    pub fn parse(text: &str) -> Result<Self, &'static str> {
-        const EXPECTED: &str = "expected PROVIDER:LOCATION, e.g. \"vault:kv/orders#tls_key\"";
-        let (provider, location) = text.split_once(':').ok_or(EXPECTED)?;
-        let allowed = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
-        let starts = provider.starts_with(|c: char| c.is_ascii_lowercase());
-        if !starts || !provider.bytes().all(allowed) || location.trim() != location {
-            return Err(EXPECTED);
-        }
-        if location.is_empty() || location.chars().any(char::is_control) {
-            return Err(EXPECTED);
-        }
-        Ok(Self { provider: provider.into(), location: location.into() })
+/// Reads `PROVIDER:LOCATION`; the error says what is expected.
+pub fn reference(text: &str) -> Result<Reference, &'static str> {
+    const EXPECTED: &str = "expected PROVIDER:LOCATION, e.g. \"vault:kv/orders#tls_key\"";
+    let (provider, location) = text.split_once(':').ok_or(EXPECTED)?;
+    let allowed = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
+    let starts = provider.starts_with(|c: char| c.is_ascii_lowercase());
+    if !starts || !provider.bytes().all(allowed) || location.trim() != location {
+        return Err(EXPECTED);
     }
-}
-
-impl fmt::Display for Reference {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}:{}", self.provider, self.location)
+    if location.is_empty() || location.chars().any(char::is_control) {
+        return Err(EXPECTED);
     }
+    Ok(Reference { provider: provider.into(), location: location.into() })
 }
 
 #[cfg(test)]
@@ -102,13 +87,13 @@ mod tests {
 
     #[test]
     fn references_name_a_provider() {
-        let parsed = Reference::parse("vault:kv/orders#tls:key").unwrap();
+        let parsed = reference("vault:kv/orders#tls:key").unwrap();
         assert_eq!(
             (parsed.provider.as_str(), parsed.location.as_str()),
             ("vault", "kv/orders#tls:key")
         );
         for text in ["", "vault", "vault:", ":kv", "Vault:kv", "vault: kv", "vault:a\nb", "1p:a"] {
-            assert!(Reference::parse(text).is_err(), "{text}");
+            assert!(reference(text).is_err(), "{text}");
         }
     }
 }

@@ -29,7 +29,7 @@ fn loaded(files: &[(&str, &str)]) -> Result<Environment, String> {
 }
 
 fn sources(environment: &Environment) -> BTreeMap<String, (Source, String, usize)> {
-    let row = |(name, setting): (&ConfigName, &Setting)| {
+    let row = |(name, setting): (&Name, &Setting)| {
         let found = (setting.source.clone(), setting.origin.to_string(), setting.place.line);
         (name.to_string(), found)
     };
@@ -58,7 +58,7 @@ fn a_file_is_understood() {
         ("F".into(), at(text(""), 14)),
         ("G".into(), at(Source::Age(ARMORED.into()), 17)),
         ("H".into(), at(Source::Sops(SopsValue::parse("s/prod.yaml#/a/b").unwrap()), 21)),
-        ("I".into(), at(Source::Reference(Reference::parse("vault:kv#x").unwrap()), 22)),
+        ("I".into(), at(Source::Reference(reference("vault:kv#x").unwrap()), 22)),
         ("J".into(), at(Source::Command(vec!["pass".into(), "x".into()]), 23)),
     ]);
     assert_eq!(sources(&environment), expected);
@@ -84,7 +84,7 @@ fn later_wins_over_earlier_and_the_file_over_all() {
         ("A".into(), row(text("root"), "root", 7)),
         ("B".into(), row(text("eu"), "eu", 3)),
         ("C".into(), row(text("big"), "big", 3)),
-        ("D".into(), row(Source::Reference(Reference::parse("vault:d").unwrap()), "prod", 3)),
+        ("D".into(), row(Source::Reference(reference("vault:d").unwrap()), "prod", 3)),
     ]);
     assert_eq!(sources(&environment), expected);
     let recipients = environment.recipients.unwrap();
