@@ -22,6 +22,8 @@ pub mod edit;
 
 pub mod source;
 
+pub mod environment;
+
 pub mod store;
 
 pub mod base;

@@ -2,6 +2,7 @@
 
 mod bases;
 mod commands;
+mod environments;
 mod exit;
 mod failure;
 mod printer;
@@ -9,6 +10,7 @@ mod progress;
 mod registry;
 mod request;
 mod signing;
+mod terminal;
 
 use std::path::PathBuf;
 
@@ -89,6 +91,8 @@ enum Command {
     Tag(Box<commands::tag::Tag>),
     /// List the tags of a repository, or what is attached to an image
     Ls(Box<commands::ls::Ls>),
+    /// Look after environments: values in the open, secrets encrypted
+    Env(Box<commands::env::Env>),
     /// Look after the store
     Store(commands::store::StoreCommand),
     /// Make and update package repositories: folders that any web server can serve
@@ -148,6 +152,7 @@ pub fn main() -> Exit {
         Command::Copy(command) => command.run(&printer),
         Command::Tag(command) => command.run(&printer),
         Command::Ls(command) => command.run(&printer),
+        Command::Env(command) => command.run(&printer),
         Command::Store(command) => command.run(&printer),
         Command::Repo(command) => command.run(&printer),
         Command::Rebase(command) => command.run(&printer),
