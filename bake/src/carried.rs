@@ -9,7 +9,7 @@ use bake_formats::digest::Digest;
 use bake_formats::format::ReadError;
 use bake_formats::input::{Section, Source};
 use bake_formats::oci::LayoutReader;
-use bake_formats::tree::{Node, TreeId, TreePath};
+use bake_formats::tree::{Node, TreePath};
 use bake_recipes::Platform;
 
 use crate::error::Error;
@@ -35,9 +35,9 @@ pub struct ArtifactId {
     /// Its version as it says itself; images and disks say the recipe's.
     pub version: Option<String>,
     /// Of an image the digest of its manifest or index, else the file's; `None` of a folder that is no image.
-    pub digest: Option<Digest>,
+    pub digest: Option<String>,
     /// The identity of its tree, as its own bytes give it.
-    pub tree: TreeId,
+    pub tree: String,
 }
 
 impl Carried {
@@ -76,8 +76,8 @@ impl Carried {
         let artifact = ArtifactId {
             format: opened.kind.name().into(),
             version: version(&inspected),
-            digest: identity(&opened)?,
-            tree: inspected.tree.id(),
+            digest: identity(&opened)?.map(|digest| digest.to_string()),
+            tree: inspected.tree.id().to_string(),
         };
         let entrypoint = entrypoint(&schema, &inspected);
         Ok(Self { schema, artifact, entrypoint })

@@ -55,6 +55,8 @@ pub mod opened;
 
 pub mod carried;
 
+pub mod configuration;
+
 pub mod cloud;
 
 pub mod repository;

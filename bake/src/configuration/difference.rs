@@ -43,8 +43,10 @@ impl Sign {
 
 /// Compares what two environments give a schema, key by key; also keys that the schema does not know.
 pub fn compare(schema: &Schema, left: &Joined, right: &Joined) -> Vec<Difference> {
-    let set = |joined: &Joined| joined.environment.settings.keys().cloned().collect::<BTreeSet<_>>();
-    let keys: BTreeSet<Name> = schema.keys.keys().cloned().chain(set(left)).chain(set(right)).collect();
+    let set =
+        |joined: &Joined| joined.environment.settings.keys().cloned().collect::<BTreeSet<_>>();
+    let keys: BTreeSet<Name> =
+        schema.keys.keys().cloned().chain(set(left)).chain(set(right)).collect();
     let compare = |key: Name| {
         let is_sealed = left.sealed.contains(&key) || right.sealed.contains(&key);
         let (one, other) = (left.settings.get(&key), right.settings.get(&key));

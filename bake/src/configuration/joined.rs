@@ -66,15 +66,20 @@ pub fn join(
     access: Access<'_>,
 ) -> Result<Joined, RecipeErrors> {
     let (given, sealed) = unlock(&environment, access)?;
-    let given = given.into_iter().map(|(name, given)| (name.to_string(), given)).collect::<Vec<_>>();
+    let given =
+        given.into_iter().map(|(name, given)| (name.to_string(), given)).collect::<Vec<_>>();
     let settled = schema.settle(given.iter().map(|(name, given)| (name.as_str(), given.clone())));
     let place = |key: &str| {
         let name = Name::parse(key)?;
         environment.settings.get(&name).map(|setting| setting.place.clone())
     };
-    let mut findings: Vec<_> = settled.faults.iter().map(|fault| finding(fault, place(&fault.key), &environment)).collect();
+    let mut findings: Vec<_> = settled
+        .faults
+        .iter()
+        .map(|fault| finding(fault, place(&fault.key), &environment))
+        .collect();
     findings.extend(open_secrets(schema, &settled.settings, &environment));
-    findings.sort_by(|one, other| other.severity.cmp(&one.severity));
+    findings.sort_by_key(|finding| std::cmp::Reverse(finding.severity));
     Ok(Joined { settings: settled.settings, findings, sealed, environment })
 }
 
@@ -88,14 +93,18 @@ fn unlock(environment: &Environment, access: Access<'_>) -> Result<Unlocked, Rec
         let is_out_of_reach = match access.sealed {
             Sealed::Refused => false,
             Sealed::Present => {
-                let command = matches!(setting.source, bake_recipes::environment::Source::Command(_));
+                let command =
+                    matches!(setting.source, bake_recipes::environment::Source::Command(_));
                 (needs_identities(&setting.source) && !has_identities)
                     || (command && access.commands == Commands::Refused)
             }
         };
         if is_out_of_reach {
             let provider = setting.source.word().to_owned();
-            all.insert(name.clone(), Given::Reference(Reference { provider, location: name.kebab() }));
+            all.insert(
+                name.clone(),
+                Given::Reference(Reference { provider, location: name.kebab() }),
+            );
             sealed.insert(name.clone());
             continue;
         }
@@ -122,7 +131,9 @@ fn finding(fault: &Fault, place: Option<Place>, environment: &Environment) -> Fi
         },
         message,
         hint: fault.kind.hint().or_else(|| {
-            place.is_none().then(|| format!("set it in `{}`", path(&environment.folder, &environment.name).display()))
+            place.is_none().then(|| {
+                format!("set it in `{}`", path(&environment.folder, &environment.name).display())
+            })
         }),
         place,
     }
@@ -131,14 +142,20 @@ fn finding(fault: &Fault, place: Option<Place>, environment: &Environment) -> Fi
 /// Finds secrets that reach the program as a variable, which more people read than one thinks.
 fn open_secrets(schema: &Schema, settings: &Settings, environment: &Environment) -> Vec<Finding> {
     let keys = schema.keys.iter().filter(|(name, key)| {
-        key.secrecy == Secrecy::Secret && key.delivery == Delivery::Variable && settings.get(name).is_some()
+        key.secrecy == Secrecy::Secret
+            && key.delivery == Delivery::Variable
+            && settings.get(name).is_some()
     });
     keys.map(|(name, _)| Finding {
         rule: "secret-variable",
         severity: Severity::Info,
         place: environment.settings.get(name).map(|setting| setting.place.clone()),
-        message: format!("`{name}` is secret and reaches the program as a variable, which its children inherit"),
-        hint: Some("`deliver = { file = \"…\" }` in the recipe keeps it in a file of its own".into()),
+        message: format!(
+            "`{name}` is secret and reaches the program as a variable, which its children inherit"
+        ),
+        hint: Some(
+            "`deliver = { file = \"…\" }` in the recipe keeps it in a file of its own".into(),
+        ),
     })
     .collect()
 }

@@ -37,17 +37,27 @@ fn constant(schema: &Schema, all: &[Joined], varying: &BTreeSet<Name>) -> Vec<Fi
     for (name, key) in &schema.keys {
         let everywhere = all.iter().all(|joined| joined.environment.settings.contains_key(name));
         // A reference may lead to another value in each environment.
-        let is_known = all.iter().all(|joined| !matches!(joined.settings.get(name), Some(Setting::Reference(_))));
+        let is_known = all
+            .iter()
+            .all(|joined| !matches!(joined.settings.get(name), Some(Setting::Reference(_))));
         if !everywhere || !is_known || varying.contains(name) || key.variance == Variance::Same {
             continue;
         }
         let (rule, message) = match key.secrecy {
-            Secrecy::Open => ("never-varies", format!("all {} environments set `{name}` to one value", all.len())),
-            Secrecy::Secret => ("shared-secret", format!("all {} environments share the secret `{name}`", all.len())),
+            Secrecy::Open => (
+                "never-varies",
+                format!("all {} environments set `{name}` to one value", all.len()),
+            ),
+            Secrecy::Secret => (
+                "shared-secret",
+                format!("all {} environments share the secret `{name}`", all.len()),
+            ),
         };
         let hint = match key.secrecy {
             Secrecy::Open => "make it the default in the recipe, with `varies = false`",
-            Secrecy::Secret => "whoever has the secret of a test has that of production; give each its own",
+            Secrecy::Secret => {
+                "whoever has the secret of a test has that of production; give each its own"
+            }
         };
         findings.push(Finding {
             rule,
@@ -62,7 +72,8 @@ fn constant(schema: &Schema, all: &[Joined], varying: &BTreeSet<Name>) -> Vec<Fi
 
 /// Finds keys that no environment sets.
 fn never_set(schema: &Schema, all: &[Joined]) -> Vec<Finding> {
-    let is_set = |name: &Name| all.iter().any(|joined| joined.environment.settings.contains_key(name));
+    let is_set =
+        |name: &Name| all.iter().any(|joined| joined.environment.settings.contains_key(name));
     let keys = schema.keys.iter().filter(|(name, key)| {
         !is_set(name) && key.variance == Variance::Varies && key.deprecated.is_none()
     });
@@ -92,6 +103,9 @@ fn over_budget(schema: &Schema, varying: &BTreeSet<Name>) -> Option<Finding> {
         severity: Severity::Warning,
         place: None,
         message: format!("{found} keys differ between environments, `max-varying` allows {budget}"),
-        hint: Some(format!("each one is something that a test does not test: {}", names.join(", "))),
+        hint: Some(format!(
+            "each one is something that a test does not test: {}",
+            names.join(", ")
+        )),
     })
 }

@@ -5,12 +5,13 @@ use clap::Args;
 use serde_json::json;
 
 use super::source::{Known, SchemaArgs};
+use crate::cli::Exit;
 use crate::cli::commands::check::{Deny, print};
 use crate::cli::environments::{EnvironmentArgs, UnlockArgs};
 use crate::cli::failure::Failure;
 use crate::cli::printer::Printer;
-use crate::cli::Exit;
 use crate::configuration::{Access, Joined, Sealed, join, survey};
+use crate::environment::identities::Identities;
 use crate::error::Error;
 use crate::lint::{Finding, Severity};
 
@@ -36,12 +37,18 @@ pub(super) struct Check {
 }
 
 impl Check {
-    pub(super) fn run(&self, environments: &EnvironmentArgs, printer: &Printer) -> Result<Exit, Failure> {
+    pub(super) fn run(
+        &self,
+        environments: &EnvironmentArgs,
+        printer: &Printer,
+    ) -> Result<Exit, Failure> {
         let known = self.source.read(environments)?;
         let loaded = load(&self.environments, environments)?;
-        let all = joined(&known, loaded, &self.unlock, Sealed::Present)?;
+        let identities = self.unlock.identities()?;
+        let all = joined(&known, loaded, present(&identities, &self.unlock))?;
         let together = survey(&known.schema, &all);
-        let findings: Vec<&Finding> = all.iter().flat_map(|joined| &joined.findings).chain(&together).collect();
+        let findings: Vec<&Finding> =
+            all.iter().flat_map(|joined| &joined.findings).chain(&together).collect();
         for finding in &findings {
             print(printer, finding)?;
         }
@@ -74,26 +81,25 @@ pub(super) fn load(
     all.iter().map(|name| environments.load(name)).collect()
 }
 
+/// Returns how secrets are come by if those that cannot be had may stay sealed.
+pub(super) fn present<'a>(identities: &'a Identities, unlock: &UnlockArgs) -> Access<'a> {
+    Access { identities, commands: unlock.commands(), sealed: Sealed::Present }
+}
+
 /// Joins environments with a schema.
 pub(super) fn joined(
     known: &Known,
     loaded: Vec<Environment>,
-    unlock: &UnlockArgs,
-    sealed: Sealed,
+    access: Access<'_>,
 ) -> Result<Vec<Joined>, Failure> {
-    let settings = loaded.iter().flat_map(|environment| environment.settings.values());
-    let identities = match sealed {
-        Sealed::Refused => unlock.identities_for(settings)?,
-        Sealed::Present => unlock.identities()?,
-    };
-    let access = Access { identities: &identities, commands: unlock.commands(), sealed };
     let join = |environment| join(&known.schema, environment, access).map_err(Failure::from);
     loaded.into_iter().map(join).collect()
 }
 
 fn summarize(joined: &Joined, printer: &Printer) -> Result<(), Failure> {
     let name = joined.environment.name.as_str();
-    let count = |severity| joined.findings.iter().filter(|finding| finding.severity == severity).count();
+    let count =
+        |severity| joined.findings.iter().filter(|finding| finding.severity == severity).count();
     let (errors, warnings) = (count(Severity::Error), count(Severity::Warning));
     let (keys, sealed) = (joined.environment.settings.len(), joined.sealed.len());
     if printer.is_json() {
@@ -116,4 +122,3 @@ fn summarize(joined: &Joined, printer: &Printer) -> Result<(), Failure> {
     printer.line(format_args!("{name}: {}", words.join(", ")))?;
     Ok(())
 }
-

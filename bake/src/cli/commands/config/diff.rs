@@ -4,13 +4,13 @@ use bake_recipes::environment::EnvironmentName;
 use clap::Args;
 use serde_json::json;
 
-use super::check::{joined, load};
+use super::check::{joined, load, present};
 use super::source::SchemaArgs;
 use crate::cli::Exit;
 use crate::cli::environments::{EnvironmentArgs, UnlockArgs};
 use crate::cli::failure::Failure;
 use crate::cli::printer::Printer;
-use crate::configuration::{Difference, Sealed, Sign, compare};
+use crate::configuration::{Difference, Sign, compare};
 use crate::error::Error;
 
 /// Show what differs between two environments.
@@ -36,10 +36,15 @@ pub(super) struct Diff {
 }
 
 impl Diff {
-    pub(super) fn run(&self, environments: &EnvironmentArgs, printer: &Printer) -> Result<Exit, Failure> {
+    pub(super) fn run(
+        &self,
+        environments: &EnvironmentArgs,
+        printer: &Printer,
+    ) -> Result<Exit, Failure> {
         let known = self.source.read(environments)?;
         let loaded = load(&[self.left.clone(), self.right.clone()], environments)?;
-        let both = joined(&known, loaded, &self.unlock, Sealed::Present)?;
+        let identities = self.unlock.identities()?;
+        let both = joined(&known, loaded, present(&identities, &self.unlock))?;
         let [left, right] = both.as_slice() else {
             let (what, reason) = ("environments".into(), "expected two".into());
             return Err(Error::Input { what, reason }.into());

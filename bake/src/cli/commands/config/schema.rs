@@ -7,6 +7,7 @@ use serde_json::json;
 
 use super::source::SchemaArgs;
 use crate::cli::Exit;
+use crate::cli::environments::EnvironmentArgs;
 use crate::cli::failure::Failure;
 use crate::cli::printer::Printer;
 
@@ -39,8 +40,12 @@ enum Form {
 }
 
 impl Schema {
-    pub(super) fn run(&self, printer: &Printer) -> Result<Exit, Failure> {
-        let known = self.source.read()?;
+    pub(super) fn run(
+        &self,
+        environments: &EnvironmentArgs,
+        printer: &Printer,
+    ) -> Result<Exit, Failure> {
+        let known = self.source.read(environments)?;
         let schema = &known.schema;
         match self.form {
             Form::Record => printer.bytes(schema.to_record().as_bytes())?,

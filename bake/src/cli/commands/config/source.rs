@@ -8,6 +8,7 @@ use clap::Args;
 
 use crate::carried::{ArtifactId, Carried};
 use crate::cli::RecipeArgs;
+use crate::cli::environments::EnvironmentArgs;
 use crate::cli::failure::Failure;
 use crate::cli::request::{Resolved, platform};
 use crate::error::Error;
@@ -18,9 +19,6 @@ use crate::plan;
 pub(super) struct SchemaArgs {
     /// The artifact whose schema counts: a package, an image, a disk [default: the recipe's schema]
     artifact: Option<PathBuf>,
-    /// The recipe
-    #[arg(short = 'f', long = "file", value_name = "FILE", default_value = "bake.toml")]
-    file: PathBuf,
     /// Of an image for several platforms, the one for this platform
     #[arg(long, value_name = "OS/ARCH", requires = "artifact")]
     platform: Option<String>,
@@ -36,23 +34,20 @@ pub(super) struct Known {
     pub(super) version: Option<String>,
     /// What starts the service.
     pub(super) entrypoint: Entrypoint,
+    /// Who answers for the recipe, if it is a recipe's schema.
+    pub(super) maintainer: Option<String>,
 }
 
 impl SchemaArgs {
-    /// Returns the recipe's file.
-    pub(super) fn file(&self) -> &Path {
-        &self.file
-    }
-
     /// Reads the schema.
-    pub(super) fn read(&self) -> Result<Known, Failure> {
+    pub(super) fn read(&self, environments: &EnvironmentArgs) -> Result<Known, Failure> {
         match &self.artifact {
             Some(path) => {
                 let wanted =
                     self.platform.as_deref().map(|word| platform(Some(word))).transpose()?;
                 Ok(Carried::read(path, wanted)?.into())
             }
-            None => of_recipe(&self.file),
+            None => of_recipe(&environments.file),
         }
     }
 }
@@ -60,7 +55,7 @@ impl SchemaArgs {
 impl From<Carried> for Known {
     fn from(Carried { schema, artifact, entrypoint }: Carried) -> Self {
         let version = artifact.version.clone();
-        Self { schema, artifact: Some(artifact), version, entrypoint }
+        Self { schema, artifact: Some(artifact), version, entrypoint, maintainer: None }
     }
 }
 
@@ -79,7 +74,9 @@ pub(super) fn of_recipe(file: &Path) -> Result<Known, Failure> {
         .into());
     }
     let version = Some(recipe.version.to_string());
-    Ok(Known { schema: config.schema, artifact: None, version, entrypoint: config.entrypoint })
+    let maintainer = recipe.maintainer.as_ref().map(ToString::to_string);
+    let entrypoint = config.entrypoint;
+    Ok(Known { schema: config.schema, artifact: None, version, entrypoint, maintainer })
 }
 
 /// Resolves a recipe for the first of its platforms.
