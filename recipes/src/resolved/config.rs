@@ -34,6 +34,12 @@ pub const DEB_FIELD: &str = "Bake-Config-Schema";
 pub const OCI_KEY: &str = "dev.bake-config.schema";
 
 impl Config {
+    /// Returns the paths at which files are rendered where the service runs.
+    pub fn destinations(&self) -> impl Iterator<Item = &str> {
+        let documents = self.schema.documents.iter().map(|document| document.path.as_str());
+        self.schema.files.iter().map(|file| file.path.as_str()).chain(documents)
+    }
+
     /// Returns the digest of the schema that outputs tell; `None` if nothing is configured.
     pub fn digest(&self) -> Option<String> {
         (!self.schema.is_empty()).then(|| self.schema.digest())
