@@ -69,6 +69,8 @@ pub mod release;
 
 pub mod run;
 
+pub mod configure;
+
 pub mod publish;
 
 pub mod rebase;

@@ -77,6 +77,11 @@ impl Extension {
         }
     }
 
+    /// Returns the absolute path and the text of the file that says to which systems it may be added.
+    pub fn release_file(&self) -> (String, String) {
+        (Release::place(&self.name, self.scope), self.release.text(self.scope))
+    }
+
     /// Checks every field by itself.
     pub(super) fn check(&self) -> Result<(), WriteError> {
         let fail = |field: &str, reason: String| {

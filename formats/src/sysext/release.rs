@@ -52,8 +52,13 @@ impl Default for Release {
 
 impl Release {
     /// Returns where an extension says it.
+    pub(super) fn place(name: &str, scope: Scope) -> String {
+        format!("{}/extension-release.{name}", scope.releases())
+    }
+
+    /// Returns that place as a path of a tree.
     pub(super) fn path(name: &str, scope: Scope) -> Result<TreePath, PathError> {
-        TreePath::parse(format!("{}/extension-release.{name}", scope.releases()))
+        TreePath::parse(Self::place(name, scope))
     }
 
     /// Checks every field.
