@@ -28,7 +28,7 @@ pub(super) fn render(deployment: &Deployment<'_>) -> Result<Vec<OutputFile>, Vec
     document.push_str(&format!(
         "# Configuration of {} in {}, written by bake: changes belong into the environment.\n\
          # docker compose up starts a container anew whose configuration differs.\n\
-         services:\n  {}:\n    labels:\n      \"bake.config\": {}\n",
+         services:\n  {}:\n    labels:\n      \"dev.bake-config.digest\": {}\n",
         deployment.name(),
         deployment.environment.escape_debug(),
         quote::yaml(deployment.name()),

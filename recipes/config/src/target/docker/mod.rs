@@ -100,7 +100,7 @@ fn mount(source: &str, target: &str) -> String {
 fn script(deployment: &Deployment<'_>, arguments: &[String]) -> String {
     let (name, digest) = (deployment.name(), &deployment.digest);
     let environment = deployment.environment.escape_debug();
-    let label = format!("--label \"bake.config={digest}\"");
+    let label = format!("--label \"dev.bake-config.digest={digest}\"");
     let arguments: Vec<_> = std::iter::once(&label).chain(arguments).map(String::as_str).collect();
     format!(
         "#!/bin/sh\n\

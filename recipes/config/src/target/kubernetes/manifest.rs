@@ -24,12 +24,12 @@ pub(super) fn head(deployment: &Deployment<'_>, version: &str, kind: &str, name:
 /// Returns what says which configuration something belongs to.
 pub(super) fn annotations(deployment: &Deployment<'_>) -> BTreeMap<&'static str, String> {
     let mut annotations = BTreeMap::from([
-        ("bake/environment", deployment.environment.to_owned()),
-        ("bake/config-digest", deployment.digest.to_string()),
-        ("bake/schema-digest", deployment.schema.digest()),
+        ("bake-config.dev/environment", deployment.environment.to_owned()),
+        ("bake-config.dev/digest", deployment.digest.to_string()),
+        ("bake-config.dev/schema", deployment.schema.digest()),
     ]);
     if let Some(version) = deployment.version {
-        annotations.insert("bake/version", version.to_owned());
+        annotations.insert("bake-config.dev/version", version.to_owned());
     }
     annotations
 }
