@@ -19,7 +19,7 @@ const OUTER: [&str; 7] = [
 /// What stands between flags in `CARGO_ENCODED_RUSTFLAGS`.
 const SEPARATOR: &str = "\x1f";
 /// What `bake/src/guest.rs` includes.
-const FILE: &str = "bake-init";
+const FILE: &str = "bake-machine-init";
 
 fn main() -> Result<(), Box<dyn Error>> {
     for path in ["build.rs", "guest/Cargo.toml", "guest/src", "../Cargo.toml", "../Cargo.lock"] {

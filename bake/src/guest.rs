@@ -3,7 +3,7 @@
 use bake_recipes::Platform;
 
 /// The program, empty where there is none.
-static INIT: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/bake-init"));
+static INIT: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/bake-machine-init"));
 
 /// Returns the init for a platform, if this program carries it.
 pub fn init(platform: Platform) -> Option<&'static [u8]> {
