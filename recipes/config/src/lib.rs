@@ -36,7 +36,6 @@ pub mod template;
 
 mod document;
 
-#[cfg(feature = "syntax")]
 pub mod syntax;
 
 pub mod render;
