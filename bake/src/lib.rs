@@ -37,6 +37,8 @@ pub mod needs;
 pub mod survey;
 
 pub mod guest;
+
+pub mod entry;
 pub mod machine;
 
 pub mod pack;
