@@ -22,6 +22,8 @@ pub mod edit;
 
 pub mod source;
 
+pub mod environment;
+
 pub mod store;
 
 pub mod base;
@@ -53,6 +55,10 @@ pub mod unpacked;
 
 pub mod opened;
 
+pub mod carried;
+
+pub mod configuration;
+
 pub mod cloud;
 
 pub mod repository;
@@ -64,6 +70,8 @@ pub mod plan;
 pub mod release;
 
 pub mod run;
+
+pub mod configure;
 
 pub mod publish;
 

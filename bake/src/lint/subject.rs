@@ -105,8 +105,7 @@ impl<'a> Subject<'a> {
             };
             stored.insert(item.to.clone(), bytes);
         }
-        let generated = recipe.service.iter().filter_map(|service| service.files().ok());
-        for file in generated.flatten() {
+        for file in recipe.generated_files().unwrap_or_default() {
             stored.insert(file.path, Stored::Bytes(file.text.into_bytes().into()));
         }
         stored

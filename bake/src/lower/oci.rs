@@ -7,7 +7,7 @@ use bake_formats::oci::accounts::NO_LOGIN;
 use bake_formats::oci::config::rfc3339;
 use bake_formats::oci::{Accounts, Group, Image, StateDirectory, User};
 use bake_formats::tree::{FileTree, Mark, TreePath};
-use bake_recipes::resolved::{Oci, Recipe};
+use bake_recipes::resolved::{OCI_KEY, Oci, Recipe};
 
 use super::{Given, support};
 use crate::base::in_oci;
@@ -23,7 +23,7 @@ pub(super) fn image(
 ) -> Result<Image, Error> {
     let platform = in_oci(recipe.platform);
     let mut image = Image::new(recipe.name.to_string(), recipe.version.oci_tag(), platform);
-    image.entrypoint.clone_from(&table.entrypoint);
+    image.entrypoint = [recipe.config.launcher(), table.entrypoint.clone()].concat();
     image.cmd.clone_from(&table.cmd);
     image.env = table.env.iter().map(|(name, value)| format!("{name}={value}")).collect();
     image.user.clone_from(&table.user);
@@ -69,7 +69,8 @@ fn annotations(recipe: &Recipe, epoch: Epoch) -> BTreeMap<String, String> {
         ("authors", recipe.maintainer.as_ref().map(ToString::to_string)),
     ];
     let key = |name| format!("org.opencontainers.image.{name}");
-    all.into_iter().filter_map(|(name, value)| Some((key(name), value?))).collect()
+    let schema = recipe.config.digest().map(|digest| (OCI_KEY.to_owned(), digest));
+    all.into_iter().filter_map(|(name, value)| Some((key(name), value?))).chain(schema).collect()
 }
 
 /// Returns the accounts that the image needs: those that own files and the one that runs.

@@ -5,6 +5,8 @@
 //!                │
 //! environment ──► Given ──settle──► Settings ──► Deliveries: variables and files of one value each
 //!                                          └──► RenderedFile: templates and documents
+//!
+//! Settings, name, digest = Deployment ──target──► OutputFile: what systemd, Kubernetes … read
 //! ```
 //!
 //! A schema holds no value of any environment. Everything here is a pure function: what renders on the machine that
@@ -42,15 +44,25 @@ pub mod render;
 
 pub mod record;
 
+#[cfg(feature = "targets")]
+pub mod deployment;
+
+#[cfg(feature = "targets")]
+pub mod target;
+
 pub mod compat;
 
 pub mod json_schema;
 
 pub use delivery::{Carrier, Delivered};
+#[cfg(feature = "targets")]
+pub use deployment::{ConfigDigest, Deployment, DigestKey, OutputFile, Refusal};
 pub use kind::Kind;
 pub use name::Name;
 pub use render::{RenderError, RenderedFile, render};
-pub use schema::Schema;
+pub use schema::{Entrypoint, Schema};
 pub use secret::Secret;
 pub use settings::{Fault, FaultKind, Given, Origin, Reference, Setting, Settings, Settled};
+#[cfg(feature = "targets")]
+pub use target::Target;
 pub use value::{Scalar, Value};

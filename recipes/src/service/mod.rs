@@ -38,7 +38,11 @@ impl Service {
         let mut files = Vec::new();
         for (path, text) in texts {
             if let Some(text) = text {
-                files.push(GeneratedFile { path: TreePath::parse(path)?, text });
+                files.push(GeneratedFile {
+                    path: TreePath::parse(path)?,
+                    text,
+                    place: Some(self.place.clone()),
+                });
             }
         }
         Ok(files)

@@ -42,12 +42,12 @@ fn unit(service: &Service) -> Section {
 fn run(service: &Service) -> Section {
     let mut section = Section { name: "Service", settings: Vec::new() };
     section.set("Type", vec!["simple".into()]);
-    let arguments = service.command.iter().enumerate().map(|(index, text)| match index {
-        // The program's path is not expanded.
-        0 => quote::word(&quote::specifiers(text)),
-        _ => quote::argument(text),
-    });
-    section.set("ExecStart", vec![arguments.collect::<Vec<_>>().join(" ")]);
+    if !service.preparation.is_empty() {
+        // As root, because the service may not write where its configuration lies.
+        section.set("ExecStartPre", vec![format!("+{}", command(&service.preparation))]);
+    }
+    let all = [&*service.launcher, &*service.command].concat();
+    section.set("ExecStart", vec![command(&all)]);
     if !service.user.is_root() {
         section.set("User", vec![service.user.name.to_string()]);
     }
@@ -68,6 +68,15 @@ fn run(service: &Service) -> Section {
         section.set("KillSignal", vec![signal.clone()]);
     }
     section
+}
+
+fn command(words: &[String]) -> String {
+    let arguments = words.iter().enumerate().map(|(index, text)| match index {
+        // The program's path is not expanded.
+        0 => quote::word(&quote::specifiers(text)),
+        _ => quote::argument(text),
+    });
+    arguments.collect::<Vec<_>>().join(" ")
 }
 
 fn install() -> Section {
