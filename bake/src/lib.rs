@@ -39,6 +39,8 @@ pub mod needs;
 pub mod survey;
 
 pub mod guest;
+
+pub mod entry;
 pub mod machine;
 
 pub mod pack;
