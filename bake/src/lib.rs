@@ -30,6 +30,10 @@ pub mod base;
 
 pub mod output;
 
+pub mod guest;
+
+pub mod entry;
+
 pub mod assemble;
 
 pub mod lint;
@@ -38,7 +42,6 @@ pub mod needs;
 
 pub mod survey;
 
-pub mod guest;
 pub mod machine;
 
 pub mod pack;

@@ -38,7 +38,6 @@ pub mod template;
 
 mod document;
 
-#[cfg(feature = "syntax")]
 pub mod syntax;
 
 pub mod render;

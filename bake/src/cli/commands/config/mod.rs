@@ -3,7 +3,7 @@
 mod check;
 mod compat;
 mod diff;
-// mod render;
+mod render;
 mod schema;
 mod source;
 
@@ -36,8 +36,8 @@ enum Verb {
     Check(check::Check),
     /// Show what differs between two environments
     Diff(diff::Diff),
-    // /// Render one environment's configuration for what reads it
-    // Render(render::Render),
+    /// Render one environment's configuration for what reads it
+    Render(render::Render),
     /// Tell what a new schema breaks for those who fit the old one
     Compat(compat::Compat),
 }
@@ -50,7 +50,7 @@ impl Config {
             Verb::Schema(command) => command.run(environments, printer),
             Verb::Check(command) => command.run(environments, printer),
             Verb::Diff(command) => command.run(environments, printer),
-            // Verb::Render(command) => command.run(environments, printer),
+            Verb::Render(command) => command.run(environments, printer),
             Verb::Compat(command) => command.run(printer),
         }
     }
