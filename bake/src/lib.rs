@@ -53,6 +53,8 @@ pub mod opened;
 
 pub mod cloud;
 
+pub mod leak;
+
 pub mod repository;
 
 pub mod seal;

@@ -89,6 +89,8 @@ enum Command {
     Tag(Box<commands::tag::Tag>),
     /// List the tags of a repository, or what is attached to an image
     Ls(Box<commands::ls::Ls>),
+    /// Look after configuration: what differs between environments, and never is in an artifact
+    Config(commands::config::Config),
     /// Look after the store
     Store(commands::store::StoreCommand),
     /// Make and update package repositories: folders that any web server can serve
@@ -146,6 +148,7 @@ pub fn main() -> Exit {
         Command::Copy(command) => command.run(&printer),
         Command::Tag(command) => command.run(&printer),
         Command::Ls(command) => command.run(&printer),
+        Command::Config(command) => command.run(&printer),
         Command::Store(command) => command.run(&printer),
         Command::Repo(command) => command.run(&printer),
         Command::Rebase(command) => command.run(&printer),

@@ -94,6 +94,8 @@ mod verify;
 
 mod container;
 
+pub mod anyones;
+
 mod direct;
 
 mod facts;

@@ -3,6 +3,7 @@
 pub(super) mod build;
 pub(super) mod check;
 pub(super) mod completions;
+pub(super) mod config;
 pub(super) mod copy;
 pub(super) mod diff;
 pub(super) mod inspect;
