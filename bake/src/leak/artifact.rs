@@ -12,6 +12,7 @@ use bake_formats::vm::anyones::{self, Part};
 
 use super::disk;
 use super::image::Blobs;
+use super::kind::DISK;
 use super::limits::Limits;
 use super::open::Opener;
 use super::place::Place;
@@ -48,7 +49,7 @@ pub fn scan(
     disk::told_once(&mut flat.hits, &files.hits);
     let mut inner = flat.hits.clone();
     inner.extend(files.hits.iter().cloned());
-    if work.is_disk {
+    if !work.disks.is_empty() {
         disk::told_once(&mut found.hits, &inner);
     }
     found.add(flat);
@@ -66,6 +67,8 @@ enum Task {
     File(Arc<dyn ReadAt>, Arc<Place>),
     /// A range of a file as it is.
     Plain(Arc<dyn ReadAt>, Range<u64>, Arc<Place>),
+    /// A range of a disk that a container holds, which may be damaged.
+    Contained(Arc<dyn ReadAt>, Range<u64>, Arc<Place>),
     /// The files of a part of a disk.
     Files(Arc<dyn ReadAt>, Part, Arc<Place>),
 }
@@ -84,7 +87,8 @@ struct Work {
     tasks: Vec<(Level, Task)>,
     /// What is known before anything is searched.
     found: Found,
-    is_disk: bool,
+    /// The files that hold disks.
+    disks: Vec<Arc<Place>>,
 }
 
 impl Work {
@@ -138,8 +142,9 @@ impl Work {
                 return self.found.unopened(place, reason);
             }
         };
-        self.is_disk = true;
-        if Container::of(&**file) == Some(Container::Raw) {
+        self.disks.push(place.clone());
+        let is_raw = Container::of(&**file) == Some(Container::Raw);
+        if is_raw {
             // The container is the disk.
             let is_file =
                 |task: &(Level, Task)| matches!(&task.1, Task::File(_, at) if at == place);
@@ -149,7 +154,8 @@ impl Work {
         let starts = (0..disk.len()).step_by(usize::try_from(PIECE).unwrap_or(usize::MAX));
         for start in starts {
             let range = start..disk.len().min(start + PIECE);
-            self.tasks.push((Level::Disk, Task::Plain(disk.clone(), range, at.clone())));
+            let task = if is_raw { Task::Plain } else { Task::Contained };
+            self.tasks.push((Level::Disk, task(disk.clone(), range, at.clone())));
         }
         let parts = match anyones::parts(&*disk) {
             Ok(parts) => parts,
@@ -203,7 +209,15 @@ impl Work {
                 found[*level as usize].add(result?);
             }
         }
+        found[0].unopened.retain(|(place, reason)| !self.is_opened(place, reason));
         Ok(found)
+    }
+
+    /// Returns whether something that was met as bytes was opened as a disk.
+    fn is_opened(&self, place: &Place, reason: &str) -> bool {
+        let names = place.names();
+        let is_in = |disk: &Arc<Place>| names.starts_with(&disk.names());
+        reason.starts_with(DISK) && self.disks.iter().any(is_in)
     }
 }
 
@@ -218,7 +232,10 @@ impl Task {
             Self::Plain(file, range, place) => {
                 return disk::plain(scanner, &**file, range.clone(), place);
             }
-            Self::Files(disk, part, place) => disk::files(&mut opener, disk, part, place)?,
+            Self::Contained(disk, range, place) => {
+                return disk::contained(scanner, &**disk, range.clone(), place);
+            }
+            Self::Files(disk, part, place) => disk::files(&mut opener, disk, part, place),
         }
         Ok(opener.found)
     }

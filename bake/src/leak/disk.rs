@@ -62,13 +62,37 @@ pub(super) fn plain(
     Ok(found)
 }
 
+/// Searches a range of a disk in a container, as far as it can be read.
+pub(super) fn contained(
+    scanner: &Scanner,
+    disk: &dyn ReadAt,
+    range: Range<u64>,
+    place: &Arc<Place>,
+) -> io::Result<Found> {
+    let mut all = Found::default();
+    let mut at = range.start;
+    while at < range.end {
+        let to = range.end.min(at + BLOCK);
+        match plain(scanner, disk, at..to, place) {
+            Ok(found) => all.add(found),
+            Err(error) if all.unopened.is_empty() => {
+                all.unopened(place, format!("cannot be read at offset {at}: {error}"));
+            }
+            Err(_) => {}
+        }
+        at = to;
+    }
+    all.streams = 1;
+    Ok(all)
+}
+
 /// Searches the files of a part of a disk and what is in them.
 pub(super) fn files(
     opener: &mut Opener<'_>,
     disk: &Arc<dyn ReadAt>,
     part: &Part,
     place: &Arc<Place>,
-) -> io::Result<()> {
+) {
     let visited = anyones::visit(disk, part, &mut |path, bytes| {
         let path = path.to_string();
         let place = place.child(path.clone());
@@ -83,13 +107,12 @@ pub(super) fn files(
     });
     if let Err(error) = visited {
         let error = match error {
-            ReadError::Io(error) => return Err(error),
-            error => error,
+            ReadError::Io(error) => error.to_string(),
+            error => error.to_string(),
         };
         let reason = format!("its files were not all read: {error}; its plain bytes were searched");
         opener.found.unopened(place, reason);
     }
-    Ok(())
 }
 
 /// Leaves out of `outer` what `inner` tells as well.

@@ -17,6 +17,9 @@ pub(super) enum Kind {
     Plain,
 }
 
+/// What is said of disks that are not where a disk is expected.
+pub(super) const DISK: &str = "a disk inside of something else";
+
 /// What compressed and encrypted things begin with that are not opened.
 const CLOSED: [(&[u8], &str); 14] = [
     (b"BZh", "bzip2"),
@@ -29,8 +32,8 @@ const CLOSED: [(&[u8], &str); 14] = [
     (b"Rar!\x1a\x07", "RAR"),
     (b"MSCF\0\0\0\0", "a cabinet"),
     (b"hsqs", "SquashFS"),
-    (b"QFI\xfb", "a qcow2 disk inside of something else"),
-    (b"KDMV", "a VMDK disk inside of something else"),
+    (b"QFI\xfb", DISK),
+    (b"KDMV", DISK),
     (b"Salted__", "encrypted by openssl"),
     (b"070707", "cpio in the old form"),
 ];

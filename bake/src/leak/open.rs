@@ -168,7 +168,7 @@ pub(super) fn damaged(what: &str, error: &dyn std::fmt::Display) -> String {
 
 /// Fails if the input of a stream did.
 pub(super) fn failed(tap: &Tap<'_>) -> io::Result<()> {
-    if tap.has_failed {
+    if tap.has_failed() {
         return Err(io::Error::new(io::ErrorKind::UnexpectedEof, "what it is in is damaged"));
     }
     Ok(())

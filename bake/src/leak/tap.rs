@@ -34,8 +34,8 @@ pub(super) struct Tap<'a> {
     /// What begins where, in order.
     regions: VecDeque<(u64, Arc<Place>)>,
     hits: BTreeMap<(u64, HitKind), Hit>,
-    /// Whether the input itself failed.
-    pub(super) has_failed: bool,
+    /// Why the input ended before its end.
+    failure: Option<io::Error>,
 }
 
 impl<'a> Tap<'a> {
@@ -58,7 +58,7 @@ impl<'a> Tap<'a> {
             has_ended: false,
             regions: [(0, place)].into(),
             hits: BTreeMap::new(),
-            has_failed: false,
+            failure: None,
         }
     }
 
@@ -114,7 +114,13 @@ impl<'a> Tap<'a> {
         Ok(())
     }
 
-    /// Reads and searches everything that is left; returns the buffer for another.
+    /// Returns whether the input failed.
+    pub(super) fn has_failed(&self) -> bool {
+        self.failure.is_some()
+    }
+
+    /// Reads and searches everything that is left; returns the buffer for another, or why the input
+    /// ended early.
     pub(super) fn finish(mut self, found: &mut Found) -> io::Result<Vec<u8>> {
         let passed = self.pass_to(u64::MAX);
         self.has_ended = true;
@@ -122,7 +128,10 @@ impl<'a> Tap<'a> {
         found.bytes += self.base + self.filled as u64;
         found.streams += 1;
         found.hits.extend(self.hits.into_values());
-        passed.map(|()| self.buffer)
+        match self.failure {
+            None => passed.map(|()| self.buffer),
+            Some(error) => Err(error),
+        }
     }
 
     /// Searches what was read, and reads more.
@@ -138,12 +147,8 @@ impl<'a> Tap<'a> {
                 Ok(0) => self.has_ended = true,
                 Ok(count) => self.filled += count,
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) => {
-                    // What came before the error is told first.
-                    self.has_ended = true;
-                    self.has_failed = true;
-                    return if self.filled > self.read { Ok(()) } else { Err(error) };
-                }
+                // To whoever reads it is the end; what came before is searched.
+                Err(error) => (self.has_ended, self.failure) = (true, Some(error)),
             }
         }
         Ok(())
