@@ -2,7 +2,7 @@
 
 use std::io;
 use std::ops::Range;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -64,7 +64,9 @@ pub fn scan(
 /// One piece of work.
 enum Task {
     /// A file and what is in it.
-    File(Arc<dyn ReadAt>, Arc<Place>),
+    File(PathBuf, Arc<Place>),
+    /// Where a symbolic link leads.
+    Link(Vec<u8>, Arc<Place>),
     /// A range of a file as it is.
     Plain(Arc<dyn ReadAt>, Range<u64>, Arc<Place>),
     /// A range of a disk that a container holds, which may be damaged.
@@ -100,7 +102,7 @@ impl Work {
             return Ok(work);
         }
         let file = source::open_file(path)?;
-        work.tasks.push((Level::Container, Task::File(file.clone(), root.clone())));
+        work.tasks.push((Level::Container, Task::File(path.into(), root.clone())));
         work.disk(&file, &root);
         let source = Source::File(file);
         let kind = Kind::detect(&source).ok().flatten();
@@ -117,15 +119,20 @@ impl Work {
         for entry in walkdir::WalkDir::new(path).sort_by_file_name() {
             let entry = entry.map_err(io::Error::from)?;
             let name = entry.path().strip_prefix(path).unwrap_or(entry.path());
-            let place = root.child(name.display().to_string());
+            let name = name.display().to_string();
+            let place = root.child(name.clone());
             if entry.file_type().is_file() {
                 let file = source::open_file(entry.path())?;
-                self.tasks.push((Level::Container, Task::File(file.clone(), place.clone())));
+                if let Some(hit) = Hit::of_name(&name, &place) {
+                    self.found.hits.push(hit);
+                }
+                let task = Task::File(entry.path().into(), place.clone());
+                self.tasks.push((Level::Container, task));
                 self.disk(&file, &place);
             } else if entry.file_type().is_symlink() {
                 let target = fs_err::read_link(entry.path())?;
                 let target = target.as_os_str().as_encoded_bytes().to_vec();
-                let task = Task::File(Arc::new(target), place.child("link target"));
+                let task = Task::Link(target, place.child("link target"));
                 self.tasks.push((Level::Container, task));
             }
         }
@@ -203,6 +210,7 @@ impl Work {
         });
         let mut found = [(); 3].map(|()| Found::default());
         found[0].unopened.clone_from(&self.found.unopened);
+        found[0].hits.clone_from(&self.found.hits);
         for ((level, _), result) in self.tasks.iter().zip(results) {
             let result = result.into_inner().unwrap_or_else(PoisonError::into_inner);
             if let Some(result) = result {
@@ -225,9 +233,13 @@ impl Task {
     fn run(&self, scanner: &Scanner, limits: Limits) -> io::Result<Found> {
         let mut opener = Opener::new(scanner, limits);
         match self {
-            Self::File(file, place) => {
-                let mut section = Section::whole(file.clone());
-                opener.stream(&mut section, file.len(), place, 0)?;
+            Self::File(path, place) => {
+                let file = source::open_file(path)?;
+                let len = file.len();
+                opener.stream(&mut Section::whole(file), len, place, 0)?;
+            }
+            Self::Link(target, place) => {
+                opener.stream(&mut target.as_slice(), target.len() as u64, place, 0)?;
             }
             Self::Plain(file, range, place) => {
                 return disk::plain(scanner, &**file, range.clone(), place);

@@ -21,7 +21,7 @@ pub(super) enum Kind {
 pub(super) const DISK: &str = "a disk inside of something else";
 
 /// What compressed and encrypted things begin with that are not opened.
-const CLOSED: [(&[u8], &str); 14] = [
+const CLOSED: [(&[u8], &str); 15] = [
     (b"BZh", "bzip2"),
     (&[0x04, 0x22, 0x4d, 0x18], "lz4"),
     (&[0x02, 0x21, 0x4c, 0x18], "lz4"),
@@ -34,6 +34,7 @@ const CLOSED: [(&[u8], &str); 14] = [
     (b"hsqs", "SquashFS"),
     (b"QFI\xfb", DISK),
     (b"KDMV", DISK),
+    (b"<<< Oracle VM VirtualBox Disk Image", "a VDI disk"),
     (b"Salted__", "encrypted by openssl"),
     (b"070707", "cpio in the old form"),
 ];
@@ -53,8 +54,9 @@ impl Kind {
         if start.starts_with(b"PK\x03\x04") || start.starts_with(b"PK\x05\x06") {
             return Self::Zip;
         }
-        // Programs that are archives behind a few lines: Python's, and jars that start themselves.
-        if start.starts_with(b"#!") {
+        // Programs that are archives behind a few lines: Python's, and jars that start themselves;
+        // Java's modules.
+        if start.starts_with(b"#!") || start.starts_with(b"JM\x01\0PK\x03\x04") {
             return Self::Executable;
         }
         let codec = sniff(start);

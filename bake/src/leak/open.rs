@@ -8,9 +8,8 @@ use bake_formats::encode::{Codec, decoder};
 use super::archives::{ar, cpio, rpm, tar, zip};
 use super::kind::Kind;
 use super::limits::Limits;
-use super::names;
 use super::place::Place;
-use super::report::{Found, Hit, HitKind};
+use super::report::{Found, Hit};
 use super::scanner::Scanner;
 use super::tap::{Part, Tap};
 
@@ -148,16 +147,7 @@ impl<'a> Opener<'a> {
 
     /// Looks at the path of a file.
     pub(super) fn name(&mut self, path: &str, place: &Arc<Place>) {
-        if let Some(rule) = names::rule(path) {
-            let what = HitKind::Name(rule);
-            self.found.hits.push(Hit {
-                what,
-                place: place.clone(),
-                offset: 0,
-                count: 1,
-                stream: Vec::new(),
-            });
-        }
+        self.found.hits.extend(Hit::of_name(path, place));
     }
 }
 

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::encoding::Encoding;
-use super::names::NameRule;
+use super::names::{self, NameRule};
 use super::needle::Origin;
 use super::place::Place;
 use super::rules::Rule;
@@ -99,6 +99,14 @@ pub(super) struct Hit {
     pub(super) count: u64,
     /// Where in the stream, of the first few.
     pub(super) stream: Vec<u64>,
+}
+
+impl Hit {
+    /// Returns what the path of a file says of it.
+    pub(super) fn of_name(path: &str, place: &Arc<Place>) -> Option<Self> {
+        let what = HitKind::Name(names::rule(path)?);
+        Some(Self { what, place: place.clone(), offset: 0, count: 1, stream: Vec::new() })
+    }
 }
 
 /// What was found, before it is known how it is told.

@@ -4,13 +4,14 @@ use std::ops::{ControlFlow, Range};
 use std::sync::Arc;
 
 use super::container::{Container, Opened};
+use super::ext4;
 use super::fat::FatReader;
-use super::gpt;
 use super::read::window;
 use super::volume::Image;
+use super::{ext, gpt, walk};
 use crate::format::{ReadError, Visitor};
 use crate::input::{ReadAt, Section};
-use crate::tree::Node;
+use crate::tree::{Node, TreePath};
 
 /// Returns the disk in a file; `None` if the file is no container that is known.
 pub fn open(file: &Arc<dyn ReadAt>) -> Result<Option<Arc<dyn ReadAt>>, ReadError> {
@@ -46,8 +47,12 @@ pub fn visit(
     visitor: &mut Visitor<'_>,
 ) -> Result<Option<ControlFlow<()>>, ReadError> {
     let window = window(disk, &part.range);
+    let all = |path: &TreePath| Some(path.clone());
+    if ext4::Image::is_at_start_of(&*window) {
+        return walk::visit(&ext::Volume::open(window)?, &all, visitor).map(Some);
+    }
     if Image::is_at_start_of(&*window) {
-        return Image::open(window)?.visit(&|path| Some(path.clone()), visitor).map(Some);
+        return Image::open(window)?.visit(&all, visitor).map(Some);
     }
     if !FatReader::is_at_start_of(&*window) {
         return Ok(None);

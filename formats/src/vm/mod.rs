@@ -47,6 +47,8 @@ pub(crate) mod walk;
 
 pub mod ext4;
 
+mod ext;
+
 pub mod erofs;
 
 pub mod verity;

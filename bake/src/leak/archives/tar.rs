@@ -16,7 +16,7 @@ const EXTENDED: u64 = 1 << 20;
 pub(in super::super) fn is_old(block: &[u8]) -> bool {
     block.len() >= 512
         && block[0] != 0
-        && block[257..512].iter().all(|byte| *byte == 0)
+        && block[257..329].iter().all(|byte| *byte == 0)
         && is_header(block)
 }
 

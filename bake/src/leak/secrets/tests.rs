@@ -124,6 +124,9 @@ fn what_only_looks_like_a_secret_is_none() {
         "http://user:password@host/ ftp://user:pass@ftp.example.org".to_owned(),
         "https://user:${PASSWORD}@host https://%s:%s@host http://{user}:{pass}@h.org".to_owned(),
         "https://host:8080/a@b mailto:a@b.org git@github.com:a/b".to_owned(),
+        "http://proxyuser:proxypass@proxyhost:port https://user:he%2F%2Fo@pypi.company.com".to_owned(),
+        "eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9.eyJzb21lIjoicGF5bG9hZCJ9.4twFt5NiznN84AWoo1d7KO1T_yoc0Z6XOpOVswacPZg".to_owned(),
+        "AGE-SECRET-KEY-1N9JEPW6DWJ0ZQUDX63F5A03GX8QUW7PXDE39N8UYF82VZ9PC8UFS3M7XA9".to_owned(),
         "http://x:y@z.org https://me:me@site.org".to_owned(),
     ];
     for text in rows {

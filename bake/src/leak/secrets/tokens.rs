@@ -14,6 +14,12 @@ const AZURITE: &[u8] =
 /// The payload of the token on jwt.io, `{"sub":"1234567890`, which many texts show.
 const SHOWN: &[u8] = b"eyJzdWIiOiIxMjM0NTY3ODkwIi";
 
+/// The key that the help of age shows.
+const AGE_SHOWN: &[u8] = b"N9JEPW6DWJ0ZQUDX63F5A03GX8QUW7PXDE39N8UYF82VZ9PC8UFS3M7XA9";
+/// The claims of which a token has one that is of any use (RFC 7519, section 4.1).
+const CLAIMS: [&[u8]; 7] =
+    [b"\"iss\"", b"\"sub\"", b"\"aud\"", b"\"exp\"", b"\"nbf\"", b"\"iat\"", b"\"jti\""];
+
 /// Returns the word that begins at a place, unless it is the tail of a longer one; `prefix` bytes of
 /// it are the anchor.
 fn word(buffer: &[u8], at: usize, prefix: usize, is_one: impl Fn(u8) -> bool) -> Option<&[u8]> {
@@ -109,7 +115,7 @@ pub(in crate::leak) fn pypi(buffer: &[u8], at: usize) -> Option<&'static Rule> {
 /// `AGE-SECRET-KEY-1` and 58 characters of bech32.
 pub(in crate::leak) fn age(buffer: &[u8], at: usize) -> Option<&'static Rule> {
     let key = word(buffer, at, 16, |byte| b"QPZRY9X8GF2TVDW0S3JN54KHCE6MUA7L".contains(&byte))?;
-    (key.len() == 58 && is_random(key, 16)).then_some(&AGE)
+    (key.len() == 58 && key != AGE_SHOWN && is_random(key, 16)).then_some(&AGE)
 }
 
 /// A header with `alg`, a payload that is an object, and a signature.
@@ -118,8 +124,9 @@ pub(in crate::leak) fn jwt(buffer: &[u8], at: usize) -> Option<&'static Rule> {
     let mut parts = token.split(|byte| *byte == b'.');
     let (header, payload, signature) = (parts.next()?, parts.next()?, parts.next()?);
     let header = URL_SAFE_NO_PAD.decode(header).ok()?;
-    let names = |name: &[u8]| header.windows(name.len()).any(|part| part == name);
-    let is_token = names(b"\"alg\"") && payload.starts_with(b"eyJ") && payload.len() >= 12;
+    let names = |text: &[u8], name: &[u8]| text.windows(name.len()).any(|part| part == name);
+    let claims = URL_SAFE_NO_PAD.decode(payload).ok()?;
+    let is_token = names(&header, b"\"alg\"") && CLAIMS.iter().any(|name| names(&claims, name));
     let is_shown = payload.starts_with(SHOWN);
     (is_token && !is_shown && signature.len() >= 40 && is_random(signature, 16)).then_some(&JWT)
 }

@@ -96,10 +96,33 @@ fn is_placeholder(user: &[u8], password: &[u8]) -> bool {
         password.windows(2).any(|pair| pair[0] == b'%' && !pair[1].is_ascii_hexdigit())
             || password.ends_with(b"%");
     let user = user.to_ascii_lowercase();
+    let is_named =
+        lower.iter().all(u8::is_ascii_alphabetic) && lower.windows(4).any(|p| p == b"pass");
+    let is_anybody =
+        matches!(user.as_slice(), b"user" | b"username") && lower.len() < 12 && !has_digits(&lower);
     let names_itself = [&b"password"[..], b"passwd", b"your", b"secret", b"changeme", b"example"];
     let names_itself =
         names_itself.iter().any(|name| lower.windows(name.len()).any(|p| p == *name));
-    password.len() < 3 || is_listed || is_repeated || is_template || user == lower || names_itself
+    password.len() < 3
+        || is_listed
+        || is_repeated
+        || is_template
+        || user == lower
+        || names_itself
+        || is_named
+        || is_anybody
+}
+
+/// Returns whether there are digits that are not those of an encoded character.
+fn has_digits(text: &[u8]) -> bool {
+    let mut at = 0;
+    while let Some(byte) = text.get(at) {
+        if byte.is_ascii_digit() {
+            return true;
+        }
+        at += if *byte == b'%' { 3 } else { 1 };
+    }
+    false
 }
 
 fn is_nobodys(host: &[u8]) -> bool {
