@@ -62,6 +62,8 @@ pub mod configuration;
 
 pub mod cloud;
 
+pub mod leak;
+
 pub mod repository;
 
 pub mod seal;

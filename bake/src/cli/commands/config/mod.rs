@@ -3,6 +3,7 @@
 mod check;
 mod compat;
 mod diff;
+mod leak;
 mod render;
 mod schema;
 mod source;
@@ -38,6 +39,8 @@ enum Verb {
     Diff(diff::Diff),
     /// Render one environment's configuration for what reads it
     Render(render::Render),
+    /// Search artifacts for values of environments, and for secrets of any kind
+    Leak(leak::Leak),
     /// Tell what a new schema breaks for those who fit the old one
     Compat(compat::Compat),
 }
@@ -51,6 +54,7 @@ impl Config {
             Verb::Check(command) => command.run(environments, printer),
             Verb::Diff(command) => command.run(environments, printer),
             Verb::Render(command) => command.run(environments, printer),
+            Verb::Leak(command) => command.run(environments, printer),
             Verb::Compat(command) => command.run(printer),
         }
     }
