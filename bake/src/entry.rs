@@ -1,14 +1,15 @@
 //! The entry point of services (`bake/entry`), which the program carries for its own architecture.
 //!
-//! In an artifact it is `/usr/bin/bake-init`, 0755 and root's, and starts the service:
+//! In an artifact it lies at [`bake_config::schema::entrypoint_path`], 0755 and root's, and starts the service with the
+//! arguments that `bake_recipes` calls the launcher:
 //!
 //! ```text
-//! bake-init /usr/share/bake/config/NAME.json -- COMMAND [ARGUMENT]...
+//! bake-init RECORD -- COMMAND [ARGUMENT]...
 //! ```
 //!
-//! The record's path is [`bake_config::record::path`] of the recipe's name. In an image that is `Entrypoint`, up to and with
-//! `--`, and the command is `Cmd`; the image's `User` stays, and `--user` is for those that start as root. In a unit it
-//! stands before the command of `ExecStart=`, and 78 belongs into `RestartPreventExitStatus=`.
+//! In an image everything up to and with `--` is `Entrypoint` and the command is `Cmd`; the image's `User` stays, and
+//! `--user` is for images that start as root. In a unit it stands before the command of `ExecStart=`, and 78 belongs into
+//! `RestartPreventExitStatus=`. `--render RECORD`, as root, is for `ExecStartPre=+`.
 
 use bake_recipes::Platform;
 

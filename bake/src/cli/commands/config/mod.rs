@@ -3,6 +3,7 @@
 mod check;
 mod compat;
 mod diff;
+mod entrypoint;
 // mod render;
 mod schema;
 mod source;
@@ -40,6 +41,8 @@ enum Verb {
     // Render(render::Render),
     /// Tell what a new schema breaks for those who fit the old one
     Compat(compat::Compat),
+    /// Write bake-init to a file: it checks a service's configuration and becomes the service
+    Entrypoint(entrypoint::Entrypoint),
 }
 
 impl Config {
@@ -52,6 +55,7 @@ impl Config {
             Verb::Diff(command) => command.run(environments, printer),
             // Verb::Render(command) => command.run(environments, printer),
             Verb::Compat(command) => command.run(printer),
+            Verb::Entrypoint(command) => command.run(printer),
         }
     }
 }
