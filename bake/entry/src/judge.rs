@@ -74,7 +74,8 @@ pub fn judge(sources: &Sources<'_>) -> Judgement {
     Judgement { warnings, result }
 }
 
-fn refusal(schema: &Schema, mut problems: Vec<Problem>) -> Failure {
+/// Returns the failure of a configuration that is wrong.
+pub fn refusal(schema: &Schema, mut problems: Vec<Problem>) -> Failure {
     let count = problems.len();
     let errors = if count == 1 { "error" } else { "errors" };
     problems.push(Problem::new(format!(

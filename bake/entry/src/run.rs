@@ -52,25 +52,23 @@ fn configure(invocation: &Invocation) -> Result<Done, Failure> {
     let judged = judgement.result?;
     let root = invocation.output.clone().map_or(Root::System, Root::Output);
     let rendered = rendered(&judged.files, account.as_ref());
+    let parties = Parties {
+        schema: &schema,
+        environment: &environment,
+        account: account.as_ref(),
+        root: &root,
+    };
+    let hand_over =
+        || parties.hand_over(&judged).map_err(|problems| judge::refusal(&schema, problems));
     match &invocation.action {
-        Action::Check => Ok(Done),
+        Action::Check => hand_over().map(|_| Done),
         Action::Render => write(&root, &rendered).map(|()| Done),
         Action::Start(command) => {
-            let parties = Parties {
-                schema: &schema,
-                environment: &environment,
-                account: account.as_ref(),
-                root: &root,
-            };
-            let Handover { environment, mut files } = parties
-                .hand_over(&judged)
-                .map_err(|problems| Failure { status: Status::Configuration, problems })?;
+            let Handover { environment, mut files } = hand_over()?;
             files.extend(rendered);
             account.as_ref().map_or(Ok(()), privileges::check)?;
             write(&root, &files)?;
-            if let Some(account) = &account {
-                privileges::become_user(account)?;
-            }
+            account.as_ref().map_or(Ok(()), privileges::become_user)?;
             match invocation.privileges {
                 NewPrivileges::Kept => {}
                 NewPrivileges::Refused => privileges::refuse_new()?,

@@ -10,6 +10,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::io::ErrorKind;
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 
@@ -238,7 +239,14 @@ fn in_folder(name: &Name, path: PathBuf) -> Result<Option<Found>, Problem> {
 }
 
 fn unreadable(name: &Name, place: &Place, error: &InputError) -> Problem {
-    Problem::new(format!("{name}: cannot read {place}: {error}"))
+    let problem = Problem::new(format!("{name}: cannot read {place}: {error}"));
+    match error {
+        InputError::System(error) if error.kind() == ErrorKind::PermissionDenied => {
+            let uid = rustix::process::geteuid().as_raw();
+            problem.detail(format!("let user {uid} read it, or start as root with --user"))
+        }
+        InputError::System(_) | InputError::Kind(_) | InputError::Length(_) => problem,
+    }
 }
 
 fn found(name: &Name, bytes: &[u8], place: Place) -> Result<Found, Problem> {

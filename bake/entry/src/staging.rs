@@ -300,6 +300,8 @@ fn explain(root: &Root, path: &Path, doing: &str, error: Errno) -> Problem {
         Errno::ROFS => problem
             .detail(format!("mount a tmpfs or a volume at {folder}, e.g. docker run --tmpfs {folder}"))
             .detail("or let everything be written below another folder: --output DIR"),
+        Errno::PERM if rustix::process::geteuid().is_root() => problem
+            .detail("root needs the capability CHOWN to give files to another user"),
         Errno::ACCESS | Errno::PERM => problem
             .detail(format!("{folder} must be writable for the user that this runs as, or start as root with --user"))
             .detail("or let everything be written below another folder: --output DIR"),

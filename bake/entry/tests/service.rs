@@ -551,15 +551,15 @@ fn how_it_ends_says_why() {
 fn a_value_that_fits_into_no_variable_is_told() {
     let service = Service::new(&schema_of(vec![("VALUE", text())]));
     service.write("value", vec![b'x'; 200_000]);
-    assert_eq!(
-        service.told(&["@/schema.json", "--", "/bin/true"], &[("VALUE_FILE", "@/value")]),
-        (
-            Some(78),
-            "bake-init: VALUE: a variable of 200007 bytes is too long, at most 131072 fit\n    let the recipe deliver it \
-             as a file\n"
-                .to_owned()
-        )
-    );
+    let expected = "\
+bake-init: VALUE: a variable of 200007 bytes is too long, at most 131072 fit
+    let the recipe deliver it as a file
+bake-init: 1 error in the configuration of orders: nothing was written, nothing is started
+";
+    for arguments in [&["--check", "@/schema.json"][..], &["@/schema.json", "--", "/bin/true"]] {
+        let told = service.told(arguments, &[("VALUE_FILE", "@/value")]);
+        assert_eq!(told, (Some(78), expected.to_owned()));
+    }
 }
 
 /// The program where any user may run it.
@@ -617,6 +617,15 @@ fn privileges_are_given_up_for_good() {
     assert_eq!(owner("out/etc/orders/secret.properties"), (54321, 54322, 0o600));
     assert_eq!(owner("out/run/bake-init/orders"), (54321, 54322, 0o700));
     assert_eq!(owner("out/run/bake-init/orders/token"), (54321, 54322, 0o400));
+
+    // What only root reads is told to whoever else starts it.
+    let nested =
+        [&arguments[..], &[program.to_str().unwrap(), "--check", "@/schema.json"]].concat();
+    let mut command = service.call(&nested, &variables);
+    fs::set_permissions(service.path("credentials"), fs::Permissions::from_mode(0o700)).unwrap();
+    let (status, text) = said(&command.output().unwrap());
+    assert_eq!(status, Some(78), "{text}");
+    assert!(text.contains("let user 54321 read it, or start as root with --user"), "{text}");
 
     // Who is not root any more becomes nobody else, and stays who it is.
     for (user, expected) in [("0:0", 77), ("54321:54321", 77), ("54321:54322", 0)] {

@@ -3,6 +3,7 @@
 mod check;
 mod compat;
 mod diff;
+mod entrypoint;
 mod leak;
 mod render;
 mod schema;
@@ -41,6 +42,8 @@ enum Verb {
     Render(render::Render),
     /// Search artifacts for values of environments, and for secrets of any kind
     Leak(leak::Leak),
+    /// Write bake-init to a file: it checks a service's configuration and becomes the service
+    Entrypoint(entrypoint::Entrypoint),
     /// Tell what a new schema breaks for those who fit the old one
     Compat(compat::Compat),
 }
@@ -55,6 +58,7 @@ impl Config {
             Verb::Diff(command) => command.run(environments, printer),
             Verb::Render(command) => command.run(environments, printer),
             Verb::Leak(command) => command.run(environments, printer),
+            Verb::Entrypoint(command) => command.run(printer),
             Verb::Compat(command) => command.run(printer),
         }
     }
