@@ -22,11 +22,17 @@ pub mod edit;
 
 pub mod source;
 
+pub mod environment;
+
 pub mod store;
 
 pub mod base;
 
 pub mod output;
+
+pub mod guest;
+
+pub mod entry;
 
 pub mod assemble;
 
@@ -36,7 +42,6 @@ pub mod needs;
 
 pub mod survey;
 
-pub mod guest;
 pub mod machine;
 
 pub mod pack;
@@ -51,6 +56,10 @@ pub mod unpacked;
 
 pub mod opened;
 
+pub mod carried;
+
+pub mod configuration;
+
 pub mod cloud;
 
 pub mod repository;
@@ -62,6 +71,8 @@ pub mod plan;
 pub mod release;
 
 pub mod run;
+
+pub mod configure;
 
 pub mod publish;
 

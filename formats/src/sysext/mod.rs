@@ -1,4 +1,5 @@
-//! System extensions: an image that systemd lays over `/usr` and `/opt` of a running machine.
+//! Extensions: an image that systemd lays over `/usr` and `/opt` of a running machine (a system extension), or over
+//! `/etc` (a configuration extension).
 //!
 //! `NAME.raw` is a file system alone ([`crate::vm::erofs`]), or, if its blocks are to be checked as
 //! they are read, a disk with a partition table, the file system and its hashes
@@ -13,14 +14,15 @@
 //! partition the second (UAPI Group, "Discoverable Partitions Specification"), so who has the root
 //! hash finds both.
 //!
-//! An extension holds nothing outside of `/usr` and `/opt`, which is all that is merged
-//! (systemd-sysext(8)), and says to which systems it may be added in
-//! `/usr/lib/extension-release.d/extension-release.NAME` (os-release(5)):
+//! An extension holds nothing outside of what is merged (systemd-sysext(8)), and says to which systems it may be
+//! added in `/usr/lib/extension-release.d/extension-release.NAME` (os-release(5)); a configuration extension in
+//! `/etc/extension-release.d`:
 //!
 //! ```text
 //! ID=debian          or `_any`, for every system
 //! VERSION_ID=12      the system's own, or SYSEXT_LEVEL, in its place
 //! ARCHITECTURE=x86-64
+//! EXTENSION_RELOAD_MANAGER=1   if there are units in it
 //! ```
 //!
 //! Besides the tree there may be additions, files that a machine needs and a package would bring by
@@ -32,6 +34,7 @@ mod model;
 mod read;
 mod record;
 mod release;
+mod scope;
 mod verify;
 mod write;
 
@@ -39,14 +42,17 @@ mod write;
 mod tests;
 
 pub use model::{Extension, Protection};
-pub use release::Release;
+pub use release::{Release, Reload};
+pub use scope::Scope;
 
-use crate::format::{Artifact, Format, Problem, ReadError, Unpacked, WriteCx, WriteError};
+use std::ops::ControlFlow;
+
+use crate::format::{Artifact, Format, Problem, ReadError, Unpacked, Visitor, WriteCx, WriteError};
 use crate::input::Source;
 use crate::tree::FileTree;
 use crate::vm::erofs;
 
-/// An image that systemd-sysext merges.
+/// An image that systemd-sysext or systemd-confext merges.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Sysext;
 
@@ -75,7 +81,16 @@ impl Format for Sysext {
         read::unpack(source)
     }
 
+    fn visit(source: &Source, visitor: &mut Visitor<'_>) -> Result<ControlFlow<()>, ReadError> {
+        read::visit(source, visitor)
+    }
+
     fn verify(source: &Source) -> Result<Vec<Problem>, ReadError> {
         verify::verify(source)
     }
+}
+
+/// Returns whether a field has the value that models and records do not mention.
+fn is_default<T: Default + PartialEq>(value: &T) -> bool {
+    *value == T::default()
 }

@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize, Serializer};
 
 use super::Sysext;
 use super::release::Release;
+use super::scope::Scope;
 use crate::format::{Format, WriteError};
 use crate::tree::{FileTree, TreeId};
 use crate::vm::Guid;
@@ -17,13 +18,16 @@ const LABEL_MAX: usize = 16;
 /// What identities are derived for.
 const PURPOSE: &str = "bake sysext 1";
 
-/// One system extension.
+/// One extension.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Extension {
     /// The name, which the file must have too, e.g. `catalog`.
     pub name: String,
     /// The version of what it holds.
     pub version: String,
+    /// Which directories it is merged into.
+    #[serde(skip_serializing_if = "super::is_default")]
+    pub scope: Scope,
     /// To which systems it may be added.
     pub release: Release,
     /// How its bytes are checked where it is used.
@@ -60,16 +64,22 @@ fn manifest<S: Serializer>(tree: &FileTree, serializer: S) -> Result<S::Ok, S::E
 }
 
 impl Extension {
-    /// Returns an extension for every system, without additions.
+    /// Returns a system extension for every system, without additions.
     pub fn new(name: &str, version: &str) -> Self {
         Self {
             name: name.into(),
             version: version.into(),
+            scope: Scope::System,
             release: Release::default(),
             protection: Protection::None,
             additions: FileTree::default(),
             tree_id: None,
         }
+    }
+
+    /// Returns the absolute path and the text of the file that says to which systems it may be added.
+    pub fn release_file(&self) -> (String, String) {
+        (Release::place(&self.name, self.scope), self.release.text(self.scope))
     }
 
     /// Checks every field by itself.
@@ -91,7 +101,7 @@ impl Extension {
         if self.version.is_empty() || self.version.chars().any(|c| c == '/' || c.is_control()) {
             return fail("version", "expected text without slashes and control characters".into());
         }
-        self.release.check()
+        self.release.check(self.scope)
     }
 
     /// Returns the label of the file system, which has room for short names only.

@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 
 use super::model::{Extension, Protection};
 use super::release::Release;
+use super::scope::Scope;
 use crate::format::ReadError;
 use crate::owners::Owners;
 use crate::record::{FILE, FOLDER};
@@ -29,11 +30,11 @@ pub(super) struct Reserved {
 }
 
 impl Reserved {
-    pub(super) fn new(name: &str) -> Result<Self, PathError> {
+    pub(super) fn new(name: &str, scope: Scope) -> Result<Self, PathError> {
         Ok(Self {
             folder: TreePath::parse(FOLDER)?,
             record: TreePath::parse(FILE)?,
-            release: Release::path(name)?,
+            release: Release::path(name, scope)?,
         })
     }
 
@@ -51,6 +52,8 @@ pub(super) struct Record {
     schema: u32,
     name: String,
     version: String,
+    #[serde(default, skip_serializing_if = "super::is_default")]
+    scope: Scope,
     release: Release,
     protection: Protection,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -73,6 +76,7 @@ impl Record {
             schema: SCHEMA,
             name: model.name.clone(),
             version: model.version.clone(),
+            scope: model.scope,
             release: model.release.clone(),
             protection: model.protection,
             tree: model.tree_id,
@@ -99,13 +103,13 @@ impl Record {
 
     /// Returns the model, given the additions' entries.
     pub(super) fn model(self, additions: FileTree) -> Extension {
-        let Self { name, version, release, protection, tree, .. } = self;
-        Extension { name, version, release, protection, additions, tree_id: tree }
+        let Self { name, version, scope, release, protection, tree, .. } = self;
+        Extension { name, version, scope, release, protection, additions, tree_id: tree }
     }
 
     /// Returns what stands at the reserved paths besides the record.
     pub(super) fn reserved(&self) -> Result<(Reserved, String), PathError> {
-        Ok((Reserved::new(&self.name)?, self.release.text()))
+        Ok((Reserved::new(&self.name, self.scope)?, self.release.text(self.scope)))
     }
 }
 

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::Sysext;
+use super::scope::Scope;
 use crate::format::{Format, WriteError};
 use crate::tree::{PathError, TreePath};
 
@@ -15,29 +16,54 @@ pub struct Release {
     /// `VERSION_ID`, e.g. `12`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub version_id: Option<String>,
-    /// `SYSEXT_LEVEL`, which some systems have in place of a version.
+    /// `SYSEXT_LEVEL` or `CONFEXT_LEVEL`, which some systems have in place of a version.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sysext_level: Option<String>,
     /// `ARCHITECTURE`, in systemd's word for it, e.g. `x86-64`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub architecture: Option<String>,
+    /// Whether systemd reads its units again when the extension comes or goes.
+    #[serde(default, skip_serializing_if = "super::is_default")]
+    pub reload: Reload,
+}
+
+/// Whether systemd reads its units again when an extension comes or goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Reload {
+    /// It does not.
+    #[default]
+    None,
+    /// It does: `EXTENSION_RELOAD_MANAGER=1`.
+    Manager,
 }
 
 impl Default for Release {
     fn default() -> Self {
-        Self { id: "_any".into(), version_id: None, sysext_level: None, architecture: None }
+        Self {
+            id: "_any".into(),
+            version_id: None,
+            sysext_level: None,
+            architecture: None,
+            reload: Reload::None,
+        }
     }
 }
 
 impl Release {
     /// Returns where an extension says it.
-    pub(super) fn path(name: &str) -> Result<TreePath, PathError> {
-        TreePath::parse(format!("/usr/lib/extension-release.d/extension-release.{name}"))
+    pub(super) fn place(name: &str, scope: Scope) -> String {
+        format!("{}/extension-release.{name}", scope.releases())
+    }
+
+    /// Returns that place as a path of a tree.
+    pub(super) fn path(name: &str, scope: Scope) -> Result<TreePath, PathError> {
+        TreePath::parse(Self::place(name, scope))
     }
 
     /// Checks every field.
-    pub(super) fn check(&self) -> Result<(), WriteError> {
-        for (field, value) in self.fields() {
+    pub(super) fn check(&self, scope: Scope) -> Result<(), WriteError> {
+        for (field, value) in self.fields(scope) {
             let is_word = |c: char| c.is_ascii_alphanumeric() || "._-".contains(c);
             if value.is_empty() || !value.chars().all(is_word) {
                 let reason = format!(
@@ -55,19 +81,21 @@ impl Release {
     }
 
     /// Returns the file's text.
-    pub(super) fn text(&self) -> String {
+    pub(super) fn text(&self, scope: Scope) -> String {
         let line = |text: String, (field, value): (&str, &str)| text + field + "=" + value + "\n";
-        self.fields().fold(String::new(), line)
+        self.fields(scope).fold(String::new(), line)
     }
 
-    fn fields(&self) -> impl Iterator<Item = (&'static str, &str)> {
+    fn fields(&self, scope: Scope) -> impl Iterator<Item = (&'static str, &str)> {
+        let reload = (self.reload == Reload::Manager).then_some("1");
         let optional = [
             ("VERSION_ID", &self.version_id),
-            ("SYSEXT_LEVEL", &self.sysext_level),
+            (scope.level(), &self.sysext_level),
             ("ARCHITECTURE", &self.architecture),
         ];
         let optional =
             optional.into_iter().filter_map(|(field, value)| Some((field, value.as_deref()?)));
-        std::iter::once(("ID", self.id.as_str())).chain(optional)
+        let reload = reload.map(|value| ("EXTENSION_RELOAD_MANAGER", value));
+        std::iter::once(("ID", self.id.as_str())).chain(optional).chain(reload)
     }
 }

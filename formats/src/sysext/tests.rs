@@ -71,6 +71,7 @@ fn models(store: &MemoryStore) -> [Extension; 3] {
         version_id: Some("12".into()),
         sysext_level: Some("1".into()),
         architecture: Some("x86-64".into()),
+        ..Release::default()
     };
     let full = Extension {
         name: "hello-extension-with-a-long.name".into(),
@@ -157,6 +158,31 @@ fn the_release_stands_where_systemd_looks_for_it() {
     let text = small_file(&image, &path(&place), 1000).unwrap().unwrap();
     let expected = "ID=debian\nVERSION_ID=12\nSYSEXT_LEVEL=1\nARCHITECTURE=x86-64\n";
     assert_eq!(String::from_utf8(text).unwrap(), expected);
+}
+
+#[test]
+fn a_configuration_extension_is_merged_into_etc_alone() {
+    let store = MemoryStore::new();
+    let release =
+        Release { sysext_level: Some("2".into()), reload: Reload::Manager, ..Release::default() };
+    let scope = Scope::Configuration;
+    let model = Extension { scope, release, ..Extension::new("hello-config", "7") };
+    let mut private = file(&store, b"a = 1\n");
+    private.mode = Mode::new(0o640).unwrap();
+    private.group = Owner::new("svc", 990);
+    let tree = tree([("/etc/hello/hello.conf", private)]);
+    let source = Source::from_bytes(write(&store, &model, &tree).unwrap().to_vec(&store).unwrap());
+    let unpacked = Sysext::read(&source).unwrap();
+    assert_eq!((&unpacked.model, unpacked.tree.id()), (&model, tree.id()));
+    assert_eq!(Sysext::verify(&source).unwrap(), []);
+    let image = Image::open(source.file().unwrap().clone()).unwrap();
+    let place = path("/etc/extension-release.d/extension-release.hello-config");
+    let text = small_file(&image, &place, 1000).unwrap().unwrap();
+    let expected = "ID=_any\nCONFEXT_LEVEL=2\nEXTENSION_RELOAD_MANAGER=1\n";
+    assert_eq!(String::from_utf8(text).unwrap(), expected);
+    let outside = self::tree([("/usr/share/hello", file(&store, b"x"))]);
+    let error = write(&store, &model, &outside).unwrap_err().to_string();
+    assert!(error.contains("only /etc is merged"), "{error}");
 }
 
 #[test]
@@ -254,7 +280,7 @@ fn forged(store: &MemoryStore, change: impl Fn(&str) -> String, more: &[(&str, E
     for (name, entry) in more {
         builder.insert(path(name), entry.clone()).unwrap();
     }
-    store.put(model.release.text().as_bytes()).unwrap();
+    store.put(model.release.text(model.scope).as_bytes()).unwrap();
     let volume = Volume {
         format: "test",
         size: DiskSize::Minimal,

@@ -14,9 +14,6 @@ use crate::vm::DiskSize;
 use crate::vm::erofs::Erofs;
 use crate::vm::ext4::{FileSystemWriter, Identity, Volume};
 
-/// The directories that are merged.
-const MERGED: [&str; 2] = ["usr", "opt"];
-
 /// Describes the bytes of the image.
 pub(super) fn image(
     model: &Extension,
@@ -25,8 +22,8 @@ pub(super) fn image(
 ) -> Result<Rope, WriteError> {
     model.check()?;
     let (payload, tree_id) = payload(Sysext::NAME, tree, model.tree_id.as_ref())?;
-    let reserved = Reserved::new(&model.name).map_err(impossible)?;
-    let release = model.release.text().into_bytes();
+    let reserved = Reserved::new(&model.name, model.scope).map_err(impossible)?;
+    let release = model.release.text(model.scope).into_bytes();
     let mut whole = merged(model, &payload, &reserved)?;
     whole.insert(reserved.release.clone(), file(&release))?;
     let whole = whole.finish()?;
@@ -69,30 +66,13 @@ fn merged(
             return Err(unsupported(path, reason));
         }
         let top = path.relative().split(|byte| *byte == b'/').next().unwrap_or_default();
-        if !path.is_root() && !MERGED.iter().any(|merged| merged.as_bytes() == top) {
-            return Err(unsupported(path, elsewhere(top)));
+        let merged = model.scope.merged();
+        if !path.is_root() && !merged.iter().any(|merged| merged.as_bytes() == top) {
+            return Err(unsupported(path, model.scope.elsewhere(top)));
         }
         builder.insert(path.clone(), entry.clone())?;
     }
     Ok(builder)
-}
-
-/// Returns why something is not merged, and where it should be.
-fn elsewhere(top: &[u8]) -> &'static str {
-    match top {
-        b"etc" => {
-            "only /usr and /opt are merged; ship defaults below /usr/lib or /usr/share, or make a \
-             configuration extension (confext) of it"
-        }
-        b"var" | b"srv" | b"run" | b"tmp" => {
-            "only /usr and /opt are merged; have it made on the machine, by StateDirectory= of the \
-             unit or by a tmpfiles.d file in /usr/lib/tmpfiles.d"
-        }
-        b"bin" | b"sbin" | b"lib" | b"lib64" | b"lib32" => {
-            "only /usr and /opt are merged; put it into the directory of that name in /usr"
-        }
-        _ => "only /usr and /opt are merged; put it there",
-    }
 }
 
 /// Returns the record of an image that holds everything but the record.
