@@ -2,8 +2,8 @@
 
 use std::fmt::Write as _;
 
-/// Characters that line-oriented readers of YAML and TOML take for more than themselves.
-const INVISIBLE: [char; 4] = ['\u{85}', '\u{2028}', '\u{2029}', '\u{feff}'];
+/// Characters that line-oriented readers of YAML and TOML take for more than themselves, or that YAML refuses.
+const INVISIBLE: [char; 6] = ['\u{85}', '\u{2028}', '\u{2029}', '\u{feff}', '\u{fffe}', '\u{ffff}'];
 
 /// Returns a JSON string (RFC 8259), characters beyond ASCII as they are.
 pub(crate) fn json(text: &str) -> String {
@@ -118,8 +118,8 @@ mod tests {
 
     #[test]
     fn literals_say_what_the_text_says() {
-        let text = "a\"b\\c\n\té€😀\u{2028}\u{1}";
-        assert_eq!(json(text), r#""a\"b\\c\n\té€😀\u2028\u0001""#);
+        let text = "a\"b\\c\n\té€😀\u{2028}\u{1}\u{ffff}";
+        assert_eq!(json(text), r#""a\"b\\c\n\té€😀\u2028\u0001\uffff""#);
         assert_eq!(serde_json::from_str::<String>(&json(text)).unwrap(), text);
         assert_eq!(properties(" a=\\é😀\n"), "\\ a=\\\\\\u00e9\\ud83d\\ude00\\n");
         assert_eq!(properties_key("a:b=c"), "a\\:b\\=c");

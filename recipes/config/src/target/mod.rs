@@ -6,7 +6,13 @@
 
 mod parts;
 
+mod beside;
+
+mod compose;
+mod docker;
+mod dotenv;
 mod json;
+mod kubernetes;
 mod systemd;
 
 #[cfg(test)]
@@ -19,20 +25,33 @@ use crate::deployment::{Deployment, OutputFile, Refusal};
 /// A target that is text alone. Packages and volumes are made of these by those who know the formats.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Target {
+    /// Variables and files for a service of Compose.
+    Compose,
+    /// Variables and files for `docker run`.
+    Docker,
+    /// A file of variables for development.
+    Dotenv,
     /// One JSON object of all values.
     Json,
+    /// Manifests, and a patch for a Deployment.
+    Kubernetes,
     /// Files and a drop-in for a service of systemd, relative to `/`.
     Systemd,
 }
 
 impl Target {
     /// All targets.
-    pub const ALL: [Self; 2] = [Self::Json, Self::Systemd];
+    pub const ALL: [Self; 6] =
+        [Self::Compose, Self::Docker, Self::Dotenv, Self::Json, Self::Kubernetes, Self::Systemd];
 
     /// Returns the word that the command line uses.
     pub fn word(self) -> &'static str {
         match self {
+            Self::Compose => "compose",
+            Self::Docker => "docker",
+            Self::Dotenv => "dotenv",
             Self::Json => "json",
+            Self::Kubernetes => "kubernetes",
             Self::Systemd => "systemd",
         }
     }
@@ -40,7 +59,11 @@ impl Target {
     /// Renders a deployment: files in the order of their paths, or everything that cannot be said.
     pub fn render(self, deployment: &Deployment<'_>) -> Result<Vec<OutputFile>, Vec<Refusal>> {
         let mut files = match self {
+            Self::Compose => compose::render(deployment),
+            Self::Docker => docker::render(deployment),
+            Self::Dotenv => dotenv::render(deployment),
             Self::Json => json::render(deployment),
+            Self::Kubernetes => kubernetes::render(deployment),
             Self::Systemd => systemd::render(deployment),
         }?;
         files.sort_by(|one, other| one.path.cmp(&other.path));

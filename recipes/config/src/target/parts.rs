@@ -79,6 +79,19 @@ impl<'a> Content<'a> {
             Setting::Reference(reference) => Self::Reference(reference),
         }
     }
+
+    /// Adds a line end to text that has one: `bake-init` takes one away.
+    fn with_line_end(self) -> Self {
+        match self {
+            Self::Text(text, secrecy) if text.ends_with('\n') => {
+                let mut longer = Zeroizing::new(String::with_capacity(text.len() + 1));
+                longer.push_str(&text);
+                longer.push('\n');
+                Self::Text(longer, secrecy)
+            }
+            Self::Text(..) | Self::Reference(_) => self,
+        }
+    }
 }
 
 impl<'a> Parts<'a> {
@@ -136,12 +149,16 @@ impl<'a> Parts<'a> {
                 (Delivery::Variable | Delivery::Files, Content::Text(_, Secrecy::Open)) => {
                     self.variables.push(Variable { key, name, content });
                 }
-                (Delivery::Variable | Delivery::Files, _) => self.values.push(ValueFile {
-                    key,
-                    name: key.kebab(),
-                    path_variable: Some(format!("{name}_FILE")),
-                    content,
-                }),
+                (Delivery::Variable | Delivery::Files, _) => {
+                    let variable = format!("{name}_FILE");
+                    let is_free = schema.keys.keys().all(|key| schema.variable(key) != variable);
+                    self.values.push(ValueFile {
+                        key,
+                        name: key.kebab(),
+                        path_variable: is_free.then_some(variable),
+                        content: content.with_line_end(),
+                    });
+                }
             }
         }
     }

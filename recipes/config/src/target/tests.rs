@@ -131,22 +131,28 @@ fn dump(files: &[OutputFile]) -> String {
     text
 }
 
-/// With `BAKE_BLESS=1` the files are written instead of compared.
+/// Returns what a file of expectations has; with `BAKE_BLESS=1` it is written first.
+fn golden(name: &str, found: &str) -> String {
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "a test that rewrites its expectations on demand"
+    )]
+    let bless = std::env::var("BAKE_BLESS").is_ok_and(|value| value == "1");
+    let path = format!("{}/../../testdata/targets/{name}", env!("CARGO_MANIFEST_DIR"));
+    if bless {
+        fs_err::write(&path, found).unwrap();
+    }
+    fs_err::read_to_string(&path).unwrap()
+}
+
 #[test]
 fn the_example_has_these_bytes() {
-    #[expect(clippy::disallowed_methods, reason = "the switch of this test")]
-    let bless = std::env::var("BAKE_BLESS").is_ok_and(|value| value == "1");
-    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../../testdata/targets");
     for target in Target::ALL {
         for (entrypoint, suffix) in [(Entrypoint::Direct, ""), (Entrypoint::BakeInit, "-bake-init")]
         {
-            let path = format!("{folder}/{}{suffix}.txt", target.word());
             let found = dump(&example(target, entrypoint));
-            if bless {
-                fs_err::write(&path, found).unwrap();
-            } else {
-                assert_eq!(fs_err::read_to_string(&path).unwrap(), found, "{path}");
-            }
+            let name = format!("{}{suffix}.txt", target.word());
+            assert_eq!(golden(&name, &found), found, "{name}");
         }
     }
 }
@@ -213,7 +219,9 @@ fn an_empty_configuration_renders() {
         let mut schema = Schema::empty("catalog");
         schema.service.unit = Some("catalog".into());
         let files = render(target, &schema, &Settings::default(), Entrypoint::Direct).unwrap();
-        assert!(files.iter().all(|file| file.secrecy == Secrecy::Open), "{target:?} {files:?}");
+        // What developers write into .env later may be secret.
+        let expected = if target == Target::Dotenv { Secrecy::Secret } else { Secrecy::Open };
+        assert!(files.iter().all(|file| file.secrecy == expected), "{target:?} {files:?}");
     }
 }
 
@@ -225,31 +233,106 @@ fn told(refusals: &[Refusal]) -> Vec<String> {
     refusals.iter().map(tell).collect()
 }
 
+/// What targets refuse of one deployment: everything at once, and no value.
 #[test]
-fn everything_that_is_refused_is_told_without_values() {
-    let schema = schema();
+fn everything_that_is_refused_is_told() {
+    let mut schema = schema();
+    schema.files[0].path = "/etc/catalog/a b.yaml".into();
+    let huge = format!("{PASSWORD}{}", "x".repeat(100 * 1024));
     let mut values = values();
-    let huge = format!("{PASSWORD}{}", "x".repeat(128 * 1024));
     for (key, given) in &mut values {
         match *key {
             "API_TOKEN" => *given = secret(&huge),
-            "CA_BUNDLE" => *given = refer("nowhere", "a#b"),
-            "GREETING" => *given = refer("nowhere", "c"),
-            "LICENSE" => *given = plain("\u{ffff}\u{fffe}"),
+            "CA_BUNDLE" => *given = refer("Nowhere", "a#b"),
+            "DATABASE_URL" => *given = plain("it's `two`\nlines\u{feff}"),
+            "GREETING" => *given = refer("file", "relative"),
             _ => {}
         }
     }
     let settings = settle(&schema, values);
+    let mut all = String::new();
     for target in Target::ALL {
-        let Err(refusals) = render(target, &schema, &settings, Entrypoint::Direct) else {
-            panic!("{target:?} takes it");
-        };
-        let told = told(&refusals);
-        assert!(!told.concat().contains(PASSWORD), "{told:?}");
-        if target != Target::Json {
-            assert!(told.iter().any(|text| text.starts_with("`API_TOKEN`")), "{target:?} {told:?}");
-        }
+        let refusals = render(target, &schema, &settings, Entrypoint::Direct).unwrap_err();
+        all.push_str(&format!("==== {}\n{}\n", target.word(), told(&refusals).join("\n")));
     }
+    assert!(!all.contains(PASSWORD) && !all.contains("it's"), "{all}");
+    assert_eq!(golden("refusals.txt", &all), all);
+}
+
+#[test]
+fn what_no_program_starts_with_is_refused() {
+    let schema = schema();
+    let mut values = values();
+    values[0].1 = secret(&"x".repeat(128 * 1024 - "API_TOKEN=".len()));
+    let settings = settle(&schema, values);
+    for target in Target::ALL {
+        let rendered = render(target, &schema, &settings, Entrypoint::Direct);
+        if target == Target::Json {
+            assert!(rendered.is_ok());
+            continue;
+        }
+        let reason = "Linux starts no program with a variable of more than 131072 bytes";
+        let expected = format!("`API_TOKEN`: {reason}; deliver it as a file");
+        assert_eq!(told(&rendered.unwrap_err()), [expected], "{target:?}");
+    }
+}
+
+#[test]
+fn what_is_too_large_is_refused() {
+    let schema = schema();
+    let mut values = values();
+    values[1].1 = plain(&"x".repeat(1024 * 1024));
+    let settings = settle(&schema, values);
+    let large = [
+        (
+            Target::Systemd,
+            "its files of one value and those with secrets are more than 1048576 bytes, all that systemd \
+                           loads as credentials of a service",
+        ),
+        (
+            Target::Kubernetes,
+            "its open files are more than 1048576 bytes, all that one object holds",
+        ),
+    ];
+    for (target, reason) in large {
+        let refusals = render(target, &schema, &settings, Entrypoint::Direct).unwrap_err();
+        let expected = format!("`catalog`: {reason}; keep large values out of the configuration");
+        assert_eq!(told(&refusals), [expected]);
+    }
+}
+
+#[test]
+fn references_are_left_to_those_who_follow_them() {
+    let schema = schema();
+    let with = |provider: &str, location: &str| {
+        let mut values = values();
+        values[1].1 = refer(provider, location);
+        settle(&schema, values)
+    };
+    let find = |target: Target, settings: &Settings, path: &str, line: &str| {
+        let files = render(target, &schema, settings, Entrypoint::Direct).unwrap();
+        let text = dump(&files);
+        assert!(text.contains(line), "{target:?}: no `{line}` in {text}");
+        assert!(files.iter().any(|file| file.path.ends_with(path)), "{target:?} {files:?}");
+        assert!(files.iter().all(|file| !file.path.ends_with("ca.pem")), "{target:?} {files:?}");
+    };
+    let machine = with("file", "/etc/ssl/ca.pem");
+    find(Target::Systemd, &machine, "config.conf", "LoadCredential=ca.pem:/etc/ssl/ca.pem\n");
+    let mount = "\\\"source=/etc/ssl/ca.pem\\\",target=/run/secrets/ca.pem,readonly";
+    find(Target::Docker, &machine, "run", mount);
+    let secret = "  \"catalog-ca.pem\":\n    file: \"/etc/ssl/ca.pem\"\n";
+    find(Target::Compose, &machine, "override.yaml", secret);
+    find(Target::Dotenv, &machine, ".env", "CA_FILE='/etc/ssl/ca.pem'\n");
+    let credential = with("credential", "company-ca");
+    find(Target::Systemd, &credential, "config.conf", "LoadCredential=ca.pem:company-ca\n");
+    let vault = with("vault", "kv/catalog#ca");
+    let remote = "    - secretKey: \"ca.pem\"\n      remoteRef:\n        key: \"kv/catalog\"\n        property: \"ca\"\n";
+    find(Target::Kubernetes, &vault, "externalsecret.yaml", remote);
+    let files = render(Target::Kubernetes, &schema, &vault, Entrypoint::Direct).unwrap();
+    let external: Vec<_> =
+        files.iter().filter(|file| file.path == "externalsecret.yaml").cloned().collect();
+    let found = dump(&external);
+    assert_eq!(golden("kubernetes-external.txt", &found), found);
 }
 
 #[test]

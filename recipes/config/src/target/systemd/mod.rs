@@ -21,6 +21,7 @@ mod environment_file;
 use zeroize::Zeroizing;
 
 use self::drop_in::DropIn;
+use super::beside::refused_path;
 use super::parts::{Content, Parts, ValueFile, Variable};
 use crate::deployment::{Deployment, OutputFile, Refusal};
 use crate::render::RenderedFile;
@@ -163,10 +164,8 @@ impl Tree<'_> {
 
     fn rendered(&mut self, file: RenderedFile, number: usize, reader: Reader) {
         let RenderedFile { path, mode, secrecy, reload, text } = file;
-        if path.chars().any(|c| c.is_whitespace() || c.is_control() || "%:\"'\\".contains(c)) {
-            let reason = "units of systemd have no plain way to write this path";
-            let hint = "choose a path without space, `%`, `:`, quotes and backslashes";
-            self.refusals.push(Refusal::new(path.escape_debug(), reason, hint));
+        if let Some(refusal) = refused_path(&path) {
+            self.refusals.push(refusal);
             return;
         }
         let contents = Zeroizing::new(text.as_bytes().to_vec());
