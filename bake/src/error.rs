@@ -135,6 +135,16 @@ pub enum Error {
         /// What to do about it.
         hint: Option<&'static str>,
     },
+    /// Configuration, or the schema of some, is not as it must be. It never holds a value.
+    #[error("{what}: {reason}")]
+    Config {
+        /// The artifact, the file, the key.
+        what: String,
+        /// What is wrong: expected and found.
+        reason: String,
+        /// What to do about it.
+        hint: Option<String>,
+    },
     /// A value given to the program is not usable.
     #[error("{what}: {reason}")]
     Input {

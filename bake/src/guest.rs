@@ -3,13 +3,17 @@
 use bake_recipes::Platform;
 
 /// The program, empty where there is none.
-static INIT: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/bake-init"));
+static INIT: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/bake-machine-init"));
 
 /// Returns the init for a platform, if this program carries it.
 pub fn init(platform: Platform) -> Option<&'static [u8]> {
+    is_own(platform).then_some(INIT)
+}
+
+/// Returns whether this program carries static programs for a platform: for its own only.
+pub(crate) fn is_own(platform: Platform) -> bool {
     // RPM's names of architectures are those of the kernel.
-    let own = cfg!(target_os = "linux") && platform.rpm() == std::env::consts::ARCH;
-    own.then_some(INIT)
+    cfg!(target_os = "linux") && platform.rpm() == std::env::consts::ARCH
 }
 
 /// Returns what to do for a platform whose init this program does not carry.
@@ -24,23 +28,31 @@ pub fn hint(platform: Platform) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::entry;
+
+    type Carried = fn(Platform) -> Option<&'static [u8]>;
 
     #[test]
-    fn is_a_static_program_of_its_own_architecture() {
-        let mut carried = Platform::all().filter(|platform| init(*platform).is_some());
-        let platform = carried.next().unwrap();
-        assert_eq!(platform.rpm(), std::env::consts::ARCH);
-        assert_eq!(carried.next(), None);
-        let program = init(platform).unwrap();
-        let elf = bake_formats::elf::read(&program.to_vec()).unwrap();
-        assert_eq!((elf.interpreter, elf.needed), (None, vec![]));
-        assert!(program.len() < 2 << 20, "{} bytes", program.len());
+    fn are_static_programs_of_the_own_architecture() {
+        for program in [init as Carried, entry::program] {
+            let mut carried = Platform::all().filter(|platform| program(*platform).is_some());
+            let platform = carried.next().unwrap();
+            assert_eq!(platform.rpm(), std::env::consts::ARCH);
+            assert_eq!(carried.next(), None);
+            let program = program(platform).unwrap();
+            let elf = bake_formats::elf::read(&program.to_vec()).unwrap();
+            assert_eq!((elf.interpreter, elf.needed), (None, vec![]));
+            assert!(program.len() < 2 << 20, "{} bytes", program.len());
+        }
     }
 
     #[test]
-    fn does_not_say_where_it_was_built() {
+    fn do_not_say_where_they_were_built() {
         let workspace = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
         let workspace = workspace.to_str().unwrap().as_bytes();
-        assert!(!INIT.windows(workspace.len()).any(|window| window == workspace));
+        let own = Platform::all().find(|platform| is_own(*platform)).unwrap();
+        for program in [init(own).unwrap(), entry::program(own).unwrap()] {
+            assert!(!program.windows(workspace.len()).any(|window| window == workspace));
+        }
     }
 }

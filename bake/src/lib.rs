@@ -22,11 +22,17 @@ pub mod edit;
 
 pub mod source;
 
+pub mod environment;
+
 pub mod store;
 
 pub mod base;
 
 pub mod output;
+
+pub mod guest;
+
+pub mod entry;
 
 pub mod assemble;
 
@@ -36,7 +42,6 @@ pub mod needs;
 
 pub mod survey;
 
-pub mod guest;
 pub mod machine;
 
 pub mod pack;
@@ -50,6 +55,10 @@ pub mod lower;
 pub mod unpacked;
 
 pub mod opened;
+
+pub mod carried;
+
+pub mod configuration;
 
 pub mod cloud;
 

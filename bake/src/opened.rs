@@ -1,10 +1,13 @@
 //! An artifact on disk, opened to be looked at.
 
+use std::io::Read;
+use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use bake_formats::format::{Problem, ReadError};
+use bake_formats::format::{Problem, ReadError, Visitor};
 use bake_formats::input::{ReadAt, Source};
+use bake_formats::tree::{Node, TreePath};
 use bake_recipes::Platform;
 
 use crate::error::Error;
@@ -34,6 +37,11 @@ impl Opened {
             reason: "none of the formats begins like this".into(),
         })?;
         Ok(Self { path: path.into(), kind, source, unpacked: Mutex::default() })
+    }
+
+    /// Returns the artifact's bytes as they lie there.
+    pub fn source(&self) -> &Source {
+        &self.source
     }
 
     /// Returns the artifact's one file.
@@ -72,6 +80,56 @@ impl Opened {
 
     /// Reads the artifact, of an image for several platforms the one for this platform.
     pub fn inspect(&self, platform: Option<Platform>) -> Result<Inspected, Error> {
+        self.check_choice(platform)?;
+        self.kind.read(&self.contents()?, platform).map_err(|source| self.failed(source))
+    }
+
+    /// Hands over what the regular files of the tree hold, each once, under its first name.
+    pub fn visit(
+        &self,
+        platform: Option<Platform>,
+        visitor: &mut Visitor<'_>,
+    ) -> Result<ControlFlow<()>, Error> {
+        self.check_choice(platform)?;
+        let visited = self.kind.visit(&self.contents()?, platform, visitor);
+        visited.map_err(|source| self.failed(source))
+    }
+
+    /// Reads one regular file of the tree, hard links followed and symbolic ones not; `None` if there
+    /// is none at this path. More than `limit` bytes are an error.
+    pub fn tree_file(
+        &self,
+        platform: Option<Platform>,
+        path: &TreePath,
+        limit: u64,
+    ) -> Result<Option<Vec<u8>>, Error> {
+        let tree = self.inspect(platform)?.tree;
+        let first = match tree.get(path).map(|entry| &entry.node) {
+            Some(Node::HardLink(first)) => first,
+            Some(Node::File(_)) => path,
+            _ => return Ok(None),
+        };
+        let size = tree.content(first).map_or(0, |content| content.size);
+        if size > limit {
+            let reason = format!("expected at most {limit} bytes, found {size}");
+            return Err(self.failed(ReadError::invalid(path.to_string(), reason)));
+        }
+        let mut found = None;
+        // Whoever reads cannot be done before the file was met, nor go on after it.
+        let _done = self.visit(platform, &mut |name, bytes| {
+            if name != first {
+                return Ok(ControlFlow::Continue(()));
+            }
+            let mut text = Vec::new();
+            bytes.take(limit).read_to_end(&mut text)?;
+            found = Some(text);
+            Ok(ControlFlow::Break(()))
+        })?;
+        Ok(found)
+    }
+
+    /// Fails if the artifact is an image for several platforms and none is chosen.
+    fn check_choice(&self, platform: Option<Platform>) -> Result<(), Error> {
         let failed = |source| self.failed(source);
         if platform.is_none() {
             let several = self.kind.several(&self.source).map_err(failed)?;
@@ -85,7 +143,7 @@ impl Opened {
                 });
             }
         }
-        self.kind.read(&self.contents()?, platform).map_err(failed)
+        Ok(())
     }
 
     /// Reads the artifact, of an image for several platforms every one.
@@ -106,7 +164,7 @@ mod tests {
     use bake_formats::encode::{Compression, Encoder, NoCache};
     use bake_formats::format::{Epoch, WriteCx};
     use bake_formats::rope::Rope;
-    use bake_formats::tree::{FileTree, Mode, TreePath};
+    use bake_formats::tree::{Content, Entry, FileTree, Mode, TreeBuilder};
     use bake_formats::vm::{Disk, DiskSize, Hardware};
 
     use super::*;
@@ -168,6 +226,36 @@ mod tests {
             if product.kind() != Kind::Gce {
                 assert_eq!(inspected.metadata["hardware"], hardware);
             }
+        }
+    }
+
+    #[test]
+    fn one_file_of_any_artifact_is_read() {
+        let path = |text: &str| TreePath::parse(text).unwrap();
+        let mut builder = TreeBuilder::new();
+        let file = Entry::file(Content::of(b"text"), Mode::PLAIN);
+        builder.insert(path("/b"), file).unwrap();
+        let link = Entry::new(Node::HardLink(path("/b")), Mode::PLAIN);
+        builder.insert(path("/a"), link).unwrap();
+        builder.insert(path("/link"), Entry::symlink("a")).unwrap();
+        let tree = builder.finish().unwrap();
+        for product in
+            [Product::Raw(disk(DiskSize::Minimal)), Product::LibvirtBox(disk(DiskSize::Minimal))]
+        {
+            let opened = open(|cx| {
+                cx.blobs.put(b"text").unwrap();
+                product.write(&tree, cx).unwrap().files.remove(0).rope
+            });
+            let opened = opened.unwrap();
+            let read = |name: &str, limit| opened.tree_file(None, &path(name), limit);
+            for name in ["/a", "/b"] {
+                assert_eq!(read(name, 4).unwrap().as_deref(), Some(b"text".as_slice()));
+            }
+            for name in ["/link", "/c", "/"] {
+                assert_eq!(read(name, 4).unwrap(), None, "{name}");
+            }
+            let Error::Read { source, .. } = read("/a", 3).unwrap_err() else { panic!() };
+            assert_eq!(source.to_string(), "/a: expected at most 3 bytes, found 4");
         }
     }
 

@@ -12,9 +12,12 @@
 //! 4. *A flipped byte is noticed*: verify reports it, or read fails, wherever the format has a
 //!    checksum for that byte.
 //! 5. *A conventional name is one file name*: no slash, not empty.
+//! 6. *What is visited is what the tree lists*: the paths, digests and sizes of everything that is
+//!    visited are those of the regular files of the tree that `read` gives, each file once.
 
 use std::fmt::Debug;
-use std::io;
+use std::io::{self, Read};
+use std::ops::ControlFlow;
 
 use serde::{Deserialize, Serialize};
 
@@ -78,9 +81,19 @@ pub trait Format {
     /// Parses an artifact back into what it was written from.
     fn read(source: &Source) -> Result<Unpacked<Self::Model>, ReadError>;
 
+    /// Hands over what the regular files of the payload hold, until the visitor breaks off.
+    ///
+    /// Each file is handed over once: one with several names under the first, the path at which the
+    /// tree has it. Files that hold nothing come as well. The order is that of the artifact. Nothing
+    /// is handed over of an artifact that `read` refuses.
+    fn visit(source: &Source, visitor: &mut Visitor<'_>) -> Result<ControlFlow<()>, ReadError>;
+
     /// Lists every rule of the format that the artifact breaks.
     fn verify(source: &Source) -> Result<Vec<Problem>, ReadError>;
 }
+
+/// Who is handed files: the path of one and what it holds. What is not read is passed over.
+pub type Visitor<'a> = dyn FnMut(&TreePath, &mut dyn Read) -> io::Result<ControlFlow<()>> + 'a;
 
 /// What a writer may use besides its arguments; none of it can change the bytes written, except
 /// the epoch.

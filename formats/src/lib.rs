@@ -21,6 +21,8 @@ pub mod input;
 
 pub mod format;
 
+mod wanted;
+
 mod owners;
 
 mod record;

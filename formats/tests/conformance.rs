@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 use std::io::{self, Read};
-use std::ops::Range;
+use std::ops::{ControlFlow, Range};
 use std::sync::Arc;
 
 use bake_formats::blob::{BlobStore, MemoryStore};
@@ -102,6 +102,30 @@ fn source(artifact: &Artifact, files: BTreeMap<String, Vec<u8>>) -> io::Result<S
     Ok(Source::from_bytes(unpacked))
 }
 
+/// Checks that what is visited is what the tree lists, and that a visitor may break off and need not
+/// read.
+fn visits<F: Format>(source: &Source, tree: &FileTree) {
+    let mut found = BTreeMap::new();
+    let all = F::visit(source, &mut |path, bytes| {
+        let before = found.insert(path.clone(), Content::of_reader(bytes)?);
+        assert_eq!(before, None, "{}: {path} is visited twice", F::NAME);
+        Ok(ControlFlow::Continue(()))
+    });
+    assert_eq!(all.unwrap(), ControlFlow::Continue(()), "{}", F::NAME);
+    let listed = tree.iter().filter_map(|(path, entry)| match &entry.node {
+        Node::File(content) => Some((path.clone(), *content)),
+        _ => None,
+    });
+    assert_eq!(found, listed.collect(), "{}: what is visited", F::NAME);
+
+    let mut met = 0;
+    let part = F::visit(source, &mut |_, _| {
+        met += 1;
+        Ok(if met == found.len() - 1 { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
+    });
+    assert_eq!((part.unwrap(), met), (ControlFlow::Break(()), found.len() - 1), "{}", F::NAME);
+}
+
 /// Checks all laws. `covered` tells which ranges of a file's bytes a checksum of the format covers.
 fn conforms<F: Format>(
     make: impl Fn(&FileTree) -> F::Model,
@@ -136,6 +160,8 @@ fn conforms_with<F: Format>(
     assert_eq!(read.tree.id(), tree.id(), "{}: the tree", F::NAME);
     assert_eq!(read.model, model, "{}: the model", F::NAME);
     assert_eq!(read.declared, Some(tree.id()), "{}: the declared tree", F::NAME);
+
+    visits::<F>(&written, &read.tree);
 
     let problems = F::verify(&written).unwrap();
     assert_eq!(problems, [], "{}: our own output", F::NAME);

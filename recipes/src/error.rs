@@ -180,7 +180,7 @@ impl RecipeErrors {
     }
 
     /// Returns the value if there are no errors.
-    pub(crate) fn check<T>(mut errors: Vec<RecipeError>, value: Option<T>) -> Result<T, Self> {
+    pub fn check<T>(mut errors: Vec<RecipeError>, value: Option<T>) -> Result<T, Self> {
         match value {
             Some(value) if errors.is_empty() => Ok(value),
             _ => {

@@ -3,6 +3,7 @@
 //! ```text
 //! bake.toml ──load──► written::Recipe ──resolve──► resolved::Recipe
 //! bake.lock ──load──► Lock
+//! environments/NAME.toml ──load──► Environment
 //! ```
 //!
 //! The only input besides the recipe is what it asks for by name: the file, the git tag or the
@@ -33,6 +34,8 @@ pub mod written;
 pub mod load;
 
 pub mod lock;
+
+pub mod environment;
 
 mod service;
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 # In the order in which they may use each other.
-CRATES = ["formats", "recipes/config", "recipes", "bake/guest", "bake"]
+CRATES = ["formats", "recipes/config", "recipes", "bake/guest", "bake/entry", "bake"]
 
 
 def is_test(path):

@@ -109,9 +109,24 @@ finish() {
 # Copies the examples and fixtures to $PROJECT, with the program where the recipe of bake itself expects it, and runs
 # their build scripts. The copy is its own project, so that nothing is written into the sources.
 prepare() {
-    local folder script
     PROJECT=$SCRATCH/project
-    [ ! -e "$PROJECT/ready" ] || return 0
+    once "$PROJECT/ready" prepare_project || finish
+}
+
+# once FILE COMMAND...: runs the command unless the file is there, which it makes; of scripts that run at the same time
+# one does, and the others wait.
+once() {
+    local file=$1 lock
+    shift
+    lock=$SCRATCH/$(tr / _ <<<"${file#"$SCRATCH"/}").lock
+    {
+        flock 8
+        [ -e "$file" ] || "$@"
+    } 8>"$lock"
+}
+
+prepare_project() {
+    local folder script
     rm -rf "$PROJECT"
     mkdir -p "$PROJECT/target/release" "$PROJECT/recipes/examples"
     cp "$ROOT/Cargo.toml" "$ROOT"/LICENSE-* "$PROJECT/"
@@ -125,7 +140,7 @@ prepare() {
         if ! HOME=$USERS_HOME "$script" >"$OUTPUT" 2>&1; then
             fail "build script of $(basename "$folder")"
             tail -n 15 "$OUTPUT" | sed 's/^/    /'
-            finish
+            return 1
         fi
     done
     touch "$PROJECT/ready"
@@ -135,20 +150,24 @@ prepare() {
 recipe() {
     local folder=$PROJECT/recipes/examples/$1
     if [ $# -eq 3 ]; then
-        if [ ! -d "$folder@$2" ]; then
-            cp -a "$folder" "$folder@$2"
-            sed -E -i "$3" "$folder@$2/bake.toml"
-        fi
+        once "$folder@$2.ready" make_variant "$folder" "$2" "$3"
         folder=$folder@$2
     fi
     RECIPE=$folder/bake.toml
+}
+
+make_variant() {
+    cp -a "$1" "$1@$2" && sed -E -i "$3" "$1@$2/bake.toml" && touch "$1@$2.ready"
 }
 
 # baked NAME [VARIANT SED-SCRIPT]: sets $DIST to the folder of the artifacts, baking them first if need be.
 baked() {
     recipe "$@"
     DIST=$SCRATCH/dist/$(basename "$(dirname "$RECIPE")")
-    [ ! -e "$DIST/release.json" ] || return 0
+    once "$DIST/release.json" bake_recipe "$@"
+}
+
+bake_recipe() {
     if ! "$BAKE" build -f "$RECIPE" -o "$DIST" >"$OUTPUT" 2>&1; then
         fail "bake build of $1 ${2-}"
         tail -n 15 "$OUTPUT" | sed 's/^/    /'

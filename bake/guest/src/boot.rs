@@ -27,7 +27,10 @@ pub fn run() -> ! {
             let after = line.after_failure;
             // A fault of this program must be seen as well.
             std::panic::set_hook(Box::new(move |fault| {
-                console::give_up(&Failure::new(format!("fault of bake-init: {fault}")), after)
+                console::give_up(
+                    &Failure::new(format!("fault of bake-machine-init: {fault}")),
+                    after,
+                )
             }));
             let Err(failure) = boot(&line);
             (failure, after)

@@ -19,7 +19,7 @@ pub fn be_quiet() {
 /// Says something on the console.
 pub fn say(message: impl Display) {
     // A console that takes no text leaves nobody to tell.
-    writeln!(std::io::stderr(), "bake-init: {message}").ok();
+    writeln!(std::io::stderr(), "bake-machine-init: {message}").ok();
 }
 
 /// Says what is only good to know.

@@ -11,6 +11,7 @@ use bake_recipes::{Place, RecipeError};
 
 use super::contents::SourceFiles;
 use super::scan::{Item, ItemKind, Scan};
+use crate::entry;
 
 /// The trees of all outputs, and where their contents are.
 #[derive(Debug)]
@@ -36,12 +37,9 @@ pub fn compose(recipe: &Recipe, scan: &Scan, contents: &[Content]) -> Result<Tre
             }
         }
     }
-    let generated = match &recipe.service {
-        Some(service) => service.files().map_err(|error| service.place.error(error.to_string()))?,
-        None => Vec::new(),
-    };
+    let generated = entry::generated_files(recipe)?;
     for file in &generated {
-        sources.insert_bytes(file.text.as_bytes());
+        sources.insert_bytes(&file.contents);
     }
     let mut trees: BTreeMap<Output, Arc<FileTree>> = BTreeMap::new();
     let mut places = BTreeMap::new();
@@ -60,17 +58,41 @@ pub fn compose(recipe: &Recipe, scan: &Scan, contents: &[Content]) -> Result<Tre
             }
         }
         for file in &generated {
-            let place = recipe.service.as_ref().map(|service| &service.place);
-            let content = Content::of(file.text.as_bytes());
-            composer.insert(&file.path, Entry::file(content, Mode::PLAIN), place)?;
+            let place = file.place.as_ref();
+            let content = Content::of(&file.contents);
+            composer.insert(&file.path, Entry::file(content, file.mode), place)?;
         }
         let (tree, new) = composer.finish(recipe, scan, &rules)?;
+        check_destinations(recipe, &tree, &new)?;
         places.extend(new);
         let tree = Arc::new(tree);
         made.push((rules, Arc::clone(&tree)));
         trees.insert(output, tree);
     }
     Ok(Trees { trees, sources, places })
+}
+
+/// Refuses files at paths where configuration is rendered: one of the two would be lost.
+fn check_destinations(
+    recipe: &Recipe,
+    tree: &FileTree,
+    places: &BTreeMap<TreePath, Place>,
+) -> Result<(), RecipeError> {
+    for destination in recipe.config.destinations() {
+        let Ok(path) = TreePath::parse(destination) else { continue };
+        if tree.get(&path).is_none() {
+            continue;
+        }
+        let error = match places.get(&path).or(recipe.config.place.as_ref()) {
+            Some(place) => place
+                .error(format!("`{path}` is in the payload, and `[config]` renders a file there")),
+            None => RecipeError::new(format!(
+                "`{path}` is in the payload, and `[config]` renders a file there"
+            )),
+        };
+        return Err(error.hint("leave one of the two out"));
+    }
+    Ok(())
 }
 
 struct Composer<'a> {

@@ -1,14 +1,14 @@
 //! Finding what the rules of a recipe name. No content is read here.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::path::{Component, Path, PathBuf};
 
 use bake_formats::tree::{DeviceKind, TreePath};
-use bake_recipes::RecipeError;
 use bake_recipes::resolved::{FileRule, FileSource, Glob};
+use bake_recipes::{RecipeError, environment};
 
 use crate::store::Stamp;
 
@@ -69,7 +69,9 @@ pub enum ItemKind {
 
 /// Finds what the rules name, relative to the recipe's folder.
 pub fn scan(folder: &Path, rules: &[FileRule]) -> Result<Scan, RecipeError> {
-    let mut scanner = Scanner { folder, scan: Scan::default(), numbers: BTreeMap::new() };
+    let environments = environments(folder);
+    let (scan, numbers) = (Scan::default(), BTreeMap::new());
+    let mut scanner = Scanner { folder, scan, numbers, environments };
     for rule in rules {
         let items = scanner.rule(rule)?;
         scanner.scan.items.push(items);
@@ -82,6 +84,20 @@ struct Scanner<'a> {
     scan: Scan,
     /// The place in [`Scan::files`] of each file, by device and inode.
     numbers: BTreeMap<(u64, u64), usize>,
+    /// The files of environments beside the recipe, by device and inode.
+    environments: BTreeSet<(u64, u64)>,
+}
+
+/// Returns the files of environments beside a recipe, by device and inode, so that no path and no link leads to them
+/// unnoticed. They are not opened.
+fn environments(folder: &Path) -> BTreeSet<(u64, u64)> {
+    let Ok(entries) = fs_err::read_dir(folder.join(environment::FOLDER)) else {
+        return BTreeSet::new();
+    };
+    let files = entries.flatten().map(|entry| entry.path());
+    let files = files.filter(|path| path.extension().is_some_and(|extension| extension == "toml"));
+    let metadata = files.filter_map(|path| fs_err::metadata(path).ok());
+    metadata.map(|metadata| (metadata.dev(), metadata.ino())).collect()
 }
 
 impl Scanner<'_> {
@@ -185,6 +201,12 @@ impl Scanner<'_> {
         let kind = metadata.file_type();
         if kind.is_file() {
             let stamp = Stamp::of(metadata);
+            if self.environments.contains(&(stamp.device, stamp.inode)) {
+                return Err(rule
+                    .place
+                    .error(format!("`{}` is an environment, and none ever enters an artifact", path.display()))
+                    .hint("`bake config render` makes of it what is deployed beside the artifact; leave it out with `exclude`"));
+            }
             let next = self.scan.files.len();
             let file = *self.numbers.entry((stamp.device, stamp.inode)).or_insert(next);
             if file == next {

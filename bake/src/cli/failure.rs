@@ -114,7 +114,7 @@ fn hint(error: &Error) -> Option<String> {
         }
         Error::Repository { hint, .. } | Error::Import { hint, .. } => hint.map(str::to_owned),
         Error::Registry(error) => error.hint.clone(),
-        Error::Image { hint, .. } => hint.clone(),
+        Error::Image { hint, .. } | Error::Config { hint, .. } => hint.clone(),
         Error::Publish { hint, .. } => hint.clone(),
         Error::Recipe(_)
         | Error::Write { .. }

@@ -2,6 +2,7 @@
 
 mod bases;
 mod commands;
+mod environments;
 mod exit;
 mod failure;
 mod printer;
@@ -9,6 +10,7 @@ mod progress;
 mod registry;
 mod request;
 mod signing;
+mod terminal;
 
 use std::path::PathBuf;
 
@@ -89,6 +91,8 @@ enum Command {
     Tag(Box<commands::tag::Tag>),
     /// List the tags of a repository, or what is attached to an image
     Ls(Box<commands::ls::Ls>),
+    /// Look after environments: values in the open, secrets encrypted
+    Env(Box<commands::env::Env>),
     /// Look after the store
     Store(commands::store::StoreCommand),
     /// Make and update package repositories: folders that any web server can serve
@@ -97,6 +101,8 @@ enum Command {
     Rebase(Box<commands::rebase::Rebase>),
     /// Boot a disk in QEMU, with its serial console on the terminal
     Run(Box<commands::run::Run>),
+    /// Check and render what differs between environments; it never enters an artifact
+    Config(Box<commands::config::Config>),
     /// Tools for writing recipes
     Recipe(commands::recipe::Recipe),
     /// Print a completion script for a shell
@@ -146,10 +152,12 @@ pub fn main() -> Exit {
         Command::Copy(command) => command.run(&printer),
         Command::Tag(command) => command.run(&printer),
         Command::Ls(command) => command.run(&printer),
+        Command::Env(command) => command.run(&printer),
         Command::Store(command) => command.run(&printer),
         Command::Repo(command) => command.run(&printer),
         Command::Rebase(command) => command.run(&printer),
         Command::Run(command) => command.run(&printer),
+        Command::Config(command) => command.run(&printer),
         Command::Recipe(command) => command.run(&printer),
         Command::Completions(command) => command.run(&printer),
         Command::Man(command) => command.run(&printer),

@@ -1,11 +1,12 @@
 //! The formats by name, and how to tell them apart by their first bytes.
 
 use std::io::{self, Read};
+use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use bake_formats::boot::initramfs;
 use bake_formats::encode::{Codec, decoder, sniff};
-use bake_formats::format::{Format, Problem, ReadError, Unpacked};
+use bake_formats::format::{Format, Problem, ReadError, Unpacked, Visitor};
 use bake_formats::input::{ReadAt, Section, Source};
 use bake_formats::{deb, oci, rpm, sysext, vm};
 use bake_recipes::Platform;
@@ -215,6 +216,21 @@ impl Kind {
         }
         let images = oci::read_all(source, oci::Limits::default())?;
         images.into_iter().map(image).collect()
+    }
+
+    /// Hands over what the regular files of the tree hold, as [`Format::visit`] does it. Of an image
+    /// for several platforms one must be chosen.
+    pub fn visit(
+        self,
+        source: &Source,
+        platform: Option<Platform>,
+        visitor: &mut Visitor<'_>,
+    ) -> Result<ControlFlow<()>, ReadError> {
+        if let Some(platform) = platform.filter(|_| self.is_image()) {
+            let limits = oci::Limits::default();
+            return oci::visit_one(source, &in_oci(platform), limits, visitor);
+        }
+        with_format!(self, F => F::visit(source, visitor))
     }
 
     /// Returns the platforms of the images in an artifact that has several, else nothing.

@@ -5,6 +5,7 @@
 
 use std::collections::BTreeMap;
 use std::io::{self, Read};
+use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use bake_formats::archive::{ar, cpio, tar};
@@ -14,7 +15,7 @@ use bake_formats::encode::{Codec, Encoder, NoCache, decoder};
 use bake_formats::format::{Epoch, Format, ReadError, WriteCx};
 use bake_formats::input::{Folder, ReadAt, Section, Source};
 use bake_formats::rope::Rope;
-use bake_formats::tree::{TreeId, TreePath, capabilities, escape};
+use bake_formats::tree::{Node, TreeId, TreePath, capabilities, escape};
 use bake_formats::{boot, deb, elf, oci, rpm, sysext, vm};
 
 /// A reader under test.
@@ -109,6 +110,20 @@ fn format<F: Format>(data: &[u8]) {
 fn artifact<F: Format>(source: &Source) {
     let read = F::read(source).map_err(|error| error.to_string());
     let problems = F::verify(source).map_err(|error| error.to_string());
+    if let Ok(unpacked) = &read {
+        let mut sizes = Vec::new();
+        let visited = F::visit(source, &mut |path, bytes| {
+            sizes.push((path.clone(), io::copy(bytes, &mut io::sink())?));
+            Ok(ControlFlow::Continue(()))
+        });
+        assert!(visited.is_ok(), "what was read can be visited: {visited:?}");
+        sizes.sort();
+        let listed = unpacked.tree.iter().filter_map(|(path, entry)| match &entry.node {
+            Node::File(content) => Some((path.clone(), content.size)),
+            _ => None,
+        });
+        assert!(listed.eq(sizes), "what is visited is what the tree lists");
+    }
     if let (Ok(unpacked), Ok(_)) = (read, problems) {
         let name = F::file_name(&unpacked.model);
         assert!(!name.is_empty(), "a model that was read has a file name");

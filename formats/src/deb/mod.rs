@@ -52,8 +52,10 @@ pub use relation::{Alternatives, Operator, Relation, RelationError, Relations};
 pub use seal::{Role, Seal, Signature};
 pub use version::{Version, VersionError};
 
+use std::ops::ControlFlow;
+
 use crate::encode::Codec;
-use crate::format::{Artifact, Format, Problem, ReadError, Unpacked, WriteCx, WriteError};
+use crate::format::{Artifact, Format, Problem, ReadError, Unpacked, Visitor, WriteCx, WriteError};
 use crate::input::Source;
 use crate::tree::FileTree;
 
@@ -85,6 +87,10 @@ impl Format for Deb {
 
     fn read(source: &Source) -> Result<Unpacked<Package>, ReadError> {
         read::read(source)
+    }
+
+    fn visit(source: &Source, visitor: &mut Visitor<'_>) -> Result<ControlFlow<()>, ReadError> {
+        read::visit(source, visitor)
     }
 
     fn verify(source: &Source) -> Result<Vec<Problem>, ReadError> {

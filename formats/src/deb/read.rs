@@ -1,6 +1,7 @@
 //! Reading a package: first its parts, then the model from them.
 
 use std::collections::BTreeMap;
+use std::ops::ControlFlow;
 
 use super::control::Paragraph;
 use super::documents::Listed;
@@ -11,9 +12,10 @@ use super::{CODECS, FORMAT_VERSION, capabilities, documents};
 use crate::archive::ar::{ArMember, ArReader};
 use crate::archive::tar::{Kind, Member, TarReader};
 use crate::encode::{Codec, Compression, decoder};
-use crate::format::{Problem, ReadError, Unpacked};
+use crate::format::{Problem, ReadError, Unpacked, Visitor};
 use crate::input::Source;
 use crate::tree::{Content, Entry, FileTree, Mark, Mode, TreeBuilder, TreePath, escape};
+use crate::wanted::Wanted;
 
 /// The largest control file that is read, in bytes: `md5sums` of half a million files.
 const MAX_CONTROL_FILE: u64 = 64 * 1024 * 1024;
@@ -89,7 +91,10 @@ impl From<FieldError> for ReadError {
 /// Control files that the model has no place for, and broken rules that leave no doubt about what
 /// is meant, are for `verify` to report.
 pub(super) fn read(source: &Source) -> Result<Unpacked<Package>, ReadError> {
-    let parts = unpack(source, &mut Vec::new())?;
+    read_parts(&unpack(source, &mut Vec::new())?)
+}
+
+fn read_parts(parts: &Parts) -> Result<Unpacked<Package>, ReadError> {
     let mut model = from_paragraph(&parts.paragraph()?)?;
     for file in ControlFile::ALL {
         if let Some(member) = parts.control.get(file.name()) {
@@ -106,6 +111,36 @@ pub(super) fn read(source: &Source) -> Result<Unpacked<Package>, ReadError> {
     let tree = mark(&parts.tree()?, &conffiles)?;
     let declared = model.tree_id;
     Ok(Unpacked { model, tree, declared })
+}
+
+/// Hands over the files of the tree: the archive passes once more.
+pub(super) fn visit(
+    source: &Source,
+    visitor: &mut Visitor<'_>,
+) -> Result<ControlFlow<()>, ReadError> {
+    let parts = unpack(source, &mut Vec::new())?;
+    let tree = read_parts(&parts)?.tree;
+    let mut wanted = Wanted::of(&tree);
+    if wanted.visit_empty(visitor)?.is_break() {
+        return Ok(ControlFlow::Break(()));
+    }
+    let mut archive = ArReader::new(source.file()?.clone())?;
+    let member = loop {
+        match archive.next_member()? {
+            Some(member) if member.name.starts_with(DATA) => break member,
+            Some(_) => {}
+            None => return wanted.finish(),
+        }
+    };
+    let mut data = TarReader::new(decoder(codec(&member, DATA)?, archive.open(&member))?, DATA);
+    while let Some(member) = data.next_member()? {
+        let content = parts.files.content(&member.path).filter(|_| member.kind == Kind::File);
+        let Some(content) = content else { continue };
+        if wanted.visit(content, &mut data.contents(), visitor)?.is_break() {
+            return Ok(ControlFlow::Break(()));
+        }
+    }
+    wanted.finish()
 }
 
 /// Returns the tree with its conffiles marked.

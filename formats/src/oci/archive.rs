@@ -11,6 +11,7 @@
 
 use std::collections::BTreeMap;
 use std::io::{self, Read, Seek, SeekFrom};
+use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
@@ -21,7 +22,7 @@ use super::model::{Image, field_error};
 use super::written::Written;
 use super::{docker_archive, json, read, reference, verify, write};
 use crate::archive::tar::{Dialect, Root, SymlinkOrder, TarOptions, TarWriter};
-use crate::format::{Artifact, Format, Problem, ReadError, Unpacked, WriteCx, WriteError};
+use crate::format::{Artifact, Format, Problem, ReadError, Unpacked, Visitor, WriteCx, WriteError};
 use crate::input::{ReadAt, Source};
 use crate::rope::Rope;
 use crate::tree::{Entry, FileTree, Mode, TreePath, escape};
@@ -54,6 +55,10 @@ impl Format for Archive {
 
     fn read(source: &Source) -> Result<Unpacked<Image>, ReadError> {
         read::read(source)
+    }
+
+    fn visit(source: &Source, visitor: &mut Visitor<'_>) -> Result<ControlFlow<()>, ReadError> {
+        read::visit(source, visitor)
     }
 
     fn verify(source: &Source) -> Result<Vec<Problem>, ReadError> {

@@ -1,6 +1,7 @@
 //! The image layout: blobs as files in a folder (image-spec, image-layout.md).
 
 use std::collections::BTreeMap;
+use std::ops::ControlFlow;
 
 use serde::{Deserialize, Serialize};
 
@@ -11,7 +12,7 @@ use super::model::Image;
 use super::written::Written;
 use super::{read, verify, write};
 use crate::format::{
-    Artifact, ArtifactFile, Format, Problem, ReadError, Unpacked, WriteCx, WriteError,
+    Artifact, ArtifactFile, Format, Problem, ReadError, Unpacked, Visitor, WriteCx, WriteError,
 };
 use crate::input::Source;
 use crate::rope::Rope;
@@ -45,6 +46,10 @@ impl Format for Layout {
 
     fn read(source: &Source) -> Result<Unpacked<Image>, ReadError> {
         read::read(source)
+    }
+
+    fn visit(source: &Source, visitor: &mut Visitor<'_>) -> Result<ControlFlow<()>, ReadError> {
+        read::visit(source, visitor)
     }
 
     fn verify(source: &Source) -> Result<Vec<Problem>, ReadError> {

@@ -82,7 +82,7 @@ pub use layout::Layout;
 pub use manifest::Manifest;
 pub use model::{DEFAULT_PATH, Image, OWN_PREFIX, StateDirectory};
 pub use platform::{Platform, select};
-pub use read::{PlatformImage, read_all, read_one};
+pub use read::{ImagesVisitor, PlatformImage, read_all, read_one, visit_all, visit_one};
 pub use reader::LayoutReader;
 pub use rebase::{Rebase, RebaseError, Rebased, rebase};
 pub use reference::{Reference, ReferenceError};

@@ -1,6 +1,8 @@
 //! Reading images: this crate's own back into what they were written from, others as a tree.
 
 use std::collections::BTreeSet;
+use std::io::Read;
+use std::ops::ControlFlow;
 
 use super::accounts::{group_path, passwd_path};
 use super::archive::CONTAINERD_NAME_KEY;
@@ -16,12 +18,13 @@ use super::platform::{Platform, select};
 use super::reader::LayoutReader;
 use super::record::{RECORD_KEY, Record};
 use super::support::SupportFile;
-use super::unpack::{Limits, diff_id_of, entries, in_layer};
+use super::unpack::{Limits, diff_id_of, entries, files, in_layer};
 use super::whiteout;
 use crate::encode::Compression;
-use crate::format::{ReadError, Unpacked};
+use crate::format::{ReadError, Unpacked, Visitor};
 use crate::input::Source;
-use crate::tree::{Entry, FileTree, Node, TreePath};
+use crate::tree::{Content, Entry, FileTree, Node, TreePath};
+use crate::wanted::Wanted;
 
 /// One image of an index.
 #[derive(Debug, Clone, PartialEq)]
@@ -44,9 +47,14 @@ impl PlatformImage {
 /// Reads the one image of a layout; several are an error that lists their platforms.
 pub fn read(source: &Source) -> Result<Unpacked<Image>, ReadError> {
     let layout = LayoutReader::open(source)?;
+    Ok(load(&layout, &only(&layout)?, Limits::default())?.unpacked)
+}
+
+/// Returns the one image of a layout; several are an error that lists their platforms.
+fn only(layout: &LayoutReader) -> Result<ListedImage, ReadError> {
     let found = layout.images()?;
     match found.as_slice() {
-        [one] => Ok(load(&layout, one, Limits::default())?.unpacked),
+        [one] => Ok(one.clone()),
         several => {
             let platform = |found: &ListedImage| match &found.descriptor.platform {
                 Some(platform) => platform.to_string(),
@@ -67,6 +75,11 @@ pub fn read_one(
     limits: Limits,
 ) -> Result<PlatformImage, ReadError> {
     let layout = LayoutReader::open(source)?;
+    load(&layout, &chosen(&layout, platform)?, limits)
+}
+
+/// Returns the image of a layout that runs on a platform.
+fn chosen(layout: &LayoutReader, platform: &Platform) -> Result<ListedImage, ReadError> {
     let mut found = layout.images()?;
     for image in found.iter_mut().filter(|image| image.descriptor.platform.is_none()) {
         let documents = layout.documents(&image.descriptor)?;
@@ -76,13 +89,90 @@ pub fn read_one(
     let chosen = select(&listed, platform)?;
     let chosen = found.iter().find(|image| image.descriptor == *chosen);
     let missing = || ReadError::invalid("image index", format!("expected the platform {platform}"));
-    load(&layout, chosen.ok_or_else(missing)?, limits)
+    chosen.cloned().ok_or_else(missing)
 }
 
 /// Reads every image of a layout, in the order of its indexes.
 pub fn read_all(source: &Source, limits: Limits) -> Result<Vec<PlatformImage>, ReadError> {
     let layout = LayoutReader::open(source)?;
     layout.images()?.iter().map(|found| load(&layout, found, limits)).collect()
+}
+
+/// Hands over the files of the one image of a layout; several are an error.
+pub(super) fn visit(
+    source: &Source,
+    visitor: &mut Visitor<'_>,
+) -> Result<ControlFlow<()>, ReadError> {
+    let layout = LayoutReader::open(source)?;
+    let image = only(&layout)?;
+    hand_over(&layout, &image, Limits::default(), visitor)
+}
+
+/// Hands over the files of the image that runs on a platform.
+pub fn visit_one(
+    source: &Source,
+    platform: &Platform,
+    limits: Limits,
+    visitor: &mut Visitor<'_>,
+) -> Result<ControlFlow<()>, ReadError> {
+    let layout = LayoutReader::open(source)?;
+    let image = chosen(&layout, platform)?;
+    hand_over(&layout, &image, limits, visitor)
+}
+
+/// Who is handed the files of several images: platform, path and what the file holds.
+pub type ImagesVisitor<'a> =
+    dyn FnMut(&Platform, &TreePath, &mut dyn Read) -> std::io::Result<ControlFlow<()>> + 'a;
+
+/// Hands over the files of every image of a layout, image by image.
+pub fn visit_all(
+    source: &Source,
+    limits: Limits,
+    visitor: &mut ImagesVisitor<'_>,
+) -> Result<ControlFlow<()>, ReadError> {
+    let layout = LayoutReader::open(source)?;
+    for found in layout.images()? {
+        let platform = layout.documents(&found.descriptor)?.config.platform();
+        let mut visitor = |path: &TreePath, bytes: &mut dyn Read| visitor(&platform, path, bytes);
+        if hand_over(&layout, &found, limits, &mut visitor)?.is_break() {
+            return Ok(ControlFlow::Break(()));
+        }
+    }
+    Ok(ControlFlow::Continue(()))
+}
+
+/// Hands over the files of an image: layers that hold some of them pass once more.
+fn hand_over(
+    layout: &LayoutReader,
+    found: &ListedImage,
+    limits: Limits,
+    visitor: &mut Visitor<'_>,
+) -> Result<ControlFlow<()>, ReadError> {
+    let mut members = Vec::new();
+    let image = load_with(layout, found, limits, &mut |number, entries| {
+        let contents = entries.iter().filter_map(|(_, entry)| match &entry.node {
+            Node::File(content) => Some(*content),
+            _ => None,
+        });
+        members.push((number, contents.collect::<Vec<Content>>()));
+    })?;
+    let mut wanted = Wanted::of(&image.unpacked.tree);
+    let mut done = wanted.visit_empty(visitor)?;
+    for (number, contents) in &members {
+        if done.is_break() {
+            break;
+        }
+        let Some((layer, _)) = image.documents.layers().nth(*number) else { continue };
+        if contents.iter().any(|content| wanted.has(content)) {
+            let mut hand = |member: usize, bytes: &mut dyn Read| match contents.get(member) {
+                Some(content) => wanted.visit(content, bytes, visitor),
+                None => Ok(ControlFlow::Continue(())),
+            };
+            let passed = files(layout, layer, limits, &mut hand);
+            done = passed.map_err(|error| in_layer(*number, error))?;
+        }
+    }
+    if done.is_break() { Ok(done) } else { wanted.finish() }
 }
 
 /// Annotations with which `index.json` names a manifest.
@@ -175,6 +265,19 @@ fn load(
     found: &ListedImage,
     limits: Limits,
 ) -> Result<PlatformImage, ReadError> {
+    load_with(layout, found, limits, &mut |_, _| {})
+}
+
+/// Who is told what layers list, by the layer's number.
+type Listing<'a> = dyn FnMut(usize, &[(TreePath, Entry)]) + 'a;
+
+/// Reads an image; `listed` is told what each layer of the payload lists, in order.
+fn load_with(
+    layout: &LayoutReader,
+    found: &ListedImage,
+    limits: Limits,
+    listed: &mut Listing<'_>,
+) -> Result<PlatformImage, ReadError> {
     let documents = Documents::read(layout, &found.descriptor)?;
     let mut model = documents.model(found)?;
     let declared = documents.declared()?;
@@ -192,6 +295,7 @@ fn load(
         let found = match role {
             Some(Role::Payload) => {
                 let (entries, found) = entries(layout, layer, limits).map_err(in_layer)?;
+                listed(number, &entries);
                 tree = whiteout::apply(&tree, entries).map_err(in_layer)?;
                 found
             }

@@ -1,14 +1,16 @@
 //! Reading layers: decompressed, hashed, and within limits.
 
 use std::io::{self, Read};
+use std::ops::ControlFlow;
 
 use super::descriptor::{Descriptor, Kind};
 use super::reader::LayoutReader;
-use crate::archive::tar::TarReader;
+use crate::archive::tar::{self, TarReader};
 use crate::digest::{Digest, Hasher};
 use crate::encode::{Codec, decoder};
 use crate::format::ReadError;
 use crate::tree::{Entry, Node, TreePath};
+use crate::wanted::Members;
 
 /// What an image may ask a reader for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -57,6 +59,27 @@ pub(super) fn entries(
         entries.push((path, entry));
     }
     Ok((entries, raw.hasher.digest()))
+}
+
+/// Hands over what the regular files of a layer hold, with their numbers in the archive.
+pub(super) fn files(
+    layout: &LayoutReader,
+    layer: &Descriptor,
+    limits: Limits,
+    hand: &mut Members<'_>,
+) -> Result<ControlFlow<()>, ReadError> {
+    let mut reader = TarReader::new(raw(layout, layer, limits)?, "tar archive");
+    let mut number = 0;
+    while let Some(member) = reader.next_member()? {
+        if member.kind != tar::Kind::File {
+            continue;
+        }
+        if hand(number, &mut reader.contents())?.is_break() {
+            return Ok(ControlFlow::Break(()));
+        }
+        number += 1;
+    }
+    Ok(ControlFlow::Continue(()))
 }
 
 /// Returns about how many bytes an entry takes beyond a fixed size.

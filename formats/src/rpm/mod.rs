@@ -58,7 +58,9 @@ pub use scripts::{Script, ScriptFlags, Scripts};
 pub use seal::{Patch, Seal, Signature, SignatureTag};
 pub use triggers::{DEFAULT_PRIORITY, FileTrigger, Trigger, TriggerMoment, Triggers};
 
-use crate::format::{Artifact, Format, Problem, ReadError, Unpacked, WriteCx, WriteError};
+use std::ops::ControlFlow;
+
+use crate::format::{Artifact, Format, Problem, ReadError, Unpacked, Visitor, WriteCx, WriteError};
 use crate::input::Source;
 use crate::tree::FileTree;
 
@@ -82,6 +84,10 @@ impl Format for Rpm {
 
     fn read(source: &Source) -> Result<Unpacked<Package>, ReadError> {
         read::read(source)
+    }
+
+    fn visit(source: &Source, visitor: &mut Visitor<'_>) -> Result<ControlFlow<()>, ReadError> {
+        read::visit(source, visitor)
     }
 
     fn verify(source: &Source) -> Result<Vec<Problem>, ReadError> {

@@ -6,6 +6,7 @@
 
 use std::collections::BTreeMap;
 use std::io::{self, Read};
+use std::ops::ControlFlow;
 
 use super::checksum::Checksum;
 use super::files::{File, FileTable, Links, S_IFLNK, S_IFMT};
@@ -18,6 +19,7 @@ use crate::encode::{Codec, decoder};
 use crate::format::{Problem, ReadError, WriteError};
 use crate::rope::Rope;
 use crate::tree::{Content, TreePath, escape};
+use crate::wanted::Members;
 
 /// Describes the archive of everything that the table lists.
 pub(super) fn write(table: &FileTable, mtime: u32) -> Result<Rope, WriteError> {
@@ -141,6 +143,27 @@ fn scan_stream<'a>(
     }
     let blob = Blob { digest: raw.hasher.digest(), size: raw.hasher.len() };
     Ok((scanner, blob, raw.strong))
+}
+
+/// Hands over the body of every member that has a row, with the row's number.
+pub(super) fn members(
+    payload: impl Read,
+    table: &FileTable,
+    hand: &mut Members<'_>,
+) -> Result<ControlFlow<()>, ReadError> {
+    let mut reader = Reader::new(payload);
+    let mut scanner = Scanner::new(table);
+    while let Some(found) = reader.advance()? {
+        let row = match found {
+            Found::Member(member, size) => scanner.newc_row(&member, size),
+            Found::Stripped(index) => Some(scanner.stripped_row(index, &mut reader)?),
+        };
+        let Some(row) = row else { continue };
+        if hand(row, &mut reader)?.is_break() {
+            return Ok(ControlFlow::Break(()));
+        }
+    }
+    Ok(ControlFlow::Continue(()))
 }
 
 /// Compares the members with the file table as they pass.

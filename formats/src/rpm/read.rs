@@ -1,20 +1,23 @@
 //! From a package back to a model and a tree.
 
+use std::ops::ControlFlow;
+
 use super::columns::numbered;
 use super::files::{FileTable, special_node};
 use super::header::Header;
 use super::model::{Change, Package, RpmFormat};
-use super::payload::{Scan, scan};
+use super::payload::{Scan, members, scan};
 use super::relations::{Found, Relations};
 use super::scripts::Scripts;
 use super::sections::Sections;
 use super::signature::{self, Signed};
 use super::triggers::Triggers;
 use super::{tags, write};
-use crate::encode::{Codec, Compression, sniff};
-use crate::format::{Problem, ReadError, Unpacked};
+use crate::encode::{Codec, Compression, decoder, sniff};
+use crate::format::{Problem, ReadError, Unpacked, Visitor};
 use crate::input::Source;
 use crate::tree::{Content, Entry, FileTree, Mode, Node, TreeBuilder, capabilities};
+use crate::wanted::Wanted;
 
 /// A package that was read whole.
 pub(super) struct Parsed {
@@ -29,17 +32,47 @@ pub(super) struct Parsed {
 
 /// Reads a package; one whose bytes are not those that its digests promise is an error.
 pub(super) fn read(source: &Source) -> Result<Unpacked<Package>, ReadError> {
-    let parsed = Parsed::read(source)?;
-    if let Some(problem) = parsed.damage().into_iter().next() {
-        let Problem { place, expected, found, .. } = problem;
-        return Err(ReadError::invalid(place, format!("expected {expected}, found {found}")));
-    }
+    let parsed = Parsed::undamaged(source)?;
     let tree = parsed.tree()?;
     let declared = parsed.package.tree_id;
     Ok(Unpacked { model: parsed.package, tree, declared })
 }
 
+/// Hands over the files of the tree: the payload passes once more.
+pub(super) fn visit(
+    source: &Source,
+    visitor: &mut Visitor<'_>,
+) -> Result<ControlFlow<()>, ReadError> {
+    let parsed = Parsed::undamaged(source)?;
+    let tree = parsed.tree()?;
+    let mut wanted = Wanted::of(&tree);
+    if wanted.visit_empty(visitor)?.is_break() {
+        return Ok(ControlFlow::Break(()));
+    }
+    let Parsed { sections, package, table, scan, .. } = &parsed;
+    let payload = decoder(package.compression.codec, sections.payload())?;
+    let all = members(payload, table, &mut |row, bytes| match scan
+        .members
+        .get(row)
+        .and_then(|member| member.content)
+    {
+        Some(content) => wanted.visit(&content, bytes, visitor),
+        None => Ok(ControlFlow::Continue(())),
+    })?;
+    if all.is_break() { Ok(all) } else { wanted.finish() }
+}
+
 impl Parsed {
+    /// Reads a package whose bytes are those that its digests promise.
+    fn undamaged(source: &Source) -> Result<Self, ReadError> {
+        let parsed = Self::read(source)?;
+        if let Some(problem) = parsed.damage().into_iter().next() {
+            let Problem { place, expected, found, .. } = problem;
+            return Err(ReadError::invalid(place, format!("expected {expected}, found {found}")));
+        }
+        Ok(parsed)
+    }
+
     /// Reads everything, the payload once; what merely differs is left to be reported.
     pub(super) fn read(source: &Source) -> Result<Self, ReadError> {
         let sections = Sections::read(source)?;

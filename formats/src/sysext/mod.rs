@@ -45,7 +45,9 @@ pub use model::{Extension, Protection};
 pub use release::{Release, Reload};
 pub use scope::Scope;
 
-use crate::format::{Artifact, Format, Problem, ReadError, Unpacked, WriteCx, WriteError};
+use std::ops::ControlFlow;
+
+use crate::format::{Artifact, Format, Problem, ReadError, Unpacked, Visitor, WriteCx, WriteError};
 use crate::input::Source;
 use crate::tree::FileTree;
 use crate::vm::erofs;
@@ -77,6 +79,10 @@ impl Format for Sysext {
 
     fn read(source: &Source) -> Result<Unpacked<Extension>, ReadError> {
         read::unpack(source)
+    }
+
+    fn visit(source: &Source, visitor: &mut Visitor<'_>) -> Result<ControlFlow<()>, ReadError> {
+        read::visit(source, visitor)
     }
 
     fn verify(source: &Source) -> Result<Vec<Problem>, ReadError> {

@@ -1,15 +1,16 @@
 //! Reading an extension back into its model and its tree.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::ControlFlow;
 
 use super::container::Container;
 use super::model::Extension;
 use super::record::{Record, Reserved};
-use crate::format::{ReadError, Unpacked};
+use crate::format::{ReadError, Unpacked, Visitor};
 use crate::input::Source;
 use crate::tree::{Content, Entry, FileTree, Mode, Node, PathError, TreeBuilder, TreePath};
 use crate::vm::erofs::Image;
-use crate::vm::walk::{small_file, walk};
+use crate::vm::walk::{self, small_file, walk};
 
 /// The largest record that is read.
 const RECORD_MAX: u64 = 1 << 24;
@@ -18,6 +19,18 @@ const RECORD_MAX: u64 = 1 << 24;
 pub(super) fn unpack(source: &Source) -> Result<Unpacked<Extension>, ReadError> {
     let container = Container::open(source.file()?)?;
     unpack_image(&Image::open(container.data)?).map(|(unpacked, _)| unpacked)
+}
+
+/// Hands over the files of the tree.
+pub(super) fn visit(
+    source: &Source,
+    visitor: &mut Visitor<'_>,
+) -> Result<ControlFlow<()>, ReadError> {
+    let image = Image::open(Container::open(source.file()?)?.data)?;
+    let (Unpacked { tree, .. }, _) = unpack_image(&image)?;
+    let files = tree.iter().filter(|(_, entry)| matches!(entry.node, Node::File(_)));
+    let places: BTreeMap<_, _> = files.map(|(path, _)| (path.clone(), path)).collect();
+    walk::visit(&image, &places, visitor)
 }
 
 /// Parses an open file system; returns the bytes of its record too.

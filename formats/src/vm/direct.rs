@@ -5,19 +5,20 @@
 //! the machine's disk as [`Raw`](super::Raw) has it. Kernel, initrd and command line are those of the
 //! disk.
 
+use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use super::container::Opened;
 use super::machine::{self, System};
 use super::model::Disk;
-use super::read::unpack_disk;
+use super::read::{self, unpack_disk};
 use super::verify::verify;
 use super::write::lay;
 use crate::boot::direct::{self, Drive};
 use crate::boot::kernel::Kernel;
 use crate::digest::Digest;
 use crate::format::{
-    Artifact, ArtifactFile, Format, Problem, ReadError, Unpacked, WriteCx, WriteError,
+    Artifact, ArtifactFile, Format, Problem, ReadError, Unpacked, Visitor, WriteCx, WriteError,
 };
 use crate::input::{Folder, ReadAt, Section, Source};
 use crate::rope::Rope;
@@ -89,6 +90,10 @@ impl Format for Direct {
 
     fn read(source: &Source) -> Result<Unpacked<Disk>, ReadError> {
         unpack_disk(&Opened::from(disk(source)?))
+    }
+
+    fn visit(source: &Source, visitor: &mut Visitor<'_>) -> Result<ControlFlow<()>, ReadError> {
+        read::visit(&Opened::from(disk(source)?), visitor)
     }
 
     /// Besides the disk, kernel, initrd and command line must be those of the disk.

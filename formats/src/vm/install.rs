@@ -80,6 +80,17 @@ fn place(path: &TreePath, redirects: &BTreeMap<TreePath, TreePath>) -> Result<Tr
     to.join(below).map_err(|_| TreeError::ImpossibleTarget { path: path.clone() })
 }
 
+/// Returns where the files of a payload lie, and their own paths.
+pub(super) fn places<'t>(
+    payload: &'t FileTree,
+    machine: Option<&Machine>,
+) -> Result<BTreeMap<TreePath, &'t TreePath>, TreeError> {
+    let none = BTreeMap::new();
+    let redirects = machine.map_or(&none, |machine| &machine.redirects);
+    let files = payload.iter().filter(|(_, entry)| matches!(entry.node, Node::File(_)));
+    files.map(|(path, _)| Ok((place(path, redirects)?, path))).collect()
+}
+
 /// Returns the payload as it lies in the file system.
 fn redirected(
     payload: &FileTree,

@@ -1,14 +1,15 @@
 //! Reading a disk back into its model and its tree.
 
+use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use super::container::Opened;
-use super::install::Found;
+use super::install::{Found, places};
 use super::model::Disk;
 use super::record::{Record, Reserved};
 use super::volume::Image;
 use super::{gpt, machine};
-use crate::format::{ReadError, Unpacked};
+use crate::format::{ReadError, Unpacked, Visitor};
 use crate::input::{ReadAt, Source};
 use crate::record::Record as _;
 use crate::tree::{Content, Entry, FileTree, Mode, Node, TreePath};
@@ -31,6 +32,23 @@ pub(super) fn unpack_disk(opened: &Opened) -> Result<Unpacked<Disk>, ReadError> 
         return machine::Parts::open(opened)?.unpack();
     }
     unpack_image(&Image::open(opened.disk.clone())?)
+}
+
+/// Hands over the files of the payload of an open disk.
+pub(super) fn visit(
+    opened: &Opened,
+    visitor: &mut Visitor<'_>,
+) -> Result<ControlFlow<()>, ReadError> {
+    let Unpacked { model, tree, .. } = unpack_disk(opened)?;
+    let places = places(&tree, model.machine.as_ref())?;
+    if !gpt::is_at(&*opened.disk) {
+        return Image::open(opened.disk.clone())?.visit(&places, visitor);
+    }
+    let machine::Parts { root, slot, .. } = machine::Parts::open(opened)?;
+    match slot.or(root) {
+        Some(image) => image.visit(&places, visitor),
+        None => Ok(ControlFlow::Continue(())),
+    }
 }
 
 /// Parses an open file system that is a disk of its own.

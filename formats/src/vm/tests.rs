@@ -118,6 +118,7 @@ fn assert_laws<F: Format<Model = Disk>>(store: &MemoryStore, model: &Disk, tree:
         String::from_utf8(text).unwrap()
     };
     assert_eq!(text(&unpacked.tree), text(tree));
+    crate::wanted::tests::assert_visits::<F>(&source, &unpacked.tree);
     assert_eq!(F::verify(&source).unwrap(), []);
     let name = F::file_name(model);
     assert!(!name.is_empty() && !name.contains('/'), "{name}");

@@ -1,12 +1,14 @@
 //! The file systems that a disk can have, behind one face.
 
+use std::collections::BTreeMap;
+use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use super::erofs::{self, Erofs};
 use super::ext4::{self, Ext4, FileSystemWriter, Volume};
 use super::machine::FileSystem;
 use super::walk;
-use crate::format::{Problem, ReadError, WriteError};
+use crate::format::{Problem, ReadError, Visitor, WriteError};
 use crate::input::ReadAt;
 use crate::rope::Rope;
 use crate::tree::{FileTree, Owner, TreePath};
@@ -103,6 +105,19 @@ impl Image {
         match self {
             Self::Ext4(image) => walk::walk(&**image, owners, wanted),
             Self::Erofs(image) => walk::walk(image, owners, wanted),
+        }
+    }
+
+    /// Hands over files of a file system that was read before: those at `places`, under the paths
+    /// that these stand for.
+    pub(super) fn visit(
+        &self,
+        places: &BTreeMap<TreePath, &TreePath>,
+        visitor: &mut Visitor<'_>,
+    ) -> Result<ControlFlow<()>, ReadError> {
+        match self {
+            Self::Ext4(image) => walk::visit(&**image, places, visitor),
+            Self::Erofs(image) => walk::visit(image, places, visitor),
         }
     }
 

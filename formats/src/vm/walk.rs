@@ -2,8 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::Read;
+use std::ops::ControlFlow;
 
-use crate::format::ReadError;
+use crate::format::{ReadError, Visitor};
 use crate::tree::{
     Content, Entry, FileTree, Mode, Node, Owner, TreeBuilder, TreePath, XattrName, escape,
 };
@@ -102,6 +103,36 @@ pub(crate) fn walk<I: Inodes>(
         walk.directory(&path, number)?;
     }
     Ok(walk.builder.finish()?)
+}
+
+/// Hands over files of a file system that was read before: those at `places`, under the paths that
+/// these stand for.
+pub(crate) fn visit<I: Inodes>(
+    image: &I,
+    places: &BTreeMap<TreePath, &TreePath>,
+    visitor: &mut Visitor<'_>,
+) -> Result<ControlFlow<()>, ReadError> {
+    let mut open = vec![(TreePath::root(), image.root())];
+    let mut entries = 0;
+    while let Some((path, number)) = open.pop() {
+        let inode = image.inode(number)?;
+        for (name, child) in image.children(number, &inode, ENTRIES - entries)? {
+            entries = ENTRIES.min(entries + 1);
+            let invalid = |error: crate::tree::PathError| {
+                ReadError::invalid(path.to_string(), error.to_string())
+            };
+            let name = path.join(&name).map_err(invalid)?;
+            let inode = image.inode(child)?;
+            if image.facts(child, &inode)?.kind == Kind::Directory {
+                open.push((name, child));
+            } else if let Some(path) = places.get(&name)
+                && visitor(path, &mut *image.open(child, &inode)?)?.is_break()
+            {
+                return Ok(ControlFlow::Break(()));
+            }
+        }
+    }
+    Ok(ControlFlow::Continue(()))
 }
 
 /// Reads a small file, if there is one at this path; links are not followed.

@@ -9,7 +9,7 @@ use zeroize::Zeroizing;
 
 use crate::delivery::Delivered;
 use crate::render::{RenderError, RenderedFile, render};
-use crate::schema::{Schema, Secrecy};
+use crate::schema::{Entrypoint, Schema, Secrecy};
 use crate::settings::{Setting, Settings};
 
 /// The version of what a configuration's digest is made of.
@@ -131,15 +131,6 @@ pub struct Deployment<'a> {
     pub version: Option<&'a str>,
     /// Whether the artifact starts its service by `bake-init`, which brings `_FILE` variables and files in.
     pub entrypoint: Entrypoint,
-}
-
-/// What starts a service.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Entrypoint {
-    /// The system.
-    Direct,
-    /// `bake-init`, which renders files by itself.
-    BakeInit,
 }
 
 impl<'a> Deployment<'a> {

@@ -38,7 +38,6 @@ pub mod template;
 
 mod document;
 
-#[cfg(feature = "syntax")]
 pub mod syntax;
 
 pub mod render;
@@ -57,11 +56,11 @@ pub mod json_schema;
 
 pub use delivery::{Carrier, Delivered};
 #[cfg(feature = "targets")]
-pub use deployment::{ConfigDigest, Deployment, DigestKey, Entrypoint, OutputFile, Refusal};
+pub use deployment::{ConfigDigest, Deployment, DigestKey, OutputFile, Refusal};
 pub use kind::Kind;
 pub use name::Name;
 pub use render::{RenderError, RenderedFile, render};
-pub use schema::Schema;
+pub use schema::{Entrypoint, Schema};
 pub use secret::Secret;
 pub use settings::{Fault, FaultKind, Given, Origin, Reference, Setting, Settings, Settled};
 #[cfg(feature = "targets")]

@@ -9,6 +9,7 @@ use crate::document;
 use crate::name::Name;
 use crate::schema::{Document, File, Reload, Schema, Secrecy};
 use crate::settings::{Reference, Setting, Settings};
+use crate::syntax;
 use crate::template;
 
 /// A file that was rendered.
@@ -134,21 +135,13 @@ fn refuse_references(
     Ok(())
 }
 
-#[cfg(feature = "syntax")]
 fn check_syntax(file: &File, text: &str) -> Result<(), RenderError> {
     let Some(format) = file.format else { return Ok(()) };
-    crate::syntax::check(format, text).map_err(|reason| RenderError {
+    syntax::check(format, text).map_err(|reason| RenderError {
         path: file.path.clone(),
         reason: format!("what the template gives is {reason}"),
         reference: None,
     })
-}
-
-/// Without readers of all syntaxes nothing is checked.
-#[cfg(not(feature = "syntax"))]
-#[expect(clippy::unnecessary_wraps, reason = "with the readers it can fail")]
-fn check_syntax(_: &File, _: &str) -> Result<(), RenderError> {
-    Ok(())
 }
 
 /// Returns whether a file of these keys holds a secret.
@@ -275,6 +268,7 @@ mod tests {
         assert!(!format!("{files:?}").contains("hunter2"));
     }
 
+    #[cfg(feature = "syntax")]
     #[test]
     fn what_cannot_be_rendered_is_told_without_its_value() {
         let reference = Reference { provider: "vault".into(), location: "kv/app#password".into() };

@@ -52,6 +52,21 @@ pub struct Service {
     pub group: Option<String>,
 }
 
+/// What starts a service.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Entrypoint {
+    /// Whatever runs the artifact.
+    #[default]
+    Direct,
+    /// `bake-init`, which lies in the artifact: it brings `_FILE` variables in and renders files by itself.
+    BakeInit,
+}
+
+/// Returns where `bake-init` lies in the artifact of this name; each has its own, so that no two packages own one file.
+pub fn entrypoint_path(name: &str) -> String {
+    format!("/usr/lib/{name}/bake-init")
+}
+
 /// What a key that the schema does not know is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]

@@ -1,6 +1,6 @@
 //! Whether text is what its format says: rendered files are read back before anybody deploys them.
-
-use saphyr::LoadableYamlNode as _;
+//!
+//! Without the feature `syntax` there are no readers of TOML and YAML, and nothing is said of those.
 
 use crate::schema::Format;
 
@@ -12,18 +12,34 @@ pub fn check(format: Format, text: &str) -> Result<(), String> {
                 format!("no JSON at line {}, column {}", error.line(), error.column())
             })
         }
-        Format::Toml => text.parse::<toml::Table>().map(drop).map_err(|error| {
-            let start = error.span().map_or(0, |span| span.start);
-            let before = text.get(..start).unwrap_or_default();
-            format!("no TOML at line {}", before.matches('\n').count() + 1)
-        }),
-        Format::Yaml => saphyr::Yaml::load_from_str(text).map(drop).map_err(|error| {
-            let place = error.marker();
-            format!("no YAML at line {}, column {}", place.line(), place.col() + 1)
-        }),
+        #[cfg(feature = "syntax")]
+        Format::Toml => toml(text),
+        #[cfg(feature = "syntax")]
+        Format::Yaml => yaml(text),
+        #[cfg(not(feature = "syntax"))]
+        Format::Toml | Format::Yaml => Ok(()),
         Format::Properties => properties(text),
         Format::Ini => ini(text),
     }
+}
+
+#[cfg(feature = "syntax")]
+fn toml(text: &str) -> Result<(), String> {
+    text.parse::<toml::Table>().map(drop).map_err(|error| {
+        let start = error.span().map_or(0, |span| span.start);
+        let before = text.get(..start).unwrap_or_default();
+        format!("no TOML at line {}", before.matches('\n').count() + 1)
+    })
+}
+
+#[cfg(feature = "syntax")]
+fn yaml(text: &str) -> Result<(), String> {
+    use saphyr::LoadableYamlNode as _;
+
+    saphyr::Yaml::load_from_str(text).map(drop).map_err(|error| {
+        let place = error.marker();
+        format!("no YAML at line {}, column {}", place.line(), place.col() + 1)
+    })
 }
 
 /// The escapes of java.util.Properties must be whole.
@@ -67,7 +83,9 @@ mod tests {
     fn broken_text_is_found_without_being_shown() {
         for (format, good, bad, line) in [
             (Format::Json, "{\"a\": 1}", "{\n\"a\": s3cret}", "line 2"),
+            #[cfg(feature = "syntax")]
             (Format::Toml, "a = 1\n[b]\nc = 'x'", "a = 1\nb = s3cret", "line 2"),
+            #[cfg(feature = "syntax")]
             (Format::Yaml, "a: 1\nb: [x, y]\n", "a: 1\nb: [s3cret\n", "line"),
             (Format::Properties, "a=\\u00e9\\\\u\n", "a=1\nb=\\u00s3cret", "line 2"),
             (Format::Ini, "x = 1\n[a]\n; c\nb: 1\n  more\n", "[a]\ns3cret", "line 2"),

@@ -2,21 +2,23 @@
 
 use std::collections::BTreeMap;
 
-use bake_formats::tree::Mode;
+use bake_config::schema::{
+    Case, Delivery, Document, File, Format, Key, Reload, Secrecy, UnknownKeys,
+};
+use bake_config::{Entrypoint, Name, RenderError, Schema, template};
 
 use super::{Resolver, settled};
-use crate::resolved::{
-    ConfigDocument, ConfigFile, ConfigKey, ConfigKind, ConfigName, ConfigValue, Delivery,
-    Deprecation, DocumentFormat, ReloadAction, Schema, UnknownKeys,
-};
-use crate::written::{self, At, ConfigReload, ConfigSyntax, ConfigType, ConfigUnknown, Scalar};
+use crate::error::Place;
+use crate::resolved::Config;
+use crate::written::{self, At, ConfigCase, ConfigReload, ConfigSyntax, ConfigUnknown};
 
 /// The mode of a rendered file: it may hold what only the service should read.
 const FILE_MODE: u32 = 0o640;
 
 impl Resolver<'_> {
-    pub(super) fn config(&self) -> Option<Schema> {
-        let Some(at) = &self.keys().config else { return Some(Schema::default()) };
+    /// Returns the configuration; what it is of is filled in by whoever knows.
+    pub(super) fn config(&self) -> Option<Config> {
+        let Some(at) = &self.keys().config else { return Some(Config::default()) };
         let written = &at.value;
         let prefix = written.prefix.as_ref().map(|at| self.prefix(at));
         let max_varying = written.max_varying.as_ref().map(|at| {
@@ -27,27 +29,47 @@ impl Resolver<'_> {
             count
         });
         let keys = self.config_keys(&written.keys);
-        let files = written.file.iter().map(|at| self.config_file(&at.value));
-        let files: Option<Vec<_>> = files.collect();
-        let documents = written.json.iter().map(|at| self.config_document(&at.value));
-        let documents: Option<Vec<_>> = documents.collect();
-        let (files, documents) = (files?, documents?);
-        self.check_destinations(&files, &documents);
-        Some(Schema {
+        let files: Vec<_> = written.file.iter().map(|at| self.config_file(&at.value)).collect();
+        let keys = keys?;
+        let documents: Vec<_> =
+            written.document.iter().map(|at| self.config_document(&at.value, &keys)).collect();
+        self.check_config_paths(written);
+        let schema = Schema {
             prefix: settled(prefix)?.unwrap_or_default(),
             max_varying: settled(max_varying)?,
             unknown: match written.unknown.as_ref().map(|at| at.value) {
                 None | Some(ConfigUnknown::Deny) => UnknownKeys::Deny,
                 Some(ConfigUnknown::Warn) => UnknownKeys::Warn,
             },
-            keys: keys?,
-            files,
-            documents,
+            keys,
+            files: files.into_iter().collect::<Option<_>>()?,
+            documents: documents.into_iter().collect::<Option<_>>()?,
+            ..Schema::empty("")
+        };
+        self.check_config_destinations(written, &schema);
+        self.check_config_use(written, &schema);
+        let place = |at: &At<String>| Some((Name::parse(&at.value)?, self.place(at)));
+        Some(Config {
+            entrypoint: self.entrypoint(written, &schema)?,
+            schema,
+            places: written.keys.keys().filter_map(place).collect(),
+            place: Some(self.place(at)),
         })
     }
 
+    fn entrypoint(&self, written: &written::Config, schema: &Schema) -> Option<Entrypoint> {
+        match &written.entrypoint {
+            Some(at) if at.value && schema.is_empty() => {
+                self.fault(at, "there are no keys that `bake-init` could bring in");
+                None
+            }
+            Some(at) if at.value => Some(Entrypoint::BakeInit),
+            _ => Some(Entrypoint::Direct),
+        }
+    }
+
     fn prefix(&self, at: &At<String>) -> Option<String> {
-        if at.value.is_empty() || ConfigName::parse(&at.value).is_some() {
+        if at.value.is_empty() || Name::parse(&at.value).is_some() {
             return Some(at.value.clone());
         }
         let message = format!("`{}` is not a prefix of names", at.value.escape_debug());
@@ -55,208 +77,180 @@ impl Resolver<'_> {
         None
     }
 
-    fn config_keys(
-        &self,
-        keys: &BTreeMap<At<String>, At<written::ConfigKey>>,
-    ) -> Option<BTreeMap<ConfigName, ConfigKey>> {
-        let mut all = BTreeMap::new();
-        for (name, key) in keys {
-            if let (Some(name), Some(key)) = (self.config_name(name), self.config_key(key)) {
-                all.insert(name, key);
-            }
-        }
-        for at in keys.values() {
-            let instead = at.value.deprecated.as_ref().and_then(|at| at.value.instead.as_ref());
-            if let Some(instead) = instead
-                && !keys.keys().any(|name| name.value == instead.value)
-            {
-                let found = instead.value.escape_debug();
-                self.fault(instead, format!("there is no key `{found}`"));
-            }
-        }
-        (all.len() == keys.len()).then_some(all)
+    fn config_mode(&self, at: Option<&At<String>>) -> Option<u32> {
+        at.map_or(Some(FILE_MODE), |at| self.mode(at).map(|mode| mode.bits().into()))
     }
 
-    fn config_name(&self, at: &At<String>) -> Option<ConfigName> {
-        let name = ConfigName::parse(&at.value);
-        if name.is_none() {
-            let message =
-                format!("`{}` is not the name of a configuration key", at.value.escape_debug());
-            self.advise(at, message, "capital letters, digits and `_`, e.g. `DATABASE_URL`");
-        }
-        name
-    }
-
-    fn config_key(&self, at: &At<written::ConfigKey>) -> Option<ConfigKey> {
-        let key = &at.value;
-        let required = key.required.as_ref().is_some_and(|at| at.value);
-        let secret = key.secret.as_ref().is_some_and(|at| at.value);
-        let kind = self.config_kind(key)?;
-        if let Some(default) = &key.default
-            && (required || secret)
-        {
-            let what = if secret { "secret" } else { "required" };
-            self.fault(default, format!("a {what} key has no default"));
-            return None;
-        }
-        if let Some(example) = &key.example
-            && secret
-        {
-            self.fault(example, "a secret key has no example");
-            return None;
-        }
-        let default = key.default.as_ref().map(|at| self.config_value(at, &kind));
-        let example = key.example.as_ref().map(|at| self.config_value(at, &kind));
-        let description = key.description.as_ref().map(|at| self.line(at, "description"));
-        let delivery = match &key.deliver {
-            Some(at) => self.delivery(&at.value),
-            None => Some(Delivery::Variable),
-        };
-        let deprecated = key.deprecated.as_ref().map(|at| self.deprecation(&at.value));
-        Some(ConfigKey {
-            kind,
-            required,
-            secret,
-            varies: key.varies.as_ref().is_none_or(|at| at.value),
-            default: settled(default)?,
-            description: settled(description)?,
-            example: settled(example)?,
-            delivery: delivery?,
-            deprecated: settled(deprecated)?,
-            place: self.place(at),
+    fn config_file(&self, written: &written::ConfigFile) -> Option<File> {
+        let text = self.template(&written.template);
+        let path = self.tree_path(&written.path);
+        let mode = self.config_mode(written.mode.as_ref());
+        Some(File {
+            template: text?,
+            path: path?.to_string(),
+            mode: mode?,
+            format: written.format.as_ref().map(|at| syntax(at.value)),
+            reload: reload(written.reload.as_ref()),
         })
     }
 
-    fn config_kind(&self, key: &written::ConfigKey) -> Option<ConfigKind> {
-        let kind = key.kind.value;
-        let limit = |at: &At<i64>, name: &str| {
-            if kind != ConfigType::Int {
-                self.fault(at, format!("`{name}` is for keys of type `int`"));
-            }
-            at.value
-        };
-        let min = key.min.as_ref().map(|at| limit(at, "min"));
-        let max = key.max.as_ref().map(|at| limit(at, "max"));
-        if let (Some(min), Some(max), Some(at)) = (min, max, &key.max)
-            && min > max
-        {
-            self.fault(at, format!("`max` is {max}, which is less than `min`, {min}"));
-        }
-        if let Some(at) = key.schemes.as_ref().filter(|_| kind != ConfigType::Url) {
-            self.fault(at, "`schemes` is for keys of type `url`");
-        }
-        if let Some(at) = key.values.as_ref().filter(|_| kind != ConfigType::Enum) {
-            self.fault(at, "`values` is for keys of type `enum`");
-        }
-        let words = |list: &Option<At<Vec<At<String>>>>, key| {
-            let list = list.iter().flat_map(|at| &at.value);
-            list.map(|at| self.line(at, key)).collect::<Option<Vec<_>>>()
-        };
-        Some(match kind {
-            ConfigType::String => ConfigKind::String,
-            ConfigType::Int => ConfigKind::Int { min, max },
-            ConfigType::Float => ConfigKind::Float,
-            ConfigType::Bool => ConfigKind::Bool,
-            ConfigType::Port => ConfigKind::Port,
-            ConfigType::Host => ConfigKind::Host,
-            ConfigType::Url => ConfigKind::Url { schemes: words(&key.schemes, "schemes")? },
-            ConfigType::Duration => ConfigKind::Duration,
-            ConfigType::Bytes => ConfigKind::Bytes,
-            ConfigType::Enum => {
-                let values = words(&key.values, "values")?;
-                if values.is_empty() {
-                    self.fault(&key.kind, "an `enum` needs `values`");
-                    return None;
-                }
-                ConfigKind::Enum { values }
-            }
-            ConfigType::List => ConfigKind::List,
-            ConfigType::Path => ConfigKind::Path,
-            ConfigType::Pem => ConfigKind::Pem,
-            ConfigType::Json => ConfigKind::Json,
-        })
-    }
-
-    fn config_value(&self, at: &At<Scalar>, kind: &ConfigKind) -> Option<ConfigValue> {
-        match kind.accept(&at.value) {
-            Ok(value) => Some(value),
+    /// Returns a template's text.
+    fn template(&self, at: &At<String>) -> Option<String> {
+        let name = self.line(at, "template")?;
+        match super::version_source::read(&self.cx.base.join(&name), template::MAX_LEN as u64) {
+            Ok(text) => Some(text),
             Err(reason) => {
-                self.fault(at, reason);
+                let message =
+                    format!("cannot read the template `{}`: {reason}", name.escape_debug());
+                self.advise(at, message, "paths are relative to the recipe's folder");
                 None
             }
         }
     }
 
-    fn delivery(&self, written: &written::ConfigDelivery) -> Option<Delivery> {
-        let name = &written.file.value;
-        let allowed = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
-        if name.is_empty() || name.starts_with('.') || !name.chars().all(allowed) {
-            let message = format!("`{}` is not the name of a file", name.escape_debug());
-            self.advise(&written.file, message, "letters, digits and `-_.`, e.g. `db-password`");
-            return None;
-        }
-        let variable = written.env_path.as_ref().map(|at| self.config_name(at));
-        Some(Delivery::File { name: name.clone(), path_variable: settled(variable)? })
-    }
-
-    fn deprecation(&self, written: &written::ConfigDeprecation) -> Option<Deprecation> {
-        let instead = written.instead.as_ref().map(|at| self.config_name(at));
-        let since = written.since.as_ref().map(|at| self.line(at, "since"));
-        Some(Deprecation { instead: settled(instead)?, since: settled(since)? })
-    }
-
-    fn config_mode(&self, at: Option<&At<String>>) -> Option<Mode> {
-        at.map_or(Some(Mode::from_st_mode(FILE_MODE)), |at| self.mode(at))
-    }
-
-    fn config_file(&self, written: &written::ConfigFile) -> Option<ConfigFile> {
-        let template = self.line(&written.template, "template");
-        let path = self.tree_path(&written.path);
-        let mode = self.config_mode(written.mode.as_ref());
-        Some(ConfigFile {
-            template: template?,
-            path: path?,
-            mode: mode?,
-            format: written.format.as_ref().map(|at| syntax(at.value)),
-            reload: match written.reload.as_ref().map(|at| at.value) {
-                None | Some(ConfigReload::Restart) => ReloadAction::Restart,
-                Some(ConfigReload::Reload) => ReloadAction::Reload,
-                Some(ConfigReload::None) => ReloadAction::None,
-            },
-            place: self.place(&written.path),
-        })
-    }
-
-    fn config_document(&self, written: &written::ConfigDocument) -> Option<ConfigDocument> {
+    fn config_document(
+        &self,
+        written: &written::ConfigDocument,
+        keys: &BTreeMap<Name, Key>,
+    ) -> Option<Document> {
         let path = self.tree_path(&written.path);
         let mode = self.config_mode(written.mode.as_ref());
         let nest = written.nest.as_ref().map(|at| self.line(at, "nest"));
-        Some(ConfigDocument {
-            path: path?,
-            format: written.format.as_ref().map_or(DocumentFormat::Json, |at| syntax(at.value)),
+        let path = path?.to_string();
+        let format = match &written.format {
+            Some(at) => Some(syntax(at.value)),
+            None => Format::of_path(&path),
+        };
+        if format.is_none() {
+            let formats = Format::ALL.map(Format::word).join("`, `");
+            let message = format!("`{path}` does not say what it is written as");
+            self.advise(&written.path, message, format!("add `format`: one of `{formats}`"));
+        }
+        Some(Document {
+            format: format?,
             nest: settled(nest)?,
+            case: match written.case.as_ref().map(|at| at.value) {
+                None | Some(ConfigCase::Keep) => Case::Keep,
+                Some(ConfigCase::Lower) => Case::Lower,
+                Some(ConfigCase::Camel) => Case::Camel,
+                Some(ConfigCase::Kebab) => Case::Kebab,
+            },
+            keys: self.document_keys(written, keys)?,
             mode: mode?,
-            place: self.place(&written.path),
+            reload: reload(written.reload.as_ref()),
+            path,
         })
     }
 
-    fn check_destinations(&self, files: &[ConfigFile], documents: &[ConfigDocument]) {
-        let files = files.iter().map(|file| (&file.path, &file.place));
-        let documents = documents.iter().map(|document| (&document.path, &document.place));
+    /// Returns the keys of a document: those that are written, else all that are not secret.
+    fn document_keys(
+        &self,
+        written: &written::ConfigDocument,
+        keys: &BTreeMap<Name, Key>,
+    ) -> Option<Vec<Name>> {
+        let Some(list) = &written.keys else {
+            let open = keys.iter().filter(|(_, key)| key.secrecy == Secrecy::Open);
+            return Some(open.map(|(name, _)| name.clone()).collect());
+        };
+        let mut all = Vec::new();
+        for at in &list.value {
+            let name = Name::parse(&at.value).filter(|name| keys.contains_key(name));
+            match name {
+                None => {
+                    let names: Vec<_> = keys.keys().map(Name::as_str).collect();
+                    let message = format!("there is no key `{}`", at.value.escape_debug());
+                    self.advise(at, message, crate::suggestion::hint(&at.value, &names));
+                    return None;
+                }
+                Some(name) if all.contains(&name) => {
+                    self.fault(at, format!("`{name}` stands here twice"));
+                    return None;
+                }
+                Some(name) => all.push(name),
+            }
+        }
+        all.sort();
+        Some(all)
+    }
+
+    /// Reports files that would go to one path.
+    fn check_config_paths(&self, written: &written::Config) {
+        let files = written.file.iter().map(|at| &at.value.path);
+        let documents = written.document.iter().map(|at| &at.value.path);
         let mut seen = BTreeMap::new();
-        for (path, place) in files.chain(documents) {
-            if seen.insert(path, place).is_some() {
-                self.report(place.error(format!("two configuration files go to `{path}`")));
+        for at in files.chain(documents) {
+            if seen.insert(&at.value, at).is_some() {
+                self.fault(at, format!("two configuration files go to `{}`", at.value));
+            }
+        }
+    }
+
+    /// Reports templates and documents that no environment could make right.
+    fn check_config_destinations(&self, written: &written::Config, schema: &Schema) {
+        for RenderError { path, reason, .. } in schema.check_destinations() {
+            let file = written.file.iter().find(|at| at.value.path.value == path);
+            let file = file.map(|at| self.place(&at.value.template));
+            let document = written.document.iter().find(|at| at.value.path.value == path);
+            let place: Option<Place> =
+                file.or_else(|| document.map(|at| self.place(&at.value.path)));
+            if let Some(place) = place {
+                self.report(place.error(reason));
+            }
+        }
+        let mut carriers = BTreeMap::new();
+        for (name, key) in &schema.keys {
+            let carried = match &key.delivery {
+                Delivery::Variable => vec![("variable", schema.variable(name))],
+                Delivery::File { name: file, path_variable } => {
+                    let variable =
+                        path_variable.as_ref().map(|variable| ("variable", variable.to_string()));
+                    std::iter::once(("file", file.clone())).chain(variable).collect()
+                }
+                Delivery::Files => Vec::new(),
+            };
+            for (what, carrier) in carried {
+                if let Some(other) = carriers.insert((what, carrier.clone()), name)
+                    && let Some((at, _)) =
+                        written.keys.iter().find(|(at, _)| at.value == name.as_str())
+                {
+                    let message =
+                        format!("`{other}` and `{name}` would both be the {what} `{carrier}`");
+                    self.fault(at, message);
+                }
+            }
+        }
+    }
+
+    /// Reports keys that reach the program in no way.
+    fn check_config_use(&self, written: &written::Config, schema: &Schema) {
+        let used = schema.used_in_files();
+        for at in written.keys.keys() {
+            let name = Name::parse(&at.value);
+            let key = name.as_ref().and_then(|name| schema.keys.get(name));
+            if key.is_some_and(|key| key.delivery == Delivery::Files)
+                && name.is_some_and(|name| !used.contains(&name))
+            {
+                let hint = "no `[[config.file]]` and no `[[config.document]]` has it; choose another `deliver`";
+                self.advise(at, format!("`{}` reaches the program in no way", at.value), hint);
             }
         }
     }
 }
 
-fn syntax(written: ConfigSyntax) -> DocumentFormat {
+fn reload(written: Option<&At<ConfigReload>>) -> Reload {
+    match written.map(|at| at.value) {
+        None | Some(ConfigReload::Restart) => Reload::Restart,
+        Some(ConfigReload::Reload) => Reload::Reload,
+        Some(ConfigReload::None) => Reload::None,
+    }
+}
+
+fn syntax(written: ConfigSyntax) -> Format {
     match written {
-        ConfigSyntax::Json => DocumentFormat::Json,
-        ConfigSyntax::Toml => DocumentFormat::Toml,
-        ConfigSyntax::Yaml => DocumentFormat::Yaml,
-        ConfigSyntax::Properties => DocumentFormat::Properties,
+        ConfigSyntax::Json => Format::Json,
+        ConfigSyntax::Toml => Format::Toml,
+        ConfigSyntax::Yaml => Format::Yaml,
+        ConfigSyntax::Properties => Format::Properties,
+        ConfigSyntax::Ini => Format::Ini,
     }
 }

@@ -5,7 +5,7 @@ mod alternatives;
 mod capability;
 mod changelog;
 mod config;
-mod config_value;
+mod config_key;
 mod copyright;
 mod date;
 mod deb;

@@ -63,7 +63,11 @@ impl Resolver<'_> {
         };
         let service = keys.service.as_ref().map(|at| self.service(at, &common));
         let files = self.files(service.as_ref().and_then(Option::as_ref));
-        let service = settled(service);
+        let mut service = settled(service);
+        let config = config.map(|config| {
+            let service = service.as_mut().and_then(Option::as_mut);
+            config.of(common.name.as_str(), service)
+        });
         let system = self.system(&files);
         let outputs = self.outputs(&common, service.as_ref(), &files);
         let (about, system, outputs) = (about?, system?, outputs?);

@@ -50,6 +50,8 @@ impl Resolver<'_> {
             name: name?,
             description: description?,
             command: command?,
+            launcher: Vec::new(),
+            preparation: Vec::new(),
             user,
             group,
             ports: ports?,

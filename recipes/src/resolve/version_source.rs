@@ -6,6 +6,7 @@ use std::process::Command;
 
 use super::Resolver;
 use super::advice::Advice;
+use crate::environment::FOLDER;
 use crate::version::Version;
 use crate::written::{At, TextOr, VersionSource};
 
@@ -96,8 +97,21 @@ fn without_v(text: &str) -> &str {
     }
 }
 
+/// Refuses to read an environment: nothing of one ever enters an artifact.
+fn refuse_environment(path: &Path) -> Result<(), String> {
+    let real = fs_err::canonicalize(path).unwrap_or_else(|_| path.to_owned());
+    let is_in =
+        |path: &Path| path.parent().and_then(Path::file_name).is_some_and(|name| name == FOLDER);
+    let is_toml = |path: &Path| path.extension().is_some_and(|extension| extension == "toml");
+    if [path, &real].into_iter().any(|path| is_in(path) && is_toml(path)) {
+        return Err("it is an environment, and none ever enters an artifact".into());
+    }
+    Ok(())
+}
+
 /// Reads a text of at most `most` bytes; the error is a reason.
 pub(super) fn read(path: &Path, most: u64) -> Result<String, String> {
+    refuse_environment(path)?;
     // Opening a pipe would wait for a writer.
     if !fs_err::metadata(path).map_err(|error| unreadable(&error))?.is_file() {
         return Err("it is not a regular file".into());

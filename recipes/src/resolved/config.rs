@@ -1,252 +1,114 @@
-//! What differs between environments: keys with types, and where their values go.
-//!
-//! A schema holds no value of any environment.
+//! What differs between environments: the schema, and what the recipe says besides.
 
 use std::collections::BTreeMap;
-use std::fmt;
 
-use bake_formats::tree::{Mode, TreePath};
+use bake_config::{Entrypoint, Name, Schema, record, schema};
+use bake_formats::tree::{Mode, Owner, PathError, TreePath};
 
+use super::service::{GeneratedFile, Service};
 use crate::error::Place;
 
-/// All configuration keys of a recipe.
-#[derive(Debug, Clone, PartialEq, Default)]
-pub struct Schema {
-    /// What stands before every name in the environment; may be empty.
-    pub prefix: String,
-    /// How many keys may differ between environments before `check` warns.
-    pub max_varying: Option<u32>,
-    /// What a key that is not in the schema is.
-    pub unknown: UnknownKeys,
-    /// The keys.
-    pub keys: BTreeMap<ConfigName, ConfigKey>,
-    /// Files that are rendered from templates.
-    pub files: Vec<ConfigFile>,
-    /// Documents that hold all keys.
-    pub documents: Vec<ConfigDocument>,
+/// What differs between environments.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Config {
+    /// The keys, and where their values go. It lies in every artifact.
+    pub schema: Schema,
+    /// What starts the service.
+    pub entrypoint: Entrypoint,
+    /// The place of each key.
+    pub places: BTreeMap<Name, Place>,
+    /// The place of the `[config]` table, if there is one.
+    pub place: Option<Place>,
 }
 
-/// The name of a key: `[A-Z][A-Z0-9_]*`, what systemd, POSIX and Kubernetes all accept.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct ConfigName(String);
-
-impl ConfigName {
-    /// The longest name.
-    pub const MAX_LEN: usize = 128;
-
-    /// Accepts a name by the rule; `None` for any other text.
-    pub fn parse(text: &str) -> Option<Self> {
-        let mut bytes = text.bytes();
-        let starts = bytes.next().is_some_and(|byte| byte.is_ascii_uppercase());
-        let rest = |byte: u8| byte.is_ascii_uppercase() || byte.is_ascii_digit() || byte == b'_';
-        (starts && bytes.all(rest) && text.len() <= Self::MAX_LEN).then(|| Self(text.into()))
-    }
-
-    /// Returns the name.
-    pub fn as_str(&self) -> &str {
-        &self.0
+impl Default for Config {
+    fn default() -> Self {
+        let (entrypoint, places) = (Entrypoint::default(), BTreeMap::new());
+        Self { schema: Schema::empty(""), entrypoint, places, place: None }
     }
 }
 
-impl fmt::Display for ConfigName {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
+/// The names under which outputs tell the schema's digest.
+pub const DEB_FIELD: &str = "Bake-Config-Schema";
+/// The key of an image's annotation.
+pub const OCI_KEY: &str = "dev.bake-config.schema";
+
+impl Config {
+    /// Returns the paths at which files are rendered where the service runs.
+    pub fn destinations(&self) -> impl Iterator<Item = &str> {
+        let documents = self.schema.documents.iter().map(|document| document.path.as_str());
+        self.schema.files.iter().map(|file| file.path.as_str()).chain(documents)
     }
-}
 
-/// What a key that the schema does not know is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum UnknownKeys {
-    /// An error.
-    #[default]
-    Deny,
-    /// Worth a warning.
-    Warn,
-}
+    /// Returns the digest of the schema that outputs tell; `None` if nothing is configured.
+    pub fn digest(&self) -> Option<String> {
+        (!self.schema.is_empty()).then(|| self.schema.digest())
+    }
 
-/// One key.
-#[derive(Debug, Clone, PartialEq)]
-pub struct ConfigKey {
-    /// What its values are.
-    pub kind: ConfigKind,
-    /// Whether every environment must set it; then there is no default.
-    pub required: bool,
-    /// Whether its value is kept out of everything that people read; then there is no default.
-    pub secret: bool,
-    /// Whether environments are expected to differ in it.
-    pub varies: bool,
-    /// The value where an environment sets none.
-    pub default: Option<ConfigValue>,
-    /// What it is for.
-    pub description: Option<String>,
-    /// A value to show.
-    pub example: Option<ConfigValue>,
-    /// How the value reaches the program.
-    pub delivery: Delivery,
-    /// Set if it should no longer be used.
-    pub deprecated: Option<Deprecation>,
-    /// The key's place.
-    pub place: Place,
-}
+    /// Returns what the rpm provides in the version that is the digest's hexadecimal part.
+    pub fn rpm_provide(&self) -> Option<(String, String)> {
+        let digest = self.digest()?;
+        let (_, hex) = digest.split_once(':')?;
+        Some((format!("bake-config-schema({})", self.schema.service.name), hex.to_owned()))
+    }
 
-/// The type of a key's values, with its limits.
-#[derive(Debug, Clone, PartialEq)]
-pub enum ConfigKind {
-    /// Any text.
-    String,
-    /// A whole number within limits, both included.
-    Int {
-        /// The least.
-        min: Option<i64>,
-        /// The greatest.
-        max: Option<i64>,
-    },
-    /// A decimal number.
-    Float,
-    /// `true` or `false`.
-    Bool,
-    /// A TCP or UDP port, 1 to 65535.
-    Port,
-    /// A host name or an address.
-    Host,
-    /// An absolute URL.
-    Url {
-        /// The schemes accepted; any if empty.
-        schemes: Vec<String>,
-    },
-    /// A number with `ms`, `s`, `m`, `h` or `d`.
-    Duration,
-    /// A number of bytes with `KiB`, `MiB`, `GiB` or `TiB`, or none.
-    Bytes,
-    /// One of these words.
-    Enum {
-        /// Never empty.
-        values: Vec<String>,
-    },
-    /// Texts, none of which holds a comma.
-    List,
-    /// An absolute path on the machine that runs the program.
-    Path,
-    /// PEM text.
-    Pem,
-    /// JSON text.
-    Json,
-}
+    /// Says what is configured, and lets the service start as the configuration says.
+    pub(crate) fn of(mut self, name: &str, service: Option<&mut Service>) -> Self {
+        if self.schema.is_empty() {
+            return self;
+        }
+        let account = |owner: &Owner| (!owner.is_root()).then(|| owner.name.to_string());
+        let known = service.as_deref();
+        self.schema.service = schema::Service {
+            name: name.into(),
+            unit: known.map(|service| service.name.to_string()),
+            user: known.and_then(|service| account(&service.user)),
+            group: known.and_then(|service| account(&service.group)),
+        };
+        if let Some(service) = service {
+            service.launcher = self.launcher();
+            service.preparation = self.preparation();
+        }
+        self
+    }
 
-/// A value of a key, in the one spelling that its type has.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum ConfigValue {
-    /// A single value; numbers in decimal, so that no reader changes them.
-    Text(String),
-    /// The values of a list.
-    List(Vec<String>),
-}
+    /// Returns where the schema's record lies; `None` if nothing is configured.
+    pub fn record_path(&self) -> Option<String> {
+        (!self.schema.is_empty()).then(|| record::path(&self.schema.service.name))
+    }
 
-/// How a value reaches the program.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Delivery {
-    /// As an environment variable of the key's name.
-    Variable,
-    /// As a file.
-    File {
-        /// The file's name, without a folder.
-        name: String,
-        /// The environment variable that holds the file's path.
-        path_variable: Option<ConfigName>,
-    },
-}
-
-/// What to use in place of a key.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Deprecation {
-    /// Another key of the schema.
-    pub instead: Option<ConfigName>,
-    /// The version since which.
-    pub since: Option<String>,
-}
-
-/// A file that is rendered from a template.
-#[derive(Debug, Clone, PartialEq)]
-pub struct ConfigFile {
-    /// The template's path, relative to the recipe's folder or absolute.
-    pub template: String,
-    /// Where the rendered file goes.
-    pub path: TreePath,
-    /// Its mode; 0640 unless written.
-    pub mode: Mode,
-    /// What the result is parsed as, to see that it is whole.
-    pub format: Option<DocumentFormat>,
-    /// What happens when it changes.
-    pub reload: ReloadAction,
-    /// The template's place.
-    pub place: Place,
-}
-
-/// A document that holds all keys.
-#[derive(Debug, Clone, PartialEq)]
-pub struct ConfigDocument {
-    /// Where it goes.
-    pub path: TreePath,
-    /// What it is written as.
-    pub format: DocumentFormat,
-    /// What separates the levels of a nested name, e.g. `__`.
-    pub nest: Option<String>,
-    /// Its mode; 0640 unless written.
-    pub mode: Mode,
-    /// The path's place.
-    pub place: Place,
-}
-
-/// The syntax of a document.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum DocumentFormat {
-    /// JSON.
-    Json,
-    /// TOML.
-    Toml,
-    /// YAML.
-    Yaml,
-    /// Java properties.
-    Properties,
-}
-
-impl DocumentFormat {
-    /// All formats.
-    pub const ALL: [Self; 4] = [Self::Json, Self::Toml, Self::Yaml, Self::Properties];
-
-    /// Returns the word that recipes use.
-    pub fn word(self) -> &'static str {
-        match self {
-            Self::Json => "json",
-            Self::Toml => "toml",
-            Self::Yaml => "yaml",
-            Self::Properties => "properties",
+    /// Returns where `bake-init` lies in the artifact; each package has its own, so that two never own one file.
+    pub fn entrypoint_path(&self) -> Option<String> {
+        match self.entrypoint {
+            Entrypoint::Direct => None,
+            Entrypoint::BakeInit => Some(schema::entrypoint_path(&self.schema.service.name)),
         }
     }
-}
 
-/// What happens to a running service when its configuration changes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum ReloadAction {
-    /// It is started again.
-    #[default]
-    Restart,
-    /// It is told to read its files again.
-    Reload,
-    /// Nothing: it watches its files.
-    None,
-}
-
-impl ReloadAction {
-    /// All actions.
-    pub const ALL: [Self; 3] = [Self::Restart, Self::Reload, Self::None];
-
-    /// Returns the word that recipes use.
-    pub fn word(self) -> &'static str {
-        match self {
-            Self::Restart => "restart",
-            Self::Reload => "reload",
-            Self::None => "none",
+    /// Returns what stands before the command of a service: nothing, or `bake-init` with its arguments.
+    pub fn launcher(&self) -> Vec<String> {
+        match (self.entrypoint_path(), self.record_path()) {
+            (Some(program), Some(record)) => vec![program, record, "--".into()],
+            _ => Vec::new(),
         }
+    }
+
+    /// Returns what runs as root before the service starts, so that files are rendered where the service may not
+    /// write; nothing if there are none.
+    pub fn preparation(&self) -> Vec<String> {
+        let has_files = !self.schema.files.is_empty() || !self.schema.documents.is_empty();
+        match (self.entrypoint_path(), self.record_path()) {
+            (Some(program), Some(record)) if has_files => vec![program, "--render".into(), record],
+            _ => Vec::new(),
+        }
+    }
+
+    /// Returns the record as a file of the tree; `None` if nothing is configured.
+    pub fn file(&self) -> Result<Option<GeneratedFile>, PathError> {
+        let file = |path: String| {
+            let (path, contents) = (TreePath::parse(path)?, self.schema.to_record().into_bytes());
+            Ok(GeneratedFile { path, contents, mode: Mode::PLAIN, place: self.place.clone() })
+        };
+        self.record_path().map(file).transpose()
     }
 }

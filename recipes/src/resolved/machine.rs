@@ -49,7 +49,7 @@ pub struct Machine {
     pub modules: Vec<String>,
     /// Whether the base's own initrd mounts the root file system.
     pub base_initrd: bool,
-    /// A `bake-init`, relative to the recipe.
+    /// A `bake-machine-init`, relative to the recipe.
     pub init: Option<String>,
     /// A UEFI stub, relative to the recipe.
     pub uefi_stub: Option<String>,

@@ -15,10 +15,7 @@ use std::fmt;
 
 use bake_formats::format::Epoch;
 
-pub use config::{
-    ConfigDocument, ConfigFile, ConfigKey, ConfigKind, ConfigName, ConfigValue, Delivery,
-    Deprecation, DocumentFormat, ReloadAction, Schema, UnknownKeys,
-};
+pub use config::{Config, DEB_FIELD, OCI_KEY};
 pub use documents::{Change, Copyright, CopyrightRule, LicenseText};
 pub use files::{Destination, FileRule, FileSource, Glob, GlobError};
 pub use image::{
@@ -37,6 +34,7 @@ pub use scripts::{DebScripts, Hooks, RpmScripts, Script, ScriptFlags, ScriptSour
 pub use service::{GeneratedFile, Port, Protocol, Restart, Service, StateDirectory};
 pub use system::{Alternative, AutoDepends, Follower, OnUpgrade, Unit, UnitHandling};
 
+use crate::error::RecipeError;
 use crate::name::PackageName;
 use crate::platform::Platform;
 use crate::version::{Release, Version};
@@ -81,7 +79,7 @@ pub struct Recipe {
     /// The service that the outputs run.
     pub service: Option<Service>,
     /// What differs between environments.
-    pub config: Schema,
+    pub config: Config,
     /// Units among the files that packages manage, besides the service's own.
     pub units: Vec<Unit>,
     /// Choices for generic names.
@@ -119,6 +117,17 @@ impl Recipe {
             Architecture::Native => self.platform.rpm(),
             Architecture::All => "noarch",
         }
+    }
+
+    /// Returns the files that follow from the recipe rather than from a rule.
+    pub fn generated_files(&self) -> Result<Vec<GeneratedFile>, RecipeError> {
+        let mut files = Vec::new();
+        if let Some(service) = &self.service {
+            files.extend(service.files().map_err(|error| service.place.error(error.to_string()))?);
+        }
+        let record = self.config.file();
+        files.extend(record.map_err(|error| RecipeError::new(format!("config: {error}")))?);
+        Ok(files)
     }
 
     /// Returns the outputs that are baked, in the order of [`Output`].

@@ -17,6 +17,10 @@ pub struct Service {
     pub description: String,
     /// The program, an absolute path, and its arguments.
     pub command: Vec<String>,
+    /// What starts the program: nothing, or `bake-init` with its arguments.
+    pub launcher: Vec<String>,
+    /// What runs as root before it: nothing, or `bake-init` rendering files.
+    pub preparation: Vec<String>,
     /// Who runs it; root unless written.
     pub user: Owner,
     /// The group it runs in; root unless written.
@@ -120,6 +124,10 @@ impl Restart {
 pub struct GeneratedFile {
     /// Where it goes.
     pub path: TreePath,
-    /// Its text; mode 0644, owned by root.
-    pub text: String,
+    /// What is in it; root owns it.
+    pub contents: Vec<u8>,
+    /// Its mode.
+    pub mode: Mode,
+    /// The place in the recipe that it follows from.
+    pub place: Option<Place>,
 }

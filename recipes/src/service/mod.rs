@@ -5,7 +5,7 @@ mod sysusers;
 mod tmpfiles;
 mod unit;
 
-use bake_formats::tree::{PathError, TreePath};
+use bake_formats::tree::{Mode, PathError, TreePath};
 
 use crate::resolved::{GeneratedFile, Service};
 
@@ -38,7 +38,12 @@ impl Service {
         let mut files = Vec::new();
         for (path, text) in texts {
             if let Some(text) = text {
-                files.push(GeneratedFile { path: TreePath::parse(path)?, text });
+                files.push(GeneratedFile {
+                    path: TreePath::parse(path)?,
+                    contents: text.into_bytes(),
+                    mode: Mode::PLAIN,
+                    place: Some(self.place.clone()),
+                });
             }
         }
         Ok(files)

@@ -12,6 +12,8 @@ fn plain(command: &[&str]) -> Service {
         name: ServiceName::parse("catalog").unwrap(),
         description: "Catalogue, 100% of it".into(),
         command: command.iter().map(|&word| word.to_owned()).collect(),
+        launcher: vec![],
+        preparation: vec![],
         user: Owner::root(),
         group: Owner::root(),
         ports: Vec::new(),
@@ -31,6 +33,8 @@ fn plain(command: &[&str]) -> Service {
 fn full() -> Service {
     let list = |values: &[&str]| values.iter().map(|&value| value.to_owned()).collect::<Vec<_>>();
     Service {
+        launcher: vec![],
+        preparation: vec![],
         user: Owner::new("catalog", 52_188),
         group: Owner::new("shop", 52_000),
         ports: vec![

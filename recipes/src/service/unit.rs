@@ -6,6 +6,9 @@ use crate::resolved::Service;
 /// Ports below this are for root only, or for a program with the capability.
 const FIRST_FREE_PORT: u16 = 1024;
 
+/// What `bake-init` exits with if the configuration is wrong (`EX_CONFIG` of sysexits.h).
+const MISCONFIGURED: &str = "78";
+
 /// A setting with its values; each value is a line of its own.
 type Setting = (String, Vec<String>);
 
@@ -42,12 +45,12 @@ fn unit(service: &Service) -> Section {
 fn run(service: &Service) -> Section {
     let mut section = Section { name: "Service", settings: Vec::new() };
     section.set("Type", vec!["simple".into()]);
-    let arguments = service.command.iter().enumerate().map(|(index, text)| match index {
-        // The program's path is not expanded.
-        0 => quote::word(&quote::specifiers(text)),
-        _ => quote::argument(text),
-    });
-    section.set("ExecStart", vec![arguments.collect::<Vec<_>>().join(" ")]);
+    if !service.preparation.is_empty() {
+        // As root, because the service may not write where its configuration lies.
+        section.set("ExecStartPre", vec![format!("+{}", command(&service.preparation))]);
+    }
+    let all = [&*service.launcher, &*service.command].concat();
+    section.set("ExecStart", vec![command(&all)]);
     if !service.user.is_root() {
         section.set("User", vec![service.user.name.to_string()]);
     }
@@ -64,10 +67,23 @@ fn run(service: &Service) -> Section {
     let assignments = assignments.map(|text| quote::word(&quote::specifiers(&text)));
     section.set("Environment", assignments.collect());
     section.set("Restart", vec![service.restart.word().into()]);
+    if !service.launcher.is_empty() {
+        // A start that finds the configuration wrong finds it wrong again.
+        section.set("RestartPreventExitStatus", vec![MISCONFIGURED.into()]);
+    }
     if let Some(signal) = &service.stop_signal {
         section.set("KillSignal", vec![signal.clone()]);
     }
     section
+}
+
+fn command(words: &[String]) -> String {
+    let arguments = words.iter().enumerate().map(|(index, text)| match index {
+        // The program's path is not expanded.
+        0 => quote::word(&quote::specifiers(text)),
+        _ => quote::argument(text),
+    });
+    arguments.collect::<Vec<_>>().join(" ")
 }
 
 fn install() -> Section {

@@ -4,10 +4,11 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt;
 
+use bake_config::Name;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::de::{self, Deserialize, Deserializer, MapAccess, Visitor};
 
-use super::value::{At, Scalar};
+use super::value::{At, Described, Scalar, TextOr};
 
 /// What differs between environments.
 #[derive(Debug, Clone, Default)]
@@ -20,8 +21,10 @@ pub struct Config {
     pub unknown: Option<At<ConfigUnknown>>,
     /// Files that are rendered from templates.
     pub file: Vec<At<ConfigFile>>,
-    /// Documents that hold all keys.
-    pub json: Vec<At<ConfigDocument>>,
+    /// Documents that hold several keys.
+    pub document: Vec<At<ConfigDocument>>,
+    /// Whether the service is started by `bake-init`.
+    pub entrypoint: Option<At<bool>>,
     /// The keys by name.
     pub keys: BTreeMap<At<String>, At<ConfigKey>>,
 }
@@ -44,7 +47,8 @@ impl<'de> Deserialize<'de> for Config {
                         ConfigWord::MaxVarying => config.max_varying = Some(map.next_value()?),
                         ConfigWord::Unknown => config.unknown = Some(map.next_value()?),
                         ConfigWord::File => config.file = map.next_value()?,
-                        ConfigWord::Json => config.json = map.next_value()?,
+                        ConfigWord::Document => config.document = map.next_value()?,
+                        ConfigWord::Entrypoint => config.entrypoint = Some(map.next_value()?),
                         ConfigWord::Key(name) => {
                             let value: At<ConfigKey> = map.next_value()?;
                             config.keys.insert(At { value: name, span: value.span.clone() }, value);
@@ -62,8 +66,7 @@ impl ConfigWord {
     /// Tells a misspelled key, e.g. `database_url`, from a misspelled word.
     fn is_meant_as_key(name: &str, words: &[&str]) -> bool {
         let capital = name.to_ascii_uppercase().replace('-', "_");
-        crate::resolved::ConfigName::parse(&capital).is_some()
-            && crate::suggestion::nearest(name, words).is_none()
+        Name::parse(&capital).is_some() && crate::suggestion::nearest(name, words).is_none()
     }
 }
 
@@ -73,21 +76,24 @@ enum ConfigWord {
     MaxVarying,
     Unknown,
     File,
-    Json,
+    Document,
+    Entrypoint,
     Key(String),
 }
 
 impl<'de> Deserialize<'de> for ConfigWord {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        const WORDS: &[&str] = &["prefix", "max-varying", "unknown", "file", "json"];
+        const WORDS: &[&str] =
+            &["prefix", "max-varying", "unknown", "file", "document", "entrypoint"];
         let text = String::deserialize(deserializer)?;
         Ok(match text.as_str() {
             "prefix" => Self::Prefix,
             "max-varying" => Self::MaxVarying,
             "unknown" => Self::Unknown,
             "file" => Self::File,
-            "json" => Self::Json,
-            name if crate::resolved::ConfigName::parse(name).is_some() => Self::Key(text),
+            "document" => Self::Document,
+            "entrypoint" => Self::Entrypoint,
+            name if Name::parse(name).is_some() => Self::Key(text),
             name if Self::is_meant_as_key(name, WORDS) => {
                 let rule = "expected capital letters, digits and `_`";
                 let name = name.escape_debug();
@@ -117,7 +123,8 @@ impl JsonSchema for Config {
                 "max-varying": { "type": "integer", "minimum": 0 },
                 "unknown": unknown,
                 "file": files,
-                "json": documents,
+                "document": documents,
+                "entrypoint": { "type": "boolean" },
             },
             "patternProperties": { "^[A-Z][A-Z0-9_]*$": key },
             "additionalProperties": false,
@@ -158,12 +165,14 @@ pub struct ConfigKey {
     pub schemes: Option<At<Vec<At<String>>>>,
     /// For `enum`: the words.
     pub values: Option<At<Vec<At<String>>>>,
-    /// For `int`: the least.
-    pub min: Option<At<i64>>,
-    /// For `int`: the greatest.
-    pub max: Option<At<i64>>,
-    /// A file to deliver it as.
-    pub deliver: Option<At<ConfigDelivery>>,
+    /// For numbers, durations and sizes: the least.
+    pub min: Option<At<Scalar>>,
+    /// For numbers, durations and sizes: the greatest.
+    pub max: Option<At<Scalar>>,
+    /// For `string` and the texts of a `list`: a regular expression that all of it matches.
+    pub pattern: Option<At<String>>,
+    /// `variable`, `files`, or a file to deliver it as.
+    pub deliver: Option<At<TextOr<ConfigDelivery>>>,
     /// What to use in its place.
     pub deprecated: Option<At<ConfigDeprecation>>,
 }
@@ -171,7 +180,7 @@ pub struct ConfigKey {
 /// The type of a key's values.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
-#[expect(missing_docs, reason = "the words say it; resolved::ConfigKind has the rules")]
+#[expect(missing_docs, reason = "the words say it; bake_config::Kind has the rules")]
 pub enum ConfigType {
     String,
     Int,
@@ -197,6 +206,10 @@ pub struct ConfigDelivery {
     pub file: At<String>,
     /// The environment variable that holds the file's path.
     pub env_path: Option<At<String>>,
+}
+
+impl Described for ConfigDelivery {
+    const EXPECTED: &'static str = "`variable`, `files`, or a table with `file`";
 }
 
 /// What to use in place of a key.
@@ -226,18 +239,35 @@ pub struct ConfigFile {
     pub reload: Option<At<ConfigReload>>,
 }
 
-/// A document that holds all keys.
+/// A document that holds several keys.
 #[derive(Debug, Clone, serde::Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct ConfigDocument {
     /// Where it goes.
     pub path: At<String>,
-    /// What it is written as; `json` if absent.
+    /// What it is written as; what the path says if absent.
     pub format: Option<At<ConfigSyntax>>,
     /// What separates the levels of a nested name.
     pub nest: Option<At<String>>,
+    /// How names are spelled; `keep` if absent.
+    pub case: Option<At<ConfigCase>>,
+    /// The keys in it; all that are not secret if absent.
+    pub keys: Option<At<Vec<At<String>>>>,
     /// Its mode in octal; "0640" if absent.
     pub mode: Option<At<String>>,
+    /// What happens when it changes; `restart` if absent.
+    pub reload: Option<At<ConfigReload>>,
+}
+
+/// How the names of keys are spelled in a document.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+#[expect(missing_docs, reason = "the words say it; bake_config::schema::Case has examples")]
+pub enum ConfigCase {
+    Keep,
+    Lower,
+    Camel,
+    Kebab,
 }
 
 /// The syntax of a document.
@@ -249,6 +279,7 @@ pub enum ConfigSyntax {
     Toml,
     Yaml,
     Properties,
+    Ini,
 }
 
 /// What happens to a running service when its configuration changes.

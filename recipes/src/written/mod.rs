@@ -19,8 +19,8 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 pub use config::{
-    Config, ConfigDelivery, ConfigDeprecation, ConfigDocument, ConfigFile, ConfigKey, ConfigReload,
-    ConfigSyntax, ConfigType, ConfigUnknown,
+    Config, ConfigCase, ConfigDelivery, ConfigDeprecation, ConfigDocument, ConfigFile, ConfigKey,
+    ConfigReload, ConfigSyntax, ConfigType, ConfigUnknown,
 };
 pub use deb::{Deb, DebMultiArch, DebPriority, DebScripts, LintianOverride};
 pub use documents::{Change, Changelog, ChangelogFile, Copyright, CopyrightFiles};

@@ -194,6 +194,20 @@ pub enum Scalar {
     List(Vec<String>),
 }
 
+impl Scalar {
+    /// Returns the value as configuration has it, which has no dates.
+    pub(crate) fn without_date(&self) -> Option<bake_config::Scalar> {
+        Some(match self {
+            Self::Text(text) => bake_config::Scalar::Text(text.clone()),
+            Self::Integer(number) => bake_config::Scalar::Integer(*number),
+            Self::Float(number) => bake_config::Scalar::Float(*number),
+            Self::Bool(yes) => bake_config::Scalar::Bool(*yes),
+            Self::List(list) => bake_config::Scalar::List(list.clone()),
+            Self::Date(_) => return None,
+        })
+    }
+}
+
 impl<'de> Deserialize<'de> for Scalar {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         struct Shape;

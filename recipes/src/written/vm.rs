@@ -38,7 +38,7 @@ pub struct Vm {
     pub modules: Vec<At<String>>,
     /// What mounts the root file system: `bake` for bake's own, `base` for the base's initrd.
     pub initrd: Option<At<VmInitrd>>,
-    /// A `bake-init` for the recipe's architecture, if this program has none.
+    /// A `bake-machine-init` for the recipe's architecture, if this program has none.
     pub init: Option<At<String>>,
     /// A UEFI stub of systemd, if the base has none.
     pub uefi_stub: Option<At<String>>,

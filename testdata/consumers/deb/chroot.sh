@@ -6,8 +6,11 @@ DEBIAN_PACKAGES=apt,debsums,libcap2-bin,systemd-standalone-sysusers,systemd-stan
 
 # bootstrap: makes SCRATCH/debian.tar unless it is there.
 bootstrap() {
+    once "$SCRATCH/debian.tar" bootstrap_system || finish
+}
+
+bootstrap_system() {
     local tar=$SCRATCH/debian.tar release
-    [ ! -s "$tar" ] || return 0
     release=$(. /etc/os-release && echo "${VERSION_CODENAME:-bookworm}")
     case $release in bookworm | trixie) ;; *) release=bookworm ;; esac
     # Documentation takes longer to unpack than all the rest.
@@ -15,7 +18,7 @@ bootstrap() {
         --dpkgopt=force-unsafe-io --dpkgopt='path-exclude=/usr/share/locale/*' "$release" "$tar.new" >"$OUTPUT" 2>&1; then
         fail "mmdebstrap makes a Debian system"
         tail -n 15 "$OUTPUT" | sed 's/^/    /'
-        finish
+        return 1
     fi
     mv "$tar.new" "$tar"
 }

@@ -48,13 +48,24 @@ pub(in crate::cli) struct Check {
 
 /// From which level on findings are a failure.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum Deny {
+pub(in crate::cli) enum Deny {
     /// Errors
     Errors,
     /// Warnings and errors
     Warnings,
     /// Everything
     Infos,
+}
+
+impl Deny {
+    /// Returns the least severity that is a failure.
+    pub(in crate::cli) fn least(self) -> Severity {
+        match self {
+            Self::Errors => Severity::Error,
+            Self::Warnings => Severity::Warning,
+            Self::Infos => Severity::Info,
+        }
+    }
 }
 
 /// What a check found out.
@@ -83,11 +94,7 @@ impl Check {
             print(printer, finding)?;
         }
         summarize(printer, &checked)?;
-        let least = match self.deny {
-            Deny::Errors => Severity::Error,
-            Deny::Warnings => Severity::Warning,
-            Deny::Infos => Severity::Info,
-        };
+        let least = self.deny.least();
         let denied = checked.findings.iter().any(|finding| finding.severity >= least);
         Ok(if denied { Exit::No } else { Exit::Done })
     }
@@ -146,7 +153,8 @@ fn stand_ins(scan: &Scan) -> Vec<Content> {
     scan.files.iter().enumerate().map(stand_in).collect()
 }
 
-fn print(printer: &Printer, finding: &Finding) -> io::Result<()> {
+/// Prints a finding as it is for people or programs.
+pub(in crate::cli) fn print(printer: &Printer, finding: &Finding) -> io::Result<()> {
     if printer.is_json() {
         return printer.event("finding", finding);
     }

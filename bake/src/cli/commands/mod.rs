@@ -3,8 +3,10 @@
 pub(super) mod build;
 pub(super) mod check;
 pub(super) mod completions;
+pub(super) mod config;
 pub(super) mod copy;
 pub(super) mod diff;
+pub(super) mod env;
 pub(super) mod inspect;
 pub(super) mod lock;
 pub(super) mod ls;

@@ -26,6 +26,7 @@ pub(super) fn fill(package: &mut Package, cx: DebCx<'_>) {
         ("Tag", list(&table.tags)),
         ("Built-Using", sources(&table.built_using)),
         ("Static-Built-Using", sources(&table.static_built_using)),
+        (resolved::DEB_FIELD, recipe.config.digest()),
     ];
     let there = optional.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?)));
     package.fields.extend(there);

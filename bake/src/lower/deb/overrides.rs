@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use bake_formats::tree::capabilities;
+use bake_recipes::resolved::DEB_FIELD;
 
 use super::DebCx;
 
@@ -18,9 +19,12 @@ const OWNERS_REASON: &str = "preinst makes the account, and dpkg takes owners by
 pub(super) fn text(cx: DebCx<'_>, package: &str) -> String {
     let mut text = comment(FIELDS_REASON);
     let capable = cx.tree.iter().any(|(_, entry)| entry.xattrs.contains_key(capabilities::XATTR));
-    for (field, there) in
-        [("Bake-Capabilities", capable), ("Bake-Documents", true), ("Bake-Tree", true)]
-    {
+    for (field, there) in [
+        ("Bake-Capabilities", capable),
+        (DEB_FIELD, !cx.recipe.config.schema.is_empty()),
+        ("Bake-Documents", true),
+        ("Bake-Tree", true),
+    ] {
         if there {
             text.push_str(&format!("{package}: unknown-field {field}\n"));
         }

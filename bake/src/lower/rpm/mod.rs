@@ -54,7 +54,7 @@ pub(super) fn package(
             RpmFormat::V4 => rpm::RpmFormat::V4,
             RpmFormat::V6 => rpm::RpmFormat::V6,
         },
-        relations: relations::relations(table, scriptlets.needs),
+        relations: relations::relations(recipe, table, scriptlets.needs),
         scripts: scriptlets.scripts,
         triggers: triggers::triggers(cx)?,
         changelog: changelog::changelog(recipe, &evr),

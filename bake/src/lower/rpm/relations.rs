@@ -1,7 +1,7 @@
 //! Dependencies.
 
 use bake_formats::rpm::{Dependency, Moment, Operator, Relations};
-use bake_recipes::resolved::{self, Rpm, RpmMoment, RpmRelation};
+use bake_recipes::resolved::{self, Recipe, Rpm, RpmMoment, RpmRelation};
 
 /// What generated scriptlets call.
 #[derive(Debug, Default)]
@@ -14,7 +14,9 @@ pub(super) struct Needs {
 
 /// Returns the dependencies of the recipe, and those of generated scriptlets; sorted, as rpm has
 /// them, and each once.
-pub(super) fn relations(table: &Rpm, needs: Needs) -> Relations {
+pub(super) fn relations(recipe: &Recipe, table: &Rpm, needs: Needs) -> Relations {
+    let schema = recipe.config.rpm_provide();
+    let schema = schema.map(|(name, hex)| Dependency::versioned(name, Operator::Equal, hex));
     let moments = table.scriptlet_requires.iter();
     let mut scriptlet_requires: Vec<(Moment, Dependency)> =
         moments.map(|(when, relation)| (moment(*when), dependency(relation))).collect();
@@ -25,7 +27,7 @@ pub(super) fn relations(table: &Rpm, needs: Needs) -> Relations {
         requires: dependencies(&table.requires),
         scriptlet_requires,
         order: sorted(table.order_with_requires.iter().map(dependency).chain(needs.order)),
-        provides: dependencies(&table.provides),
+        provides: sorted(table.provides.iter().map(dependency).chain(schema)),
         conflicts: dependencies(&table.conflicts),
         obsoletes: dependencies(&table.obsoletes),
         recommends: dependencies(&table.recommends),

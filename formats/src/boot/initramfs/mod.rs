@@ -46,7 +46,9 @@ pub use model::Initramfs;
 pub use read::{Initrd, Segment, read};
 pub use segment::{compress, join, segment};
 
-use crate::format::{Artifact, Format, Problem, ReadError, Unpacked, WriteCx, WriteError};
+use std::ops::ControlFlow;
+
+use crate::format::{Artifact, Format, Problem, ReadError, Unpacked, Visitor, WriteCx, WriteError};
 use crate::input::Source;
 use crate::tree::FileTree;
 
@@ -75,6 +77,10 @@ impl Format for Cpio {
 
     fn read(source: &Source) -> Result<Unpacked<Initramfs>, ReadError> {
         read::unpack(source)
+    }
+
+    fn visit(source: &Source, visitor: &mut Visitor<'_>) -> Result<ControlFlow<()>, ReadError> {
+        read::visit(source, visitor)
     }
 
     fn verify(source: &Source) -> Result<Vec<Problem>, ReadError> {

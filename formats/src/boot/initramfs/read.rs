@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::io::{self, BufRead, BufReader, Read};
-use std::ops::Range;
+use std::ops::{ControlFlow, Range};
 use std::sync::Arc;
 
 use super::model::Initramfs;
@@ -10,11 +10,12 @@ use super::record::Record;
 use super::unpack::{Body, Unpacker};
 use crate::archive::cpio::{Found, Member, Reader};
 use crate::encode::{Codec, member_decoder, sniff};
-use crate::format::{ReadError, Unpacked};
+use crate::format::{ReadError, Unpacked, Visitor};
 use crate::input::{ReadAt, Section, Source};
 use crate::owners::Owners;
 use crate::record::{FILE, FOLDER, Record as _};
 use crate::tree::{Content, Entry, FileTree, Node, TreeBuilder, TreePath, escape};
+use crate::wanted::Wanted;
 
 /// The most segments; a distribution has three.
 const SEGMENTS_MAX: usize = 1024;
@@ -73,6 +74,41 @@ pub(super) fn unpack(source: &Source) -> Result<Unpacked<Initramfs>, ReadError> 
     walk.application().map(|(_, unpacked)| unpacked)
 }
 
+/// Hands over the files of the application: its segment passes once more.
+pub(super) fn visit(
+    source: &Source,
+    visitor: &mut Visitor<'_>,
+) -> Result<ControlFlow<()>, ReadError> {
+    let file = source.file()?;
+    let walk = Walk::through(file)?;
+    let (walked, unpacked) = walk.application()?;
+    let mut wanted = Wanted::of(&unpacked.tree);
+    if wanted.visit_empty(visitor)?.is_break() {
+        return Ok(ControlFlow::Break(()));
+    }
+    let Range { start, end } = walked.range;
+    let section = BufReader::new(Section::new(file.clone(), start, end - start));
+    let mut input = BufReader::new(member_decoder(walked.codec, section)?);
+    let mut contents = walked.contents.iter();
+    loop {
+        skip_zeros(&mut input, RAW_MAX)?;
+        if input.fill_buf()?.is_empty() {
+            return wanted.finish();
+        }
+        let mut reader = Reader::new(&mut input);
+        while let Some(found) = reader.advance()? {
+            let Found::Member(member, _) = found else { continue };
+            if member.mode & S_IFMT != S_IFREG {
+                continue;
+            }
+            let Some(content) = contents.next() else { continue };
+            if wanted.visit(content, &mut reader, visitor)?.is_break() {
+                return Ok(ControlFlow::Break(()));
+            }
+        }
+    }
+}
+
 /// A segment that was read.
 pub(super) struct Walked {
     pub(super) range: Range<u64>,
@@ -80,6 +116,8 @@ pub(super) struct Walked {
     pub(super) unpacker: Unpacker,
     /// The records in it, by the folder they are for.
     records: Vec<(TreePath, Vec<u8>)>,
+    /// What the members that are files hold, in their order.
+    contents: Vec<Content>,
 }
 
 /// An initrd that was read.
@@ -127,6 +165,7 @@ impl Walk {
             codec,
             unpacker: Unpacker::default(),
             records: Vec::new(),
+            contents: Vec::new(),
         };
         if codec == Codec::None {
             if !magic.starts_with(b"0") || !start.is_multiple_of(4) {
@@ -271,12 +310,17 @@ fn body<R: Read>(
         }
     }
     let folder = record_folder(&member.name);
-    let Some(folder) = folder else { return Ok(Body::Content(Content::of_reader(reader)?)) };
+    let Some(folder) = folder else {
+        let content = Content::of_reader(reader)?;
+        walked.contents.push(content);
+        return Ok(Body::Content(content));
+    };
     limited(RECORD_MAX)?;
     let mut record = Vec::new();
     reader.read_to_end(&mut record)?;
     let content = Content::of(&record);
     walked.records.push((folder, record));
+    walked.contents.push(content);
     Ok(Body::Content(content))
 }
 

@@ -1,5 +1,7 @@
 //! What `docker save` writes and wrote, as a source of images.
 
+use std::ops::ControlFlow;
+
 use super::hostile::{FILE, tar_of};
 use super::*;
 
@@ -69,6 +71,15 @@ fn an_archive_of_docker_is_read_as_a_layout() {
     let names = |tree: &FileTree| tree.iter().map(|(path, _)| path.to_string()).collect::<Vec<_>>();
     assert_eq!(names(&images[0].unpacked.tree), ["/", "/bin", "/bin/a"]);
     assert_eq!(names(&images[1].unpacked.tree), ["/", "/bin", "/bin/b"]);
+    let mut visited = Vec::new();
+    let done = visit_all(&source, Limits::default(), &mut |platform, path, bytes| {
+        visited.push((platform.to_string(), path.to_string(), io::read_to_string(bytes)?));
+        Ok(ControlFlow::Continue(()))
+    });
+    assert_eq!(done.unwrap(), ControlFlow::Continue(()));
+    let file = |path: &str, text: &str| ("linux/amd64".to_owned(), path.into(), text.into());
+    // What a layer takes away is not visited.
+    assert_eq!(visited, [file("/bin/a", "1"), file("/bin/b", "2")]);
     assert_eq!(Layout::verify(&source).unwrap(), []);
     let layout = LayoutReader::open(&source).unwrap();
     let [one, two] = layout.images().unwrap().try_into().unwrap();

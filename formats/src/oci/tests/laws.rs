@@ -1,6 +1,9 @@
 //! Writing and reading back, and what the bytes say.
 
+use std::ops::ControlFlow;
+
 use super::*;
+use crate::wanted::tests::listed;
 
 /// Every model worth a round trip: the compressions, the defaults and their look-alikes.
 fn models() -> Vec<Image> {
@@ -214,6 +217,14 @@ fn an_index_holds_one_image_for_each_platform() {
         assert_eq!(platforms, ["linux/amd64", "linux/arm64"]);
         assert_eq!(images[0].unpacked.model, plain());
         assert_eq!(images[1].unpacked.tree.id(), tree(&store).id());
+        let mut visited = BTreeMap::new();
+        let arm = &images[1].platform();
+        let done = visit_one(&files.source(), arm, Limits::default(), &mut |path, bytes| {
+            assert_eq!(visited.insert(path.clone(), Content::of_reader(bytes)?), None);
+            Ok(ControlFlow::Continue(()))
+        });
+        assert_eq!(done.unwrap(), ControlFlow::Continue(()));
+        assert_eq!(visited, listed(&images[1].unpacked.tree));
         let error = Layout::read(&files.source()).unwrap_err().to_string();
         assert_eq!(error, "image layout: expected one image, found linux/amd64, linux/arm64");
         assert_eq!(Layout::verify(&files.source()).unwrap(), []);

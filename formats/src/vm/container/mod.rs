@@ -13,6 +13,7 @@ pub use bundle::{Gce, LibvirtBox, Ova, VirtualBoxBox};
 pub use plain::{DynamicVhd, Raw, Vhd, Vhdx, Vmdk};
 pub use qemu::{Overlay, Qcow2};
 
+use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use super::model::{Disk, Hardware};
@@ -20,7 +21,7 @@ use super::qcow2::Backing;
 use super::write::Laid;
 use super::{read, verify};
 use crate::encode::{Codec, Compression, sniff};
-use crate::format::{Artifact, Format, Problem, ReadError, Unpacked, WriteCx, WriteError};
+use crate::format::{Artifact, Format, Problem, ReadError, Unpacked, Visitor, WriteCx, WriteError};
 use crate::input::{ReadAt, Source};
 use crate::rope::Rope;
 use crate::tree::FileTree;
@@ -186,6 +187,13 @@ macro_rules! format_of {
 
             fn read(source: &Source) -> Result<Unpacked<Disk>, ReadError> {
                 read::unpack(source)
+            }
+
+            fn visit(
+                source: &Source,
+                visitor: &mut Visitor<'_>,
+            ) -> Result<ControlFlow<()>, ReadError> {
+                read::visit(&Opened::of(source.file()?)?, visitor)
             }
 
             fn verify(source: &Source) -> Result<Vec<Problem>, ReadError> {

@@ -5,10 +5,10 @@ use std::collections::BTreeSet;
 use zeroize::Zeroizing;
 
 use crate::delivery::{Carrier, Delivered};
-use crate::deployment::{Deployment, Entrypoint, Refusal};
+use crate::deployment::{Deployment, Refusal};
 use crate::name::Name;
 use crate::render::RenderedFile;
-use crate::schema::{Delivery, Schema, Secrecy};
+use crate::schema::{Delivery, Entrypoint, Schema, Secrecy};
 use crate::settings::{Reference, Setting};
 
 /// The longest variable that Linux starts a program with, in bytes: name, `=`, value and a NUL (execve(2)).

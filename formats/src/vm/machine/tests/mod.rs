@@ -133,6 +133,7 @@ fn assert_laws<F: Format<Model = Disk>>(
     assert_eq!(unpacked.tree.id(), tree.id());
     assert!(unpacked.model == *model, "{}", difference(&unpacked.model, model));
     assert_eq!(unpacked.declared, model.tree_id);
+    crate::wanted::tests::assert_visits::<F>(&source, &unpacked.tree);
     assert_eq!(F::verify(&source).unwrap(), []);
     bytes
 }
