@@ -220,12 +220,14 @@ fn values(clear: &Clear, path: &str, all: &mut Vec<(String, String)>) {
         Clear::Null => {}
         Clear::Value(text) => all.push((path.to_owned(), (**text).clone())),
         Clear::List(list) => {
-            list.iter()
-                .enumerate()
-                .for_each(|(number, node)| values(node, &format!("{path}/{number}"), all));
+            for (number, node) in list.iter().enumerate() {
+                values(node, &format!("{path}/{number}"), all);
+            }
         }
         Clear::Map(entries) => {
-            entries.iter().for_each(|(name, node)| values(node, &format!("{path}/{name}"), all));
+            for (name, node) in entries {
+                values(node, &format!("{path}/{name}"), all);
+            }
         }
     }
 }
