@@ -76,7 +76,7 @@ pub(super) fn load(
         return Err(Error::Config {
             what: format!("`{}`", environments.folder().display()),
             reason: "there is no environment".into(),
-            hint: Some("`bake env set NAME KEY VALUE` makes one".into()),
+            hint: Some("`bake env set NAME KEY VALUE --create` makes one".into()),
         }
         .into());
     }
