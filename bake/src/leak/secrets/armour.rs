@@ -14,8 +14,8 @@ const LEAST: usize = 64;
 const OPENSSH_PLAIN: &[u8] = b"b3BlbnNzaC1rZXktdjEAAAAABG5vbmU";
 
 /// Keys that everybody has, by some characters of each: those that GnuTLS tests itself with, which are
-/// in its library on most systems.
-const KNOWN: [&[u8]; 10] = [
+/// in its library on most systems, and the one that Netty tries OpenSSL with, which is in most servers in Java.
+const KNOWN: [&[u8]; 11] = [
     b"BggqhQMHAQECAwRCBECjFpvp",
     b"KoUDBwEBAgIEIgQgKOF96tom",
     b"AwICHgEEIgQgdNfuHGmmTdPm",
@@ -26,6 +26,7 @@ const KNOWN: [&[u8]; 10] = [
     b"O9HehwHmJssNoAoGCCqGSM49",
     b"hvT1U0w+RJcSr23C05cM/Ovn",
     b"qxIX6JkODL4K+zlyEURt8/Wp",
+    b"AgEAAoIBAQCCBtayYNDrM3NF",
 ];
 /// Where in a key's base64 those characters are.
 const TELLING: std::ops::Range<usize> = 40..64;

@@ -4,7 +4,7 @@ use super::run;
 use crate::leak::rules::{Rule, URL};
 
 /// What stands for a password in texts, in lower case.
-const PLACEHOLDERS: [&str; 34] = [
+const PLACEHOLDERS: [&str; 35] = [
     "...",
     "1234",
     "12345",
@@ -39,6 +39,7 @@ const PLACEHOLDERS: [&str; 34] = [
     "test",
     "token",
     "xxx",
+    "xyzzy",
 ];
 /// Hosts that are nobody's.
 const NOBODYS: [&str; 12] = [
