@@ -49,7 +49,7 @@ fn values(count: usize) -> Vec<String> {
     };
     let mut value =
         |number: usize| (0..6 + number % 40).map(|_| alphabet[next(alphabet.len())]).collect();
-    (0..count).map(|number| value(number)).collect()
+    (0..count).map(value).collect()
 }
 
 fn measure(path: &Path, scanner: &Scanner) -> Result<(), Box<dyn Error>> {

@@ -47,14 +47,13 @@ pub(in crate::leak) fn check(buffer: &[u8], at: usize) -> Option<&'static Rule> 
         return None;
     }
     let has = |text: &[u8]| headers.windows(text.len()).any(|part| part == text);
-    Some(if label.starts_with(b"PGP") {
-        &PGP_KEY
-    } else if label.starts_with(b"ENCRYPTED") || has(b"ENCRYPTED") {
-        &ENCRYPTED_KEY
-    } else if label.starts_with(b"OPENSSH") && !body.starts_with(OPENSSH_PLAIN) {
-        &ENCRYPTED_KEY
-    } else {
-        &PRIVATE_KEY
+    let is_locked = label.starts_with(b"ENCRYPTED")
+        || has(b"ENCRYPTED")
+        || (label.starts_with(b"OPENSSH") && !body.starts_with(OPENSSH_PLAIN));
+    Some(match (label.starts_with(b"PGP"), is_locked) {
+        (true, _) => &PGP_KEY,
+        (false, true) => &ENCRYPTED_KEY,
+        (false, false) => &PRIVATE_KEY,
     })
 }
 

@@ -129,8 +129,6 @@ fn has_digits(text: &[u8]) -> bool {
 fn is_nobodys(host: &[u8]) -> bool {
     let lower = host.to_ascii_lowercase();
     let text = String::from_utf8_lossy(&lower);
-    let is_one = |name: &&str| text == **name || text.ends_with(&format!(".{name}"));
-    NOBODYS.iter().any(|name| is_one(&name))
-        || text.ends_with(".test")
-        || text.ends_with(".invalid")
+    let is_one = |name: &str| text == *name || text.ends_with(&format!(".{name}"));
+    NOBODYS.iter().any(|name| is_one(name)) || text.ends_with(".test") || text.ends_with(".invalid")
 }
