@@ -271,11 +271,11 @@ mod tests {
             let mut text = Vec::new();
             while text.len() < 300 {
                 random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
-                match (random >> 40) % 9 {
-                    n @ 0..=5 => text.extend(strings[n as usize]),
+                match usize::try_from((random >> 40) % 9).unwrap() {
+                    n @ 0..=5 => text.extend(strings[n]),
                     6 => text.extend(b"secre"),
                     7 => text.push(b'A'),
-                    _ => text.push((random >> 50) as u8),
+                    _ => text.push(random.to_be_bytes()[1]),
                 }
             }
             let mut expected: Vec<_> = Vec::new();

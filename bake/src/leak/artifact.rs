@@ -245,7 +245,7 @@ impl Task {
                 return disk::plain(scanner, &**file, range.clone(), place);
             }
             Self::Contained(disk, range, place) => {
-                return disk::contained(scanner, &**disk, range.clone(), place);
+                return Ok(disk::contained(scanner, &**disk, range.clone(), place));
             }
             Self::Files(disk, part, place) => disk::files(&mut opener, disk, part, place),
         }

@@ -68,7 +68,7 @@ pub(super) fn contained(
     disk: &dyn ReadAt,
     range: Range<u64>,
     place: &Arc<Place>,
-) -> io::Result<Found> {
+) -> Found {
     let mut all = Found::default();
     let mut at = range.start;
     while at < range.end {
@@ -83,7 +83,7 @@ pub(super) fn contained(
         at = to;
     }
     all.streams = 1;
-    Ok(all)
+    all
 }
 
 /// Searches the files of a part of a disk and what is in them.

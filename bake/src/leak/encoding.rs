@@ -66,6 +66,9 @@ impl fmt::Display for Encoding {
 /// One form of a value.
 pub(super) type Form = (Encoding, Zeroizing<Vec<u8>>);
 
+/// Writes one byte as a form has it.
+type Escape = dyn Fn(u8, &mut Vec<u8>);
+
 /// Collects forms, equal ones once.
 #[derive(Default)]
 struct Forms {
@@ -86,7 +89,7 @@ pub(super) fn forms(value: &[u8]) -> Vec<Form> {
     let mut forms = Forms::default();
     forms.add(Encoding::Raw, value.to_vec());
     lines(value, &mut forms);
-    let escaped: [(Encoding, &dyn Fn(u8, &mut Vec<u8>)); 17] = [
+    let escaped: [(Encoding, &Escape); 17] = [
         (Encoding::Hex, &|byte, out| out.extend(hex(byte, Case::Lower))),
         (Encoding::Hex, &|byte, out| out.extend(hex(byte, Case::Upper))),
         (Encoding::Percent, &|byte, out| percent(byte, Case::Upper, out)),
@@ -123,7 +126,9 @@ pub(super) fn forms(value: &[u8]) -> Vec<Form> {
     ];
     for (encoding, escape) in escaped {
         let mut bytes = Vec::with_capacity(value.len() * 3);
-        value.iter().for_each(|byte| escape(*byte, &mut bytes));
+        for byte in value {
+            escape(*byte, &mut bytes);
+        }
         forms.add(encoding, bytes);
     }
     shell(value, &mut forms);
@@ -247,12 +252,11 @@ fn unicode(value: &[u8], forms: &mut Forms) {
     for case in [Case::Lower, Case::Upper] {
         let mut bytes = Vec::new();
         for unit in units.iter() {
-            match u8::try_from(*unit).ok().filter(u8::is_ascii) {
-                Some(byte) => json(byte, &mut bytes),
-                None => {
-                    bytes.extend(b"\\u");
-                    bytes.extend(unit.to_be_bytes().into_iter().flat_map(|byte| hex(byte, case)));
-                }
+            if let Some(byte) = u8::try_from(*unit).ok().filter(u8::is_ascii) {
+                json(byte, &mut bytes);
+            } else {
+                bytes.extend(b"\\u");
+                bytes.extend(unit.to_be_bytes().into_iter().flat_map(|byte| hex(byte, case)));
             }
         }
         forms.add(Encoding::Json, bytes);

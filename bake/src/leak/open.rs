@@ -60,7 +60,7 @@ impl<'a> Opener<'a> {
         depth: usize,
     ) -> io::Result<()> {
         tap.enter(place.clone());
-        let kind = Kind::of(tap.peek(512, end)?);
+        let kind = Kind::of(tap.peek(512, end));
         let is_open = !matches!(kind, Kind::Plain | Kind::Closed(_) | Kind::Executable);
         if is_open && depth >= self.limits.depth {
             let reason = format!("it is in {depth} others, which is as deep as a scan goes");
@@ -171,7 +171,7 @@ pub(super) fn pass_to_match(
     is_match: impl Fn(&[u8]) -> bool,
 ) -> io::Result<bool> {
     loop {
-        let there = tap.peek(super::tap::PEEK, end)?;
+        let there = tap.peek(super::tap::PEEK, end);
         let whole = there.len().saturating_sub(3);
         if let Some(at) = (0..whole).find(|at| is_match(&there[*at..])) {
             let offset = tap.offset() + at as u64;

@@ -78,14 +78,14 @@ impl<'a> Tap<'a> {
 
     /// Returns the next bytes without reading them: at most [`PEEK`] and not beyond `end`, fewer only
     /// where the stream ends.
-    pub(super) fn peek(&mut self, wanted: usize, end: u64) -> io::Result<&[u8]> {
+    pub(super) fn peek(&mut self, wanted: usize, end: u64) -> &[u8] {
         let wanted = wanted.min(PEEK);
         if self.filled - self.read < wanted && !self.has_ended {
-            self.refill()?;
+            self.refill();
         }
         let left = usize::try_from(end.saturating_sub(self.offset())).unwrap_or(usize::MAX);
         let len = (self.filled - self.read).min(wanted).min(left);
-        Ok(&self.buffer[self.read..self.read + len])
+        &self.buffer[self.read..self.read + len]
     }
 
     /// Reads so many bytes, at most `limit` of which are returned; `None` if the stream or what is
@@ -135,7 +135,7 @@ impl<'a> Tap<'a> {
     }
 
     /// Searches what was read, and reads more.
-    fn refill(&mut self) -> io::Result<()> {
+    fn refill(&mut self) {
         self.search();
         let keep = self.searched.saturating_sub(self.scanner.behind()).min(self.read);
         self.buffer.copy_within(keep..self.filled, 0);
@@ -151,7 +151,6 @@ impl<'a> Tap<'a> {
                 Err(error) => (self.has_ended, self.failure) = (true, Some(error)),
             }
         }
-        Ok(())
     }
 
     fn search(&mut self) {
@@ -214,7 +213,7 @@ impl Read for Tap<'_> {
 impl BufRead for Tap<'_> {
     fn fill_buf(&mut self) -> io::Result<&[u8]> {
         if self.read == self.filled && !self.has_ended {
-            self.refill()?;
+            self.refill();
         }
         Ok(&self.buffer[self.read..self.filled])
     }

@@ -9,7 +9,7 @@ use bake_formats::encode::{Compression, Encoder, NoCache};
 use bake_formats::format::{Epoch, Format, WriteCx};
 use bake_formats::rope::Rope;
 use bake_formats::tree::{Content, Entry, FileTree, Mode, TreeBuilder, TreePath};
-use bake_formats::{deb, oci, rpm, sysext, vm};
+use bake_formats::{deb, rpm, sysext, vm};
 use base64::Engine;
 use zeroize::Zeroizing;
 
@@ -352,7 +352,6 @@ fn a_value_is_found_in_images() {
     let mut archive = found(&tar(&members));
     archive.sort();
     assert_eq!(archive, expected);
-    let _own = oci::Limits::default();
 }
 
 #[test]
@@ -376,4 +375,30 @@ fn what_is_not_opened_is_told() {
     assert_eq!(cut, [": only its first 50000 bytes after decompression, as the limits are"]);
     let ratio = Limits { ratio: 10, free: 100, ..Limits::default() };
     assert!(lines(file(&bomb).path(), ratio)[0].starts_with(": only its first "));
+}
+
+#[test]
+fn reports_are_the_same_on_any_number_of_threads() {
+    let folder = tempfile::tempdir().unwrap();
+    for number in 0..20 {
+        let members = [("a", text(SECRET)), ("b", text("harmless"))];
+        let members: Vec<_> =
+            members.iter().map(|(name, bytes)| (*name, bytes.as_slice())).collect();
+        fs_err::write(folder.path().join(format!("{number}.tar")), tar(&members)).unwrap();
+    }
+    fs_err::write(folder.path().join(".env"), "A=1\n").unwrap();
+    let scan = |threads| scan(folder.path(), &scanner(), Limits::default(), threads).unwrap();
+    let one = scan(1);
+    assert_eq!(one.findings.len(), 21);
+    for threads in [2, 8] {
+        assert_eq!(scan(threads), one);
+    }
+}
+
+/// Programs hold what looks like a secret and is none, and so does this one.
+#[test]
+fn this_program_is_clean_but_for_its_own_tests() {
+    let report = scan(Path::new("/proc/self/exe"), &scanner(), Limits::default(), 1).unwrap();
+    let bad = |finding: &&Finding| !matches!(finding.what, What::Value { .. });
+    assert_eq!(report.findings.iter().filter(bad).collect::<Vec<_>>(), Vec::<&Finding>::new());
 }

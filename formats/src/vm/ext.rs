@@ -101,29 +101,13 @@ impl Volume {
             return Ok(runs);
         }
         for number in 0..12 {
-            self.push(word(bytes, 0x28 + number * 4), &mut runs)?;
+            push(word(bytes, 0x28 + number * 4), &mut runs)?;
         }
         for depth in 1..=3 {
             let place = word(bytes, 0x28 + (11 + depth) * 4);
             self.indirect(place, u32::try_from(depth).unwrap_or(1), blocks, &mut runs)?;
         }
         Ok(runs)
-    }
-
-    /// Adds one block behind those that are there.
-    fn push(&self, place: u32, runs: &mut Vec<Run>) -> Result<(), ReadError> {
-        let logical = runs.last().map_or(0, |last| last.logical + last.len);
-        let physical = (place != 0).then_some(u64::from(place));
-        if runs.len() == RUNS {
-            return Err(invalid("file", "too many ranges"));
-        }
-        match runs.last_mut() {
-            Some(last) if last.physical.map(|at| at + last.len) == physical && place != 0 => {
-                last.len += 1;
-            }
-            _ => runs.push(Run { logical, physical, len: 1 }),
-        }
-        Ok(())
     }
 
     /// Adds the blocks that a block of places leads to, as far as the file reaches.
@@ -147,7 +131,7 @@ impl Volume {
         for number in 0..usize::try_from(places).unwrap_or(0) {
             let place = word(&bytes, number * 4);
             match depth {
-                1 => self.push(place, runs)?,
+                1 => push(place, runs)?,
                 _ => self.indirect(place, depth - 1, blocks, runs)?,
             }
         }
@@ -191,6 +175,22 @@ impl Volume {
         self.disk.read_exact_at(number.saturating_mul(self.block), &mut bytes)?;
         Ok(bytes)
     }
+}
+
+/// Adds one block behind those that are there.
+fn push(place: u32, runs: &mut Vec<Run>) -> Result<(), ReadError> {
+    let logical = runs.last().map_or(0, |last| last.logical + last.len);
+    let physical = (place != 0).then_some(u64::from(place));
+    if runs.len() == RUNS {
+        return Err(invalid("file", "too many ranges"));
+    }
+    match runs.last_mut() {
+        Some(last) if last.physical.map(|at| at + last.len) == physical && place != 0 => {
+            last.len += 1;
+        }
+        _ => runs.push(Run { logical, physical, len: 1 }),
+    }
+    Ok(())
 }
 
 impl Inode {

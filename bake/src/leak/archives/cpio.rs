@@ -71,7 +71,7 @@ fn rest(
     depth: usize,
 ) -> io::Result<()> {
     loop {
-        let there = tap.peek(super::super::tap::PEEK, end)?;
+        let there = tap.peek(super::super::tap::PEEK, end);
         let zeros = there.iter().take_while(|byte| **byte == 0).count();
         let is_end = zeros < there.len() || there.is_empty();
         let (is_empty, offset) = (there.len() == zeros, tap.offset() + zeros as u64);

@@ -150,7 +150,7 @@ fn size_of(field: &[u8]) -> Option<u64> {
         return number(field, 8);
     }
     let (head, tail) = field.split_at(4);
-    let is_small = head[0] & 0x7f == 0 && head[1..].iter().all(|byte| *byte == 0);
+    let is_small = head[0] == 0x80 && head[1..].iter().all(|byte| *byte == 0);
     tail.first_chunk().filter(|_| is_small).map(|bytes| u64::from_be_bytes(*bytes))
 }
 

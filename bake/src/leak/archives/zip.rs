@@ -36,11 +36,11 @@ pub(in super::super) fn open(
     let headers = headers(place);
     loop {
         tap.enter(headers.clone());
-        if !tap.peek(4, end)?.starts_with(LOCAL) {
+        if !tap.peek(4, end).starts_with(LOCAL) {
             // A descriptor behind a member, a directory, or nothing.
             if !pass_to_match(tap, end, |start| {
                 start.starts_with(LOCAL) || start.starts_with(b"PK\x01\x02")
-            })? || !tap.peek(4, end)?.starts_with(LOCAL)
+            })? || !tap.peek(4, end).starts_with(LOCAL)
             {
                 return Ok(());
             }

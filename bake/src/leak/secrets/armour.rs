@@ -14,8 +14,8 @@ const LEAST: usize = 64;
 const OPENSSH_PLAIN: &[u8] = b"b3BlbnNzaC1rZXktdjEAAAAABG5vbmU";
 
 /// Keys that everybody has, by some characters of each: those that GnuTLS tests itself with, which are
-/// in its library on most systems.
-const KNOWN: [&[u8]; 10] = [
+/// in its library on most systems, and the one that Netty tries OpenSSL with, which is in most servers in Java.
+const KNOWN: [&[u8]; 11] = [
     b"BggqhQMHAQECAwRCBECjFpvp",
     b"KoUDBwEBAgIEIgQgKOF96tom",
     b"AwICHgEEIgQgdNfuHGmmTdPm",
@@ -26,6 +26,7 @@ const KNOWN: [&[u8]; 10] = [
     b"O9HehwHmJssNoAoGCCqGSM49",
     b"hvT1U0w+RJcSr23C05cM/Ovn",
     b"qxIX6JkODL4K+zlyEURt8/Wp",
+    b"AgEAAoIBAQCCBtayYNDrM3NF",
 ];
 /// Where in a key's base64 those characters are.
 const TELLING: std::ops::Range<usize> = 40..64;
@@ -46,14 +47,13 @@ pub(in crate::leak) fn check(buffer: &[u8], at: usize) -> Option<&'static Rule> 
         return None;
     }
     let has = |text: &[u8]| headers.windows(text.len()).any(|part| part == text);
-    Some(if label.starts_with(b"PGP") {
-        &PGP_KEY
-    } else if label.starts_with(b"ENCRYPTED") || has(b"ENCRYPTED") {
-        &ENCRYPTED_KEY
-    } else if label.starts_with(b"OPENSSH") && !body.starts_with(OPENSSH_PLAIN) {
-        &ENCRYPTED_KEY
-    } else {
-        &PRIVATE_KEY
+    let is_locked = label.starts_with(b"ENCRYPTED")
+        || has(b"ENCRYPTED")
+        || (label.starts_with(b"OPENSSH") && !body.starts_with(OPENSSH_PLAIN));
+    Some(match (label.starts_with(b"PGP"), is_locked) {
+        (true, _) => &PGP_KEY,
+        (false, true) => &ENCRYPTED_KEY,
+        (false, false) => &PRIVATE_KEY,
     })
 }
 

@@ -4,7 +4,7 @@ use super::run;
 use crate::leak::rules::{Rule, URL};
 
 /// What stands for a password in texts, in lower case.
-const PLACEHOLDERS: [&str; 34] = [
+const PLACEHOLDERS: [&str; 35] = [
     "...",
     "1234",
     "12345",
@@ -39,6 +39,7 @@ const PLACEHOLDERS: [&str; 34] = [
     "test",
     "token",
     "xxx",
+    "xyzzy",
 ];
 /// Hosts that are nobody's.
 const NOBODYS: [&str; 12] = [
@@ -128,8 +129,6 @@ fn has_digits(text: &[u8]) -> bool {
 fn is_nobodys(host: &[u8]) -> bool {
     let lower = host.to_ascii_lowercase();
     let text = String::from_utf8_lossy(&lower);
-    let is_one = |name: &&str| text == **name || text.ends_with(&format!(".{name}"));
-    NOBODYS.iter().any(|name| is_one(&name))
-        || text.ends_with(".test")
-        || text.ends_with(".invalid")
+    let is_one = |name: &str| text == *name || text.ends_with(&format!(".{name}"));
+    NOBODYS.iter().any(|name| is_one(name)) || text.ends_with(".test") || text.ends_with(".invalid")
 }
