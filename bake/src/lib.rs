@@ -30,6 +30,10 @@ pub mod base;
 
 pub mod output;
 
+pub mod guest;
+
+pub mod entry;
+
 pub mod assemble;
 
 pub mod lint;
@@ -38,9 +42,6 @@ pub mod needs;
 
 pub mod survey;
 
-pub mod guest;
-
-pub mod entry;
 pub mod machine;
 
 pub mod pack;
@@ -60,6 +61,8 @@ pub mod carried;
 pub mod configuration;
 
 pub mod cloud;
+
+pub mod leak;
 
 pub mod repository;
 

@@ -373,6 +373,18 @@ fn sysext_conforms() {
     conforms_with::<sysext::Sysext>(merged, extension, |_, _| vec![1_024..4_096]);
 }
 
+/// The same file system, merged elsewhere.
+#[test]
+fn confext_conforms() {
+    let merged =
+        |store: &MemoryStore| tree(store).filter(|name, _| name.is_below(&path("/etc"))).unwrap();
+    let make = |tree: &FileTree| sysext::Extension {
+        scope: sysext::Scope::Configuration,
+        ..extension(tree)
+    };
+    conforms_with::<sysext::Sysext>(merged, make, |_, _| vec![1_024..4_096]);
+}
+
 /// With verity every block of the file system counts, and so do both partition tables.
 #[test]
 fn protected_sysext_conforms() {

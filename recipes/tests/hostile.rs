@@ -1,4 +1,4 @@
-//! Thousands of damaged recipes and lock files: each is refused with a message or read, and none makes it panic.
+//! Thousands of damaged recipes, lock files and environments: each is refused with a message or read, and none makes it panic.
 
 #[expect(unreachable_pub, reason = "the fuzz targets use it too")]
 #[path = "../fuzz/src/entries.rs"]
@@ -91,6 +91,50 @@ fn damaged_lock_files_are_refused_in_words() -> Outcome<()> {
         let mut random = Random(tried as u64);
         let input = mutate(&seeds[random.below(seeds.len())], &seeds, &mut random);
         let outcome = catch_unwind(AssertUnwindSafe(|| entries::lock(&input)));
+        assert!(outcome.is_ok(), "mutation {tried} panics:\n{}", String::from_utf8_lossy(&input));
+        tried += 1;
+    }
+    Ok(())
+}
+
+/// A file of an environment with everything that one may have.
+const ENVIRONMENT: &str = r#"description = "The live system."
+extends = ["base", "eu"]
+recipients = ["age1ql3z7hjy54pw3hyww5ayyfg7zqgvc7w3j2elw8zmrj2kg5sfn9aqmcac8p", "ssh-ed25519 AAAA you"]
+digest-key = """
+-----BEGIN AGE ENCRYPTED FILE-----
+AAAA
+-----END AGE ENCRYPTED FILE-----
+"""
+
+[values]
+DB_URL = "postgres://db/orders"
+PORT = 8080
+RATIO = 0.5
+ON = true
+HOSTS = ["a", "b"]
+
+[secrets]
+DB_PASSWORD = { age = """
+-----BEGIN AGE ENCRYPTED FILE-----
+AAAA
+-----END AGE ENCRYPTED FILE-----
+""" }
+API_TOKEN = { sops = "secrets/prod.enc.yaml#/api/a~1b" }
+TLS_KEY = { ref = "vault:kv/orders#tls_key" }
+SMTP_PASS = { command = ["pass", "show", "smtp"] }
+"#;
+
+#[test]
+fn damaged_environments_are_refused_in_words() -> Outcome<()> {
+    bake_recipes::environment::own_sources("prod.toml", ENVIRONMENT, &"prod".parse()?)?;
+    let seeds = [ENVIRONMENT.as_bytes().to_vec()];
+    let started = Instant::now();
+    let mut tried = 0;
+    while tried < LEAST || started.elapsed() < TIME {
+        let mut random = Random(tried as u64);
+        let input = mutate(&seeds[0], &seeds, &mut random);
+        let outcome = catch_unwind(AssertUnwindSafe(|| entries::environment(&input)));
         assert!(outcome.is_ok(), "mutation {tried} panics:\n{}", String::from_utf8_lossy(&input));
         tried += 1;
     }

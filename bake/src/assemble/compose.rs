@@ -11,6 +11,7 @@ use bake_recipes::{Place, RecipeError};
 
 use super::contents::SourceFiles;
 use super::scan::{Item, ItemKind, Scan};
+use crate::entry;
 
 /// The trees of all outputs, and where their contents are.
 #[derive(Debug)]
@@ -36,9 +37,9 @@ pub fn compose(recipe: &Recipe, scan: &Scan, contents: &[Content]) -> Result<Tre
             }
         }
     }
-    let generated = recipe.generated_files()?;
+    let generated = entry::generated_files(recipe)?;
     for file in &generated {
-        sources.insert_bytes(file.text.as_bytes());
+        sources.insert_bytes(&file.contents);
     }
     let mut trees: BTreeMap<Output, Arc<FileTree>> = BTreeMap::new();
     let mut places = BTreeMap::new();
@@ -58,8 +59,8 @@ pub fn compose(recipe: &Recipe, scan: &Scan, contents: &[Content]) -> Result<Tre
         }
         for file in &generated {
             let place = file.place.as_ref();
-            let content = Content::of(file.text.as_bytes());
-            composer.insert(&file.path, Entry::file(content, Mode::PLAIN), place)?;
+            let content = Content::of(&file.contents);
+            composer.insert(&file.path, Entry::file(content, file.mode), place)?;
         }
         let (tree, new) = composer.finish(recipe, scan, &rules)?;
         check_destinations(recipe, &tree, &new)?;

@@ -42,6 +42,9 @@ fn package(request: &Request<'_>, description: &Description) -> Result<Package, 
     package.multi_arch = Some(MultiArch::Foreign);
     package.synopsis.clone_from(&description.summary);
     package.description.clone_from(&description.text);
+    let fields =
+        [("Bake-Config", &description.digest), ("Bake-Config-Schema", &description.schema)];
+    package.fields = fields.map(|(name, value)| (name.to_owned(), value.clone())).into();
     let service = request.deployment.name();
     let needed = match &description.service {
         Some(version) => format!("{service} (>= {version})"),
@@ -82,8 +85,10 @@ fn overrides(package: &str) -> (String, String) {
          # It is made of one environment, which has its own history and its own rights.\n\
          {package}: no-changelog\n\
          {package}: no-copyright-file\n\
-         # Its drop-in belongs to the host, where that of the service's package must not be.\n\
-         {package}: systemd-service-file-outside-lib\n"
+         # A service without its configuration may have failed too often to be started once more.\n\
+         {package}: maintainer-script-calls-systemctl\n\
+         # What bake says of the package.\n\
+         {package}: unknown-field Bake-*\n"
     );
     (format!("/usr/share/lintian/overrides/{package}"), text)
 }

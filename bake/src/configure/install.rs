@@ -15,6 +15,8 @@ pub(super) struct Install {
     pub(super) open: Vec<OutputFile>,
     /// What only root may read.
     pub(super) secret: Vec<OutputFile>,
+    /// The folders, relative to `/`, that are there for this configuration alone.
+    folders: Vec<String>,
     /// The unit, with `.service`.
     pub(super) unit: String,
     /// What happens to the service when the configuration changes.
@@ -30,12 +32,14 @@ impl Install {
         // The target has refused a deployment without a unit.
         let unit = deployment.schema.service.unit.as_deref().unwrap_or(deployment.name());
         let unit = format!("{unit}.service");
-        Ok(Self { open, secret, unit, reload: reload(deployment)? })
+        let own = format!("etc/{}", deployment.name());
+        let folders = vec![own.clone(), format!("{own}/credentials"), drop_ins(&unit)];
+        Ok(Self { open, secret, folders, unit, reload: reload(deployment)? })
     }
 
     /// Returns the drop-in's path, absolute.
     pub(super) fn drop_in(&self) -> String {
-        format!("/etc/systemd/system/{}.d/50-bake-config.conf", self.unit)
+        format!("/{}/50-bake-config.conf", drop_ins(&self.unit))
     }
 
     /// Returns the folder, relative to `/`, of files of one value each.
@@ -50,13 +54,18 @@ impl Install {
         let mut builder = TreeBuilder::new();
         let blobs = MemoryStore::new();
         for file in &self.open {
-            let path = TreePath::parse(&file.path).map_err(|error| {
-                let hint = "choose another path in the recipe";
-                Failure::refused(file.path.escape_debug(), error.to_string(), hint)
-            })?;
+            let path = TreePath::parse(&file.path).map_err(|error| refused(&file.path, &error))?;
             let mode = Mode::from_st_mode(file.mode);
             builder.insert(path, Entry::file(Content::of(&file.contents), mode)).map_err(tree)?;
             blobs.put(&file.contents)?;
+        }
+        // rpm removes no folder that it does not know.
+        for folder in &self.folders {
+            let within = format!("{folder}/");
+            if self.open.iter().any(|file| file.path.starts_with(&within)) {
+                let path = TreePath::parse(folder).map_err(|error| refused(folder, &error))?;
+                builder.insert(path, Entry::directory()).map_err(tree)?;
+            }
         }
         Ok(Contents { tree: builder.finish().map_err(tree)?, blobs })
     }
@@ -66,6 +75,16 @@ impl Install {
 pub(super) struct Contents {
     pub(super) tree: FileTree,
     pub(super) blobs: MemoryStore,
+}
+
+/// Returns the folder of a unit's drop-ins, relative to `/`.
+fn drop_ins(unit: &str) -> String {
+    format!("etc/systemd/system/{unit}.d")
+}
+
+fn refused(path: &str, error: &bake_formats::tree::PathError) -> Failure {
+    let hint = "choose another path in the recipe";
+    Failure::refused(path.escape_debug(), error.to_string(), hint)
 }
 
 fn tree(error: bake_formats::tree::TreeError) -> Failure {

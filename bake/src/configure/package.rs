@@ -25,6 +25,9 @@ pub(super) struct Description {
     pub(super) maintainer: String,
     pub(super) summary: String,
     pub(super) text: String,
+    /// The digests of the configuration and of the schema.
+    pub(super) digest: String,
+    pub(super) schema: String,
 }
 
 impl Description {
@@ -38,17 +41,10 @@ impl Description {
                         environment";
             return Err(Failure::refused(request.package(), reason, hint));
         };
-        let mut text = format!(
-            "What {service} needs in the environment {environment}.\n\
-             Local edits are lost with the next upgrade: changes belong into the environment.\n\
-             \n\
-             Configuration: {}\nSchema: {}\n",
-            deployment.digest,
-            deployment.schema.digest(),
+        let text = format!(
+            "What {service} needs in the environment {environment}. Changes belong there:\n\
+             local edits are lost with the next upgrade."
         );
-        if let Some(artifact) = request.artifact {
-            text.push_str(&format!("Artifact: {}\n", artifact.digest));
-        }
         Ok(Self {
             name: request.package(),
             capability: request.capability(),
@@ -56,7 +52,9 @@ impl Description {
             service: deployment.version.map(service_version).transpose()?,
             maintainer: request.maintainer.unwrap_or(MAINTAINER).into(),
             summary: format!("configuration of {service} in {environment}"),
-            text: text.trim_end().into(),
+            text,
+            digest: deployment.digest.to_string(),
+            schema: deployment.schema.digest(),
         })
     }
 }

@@ -21,7 +21,7 @@ pub(super) fn render(request: &Request<'_>) -> Result<Vec<OutputFile>, Failure> 
     let (install, mut files) = package::install(request)?;
     let scripts = Scripts::of(request, &install);
     let Contents { tree, blobs } = install.tree()?;
-    let mut package = package(request, description);
+    let mut package = package(request, &description);
     package.scripts = scriptlets(&scripts);
     package.tree_id = Some(tree.id());
     let encoder = Encoder::new(&blobs, &NoCache, 1);
@@ -33,25 +33,26 @@ pub(super) fn render(request: &Request<'_>) -> Result<Vec<OutputFile>, Failure> 
     Ok(files)
 }
 
-fn package(request: &Request<'_>, description: Description) -> Package {
+fn package(request: &Request<'_>, description: &Description) -> Package {
     let service = request.deployment.name();
-    let needed = match description.service {
+    let needed = match &description.service {
         Some(version) => Dependency::versioned(service, Operator::GreaterOrEqual, version),
         None => Dependency::on(service),
     };
-    let mut package = Package::new(description.name, description.version, "1", "noarch");
-    package.summary = description.summary;
-    package.description = description.text;
+    let mut package = Package::new(&description.name, &description.version, "1", "noarch");
+    package.summary.clone_from(&description.summary);
+    let Description { text, digest, schema, .. } = &description;
+    package.description = format!("{text}\n\nConfiguration: {digest}\nSchema: {schema}");
     package.license = "Unspecified".into();
-    package.packager = Some(description.maintainer);
+    package.packager = Some(description.maintainer.clone());
     // One of them on a host. A package does not conflict with itself. Obsoletes would name packages, and those of
     // other environments are not known.
-    let capability = description.capability;
+    let capability = &description.capability;
     let version = package.evr();
     package.relations = Relations {
         requires: vec![needed],
-        provides: vec![Dependency::versioned(&capability, Operator::Equal, version)],
-        conflicts: vec![Dependency::on(&capability)],
+        provides: vec![Dependency::versioned(capability, Operator::Equal, version)],
+        conflicts: vec![Dependency::on(capability)],
         ..Relations::default()
     };
     package

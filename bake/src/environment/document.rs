@@ -125,7 +125,7 @@ impl Document {
 
     /// Sets the key of digests.
     pub fn set_digest_key(&mut self, armored: &str) -> Result<(), Fault> {
-        put(self.edited.as_table_mut(), "digest-key", multi_line(armored)?);
+        put_first(self.edited.as_table_mut(), "digest-key", multi_line(armored)?);
         Ok(())
     }
 
@@ -133,7 +133,7 @@ impl Document {
     pub fn set_recipients(&mut self, recipients: &[String]) {
         let root = self.edited.as_table_mut();
         let Some(list) = root.get_mut("recipients").and_then(Item::as_array_mut) else {
-            put(root, "recipients", Value::from(recipients.iter().collect::<Array>()));
+            put_first(root, "recipients", Value::from(recipients.iter().collect::<Array>()));
             return;
         };
         let is_kept = |value: &Value| {
@@ -215,6 +215,20 @@ fn put(table: &mut dyn TableLike, key: &str, mut value: Value) {
         Some(item) => *item = Item::Value(value),
         None => drop(table.insert(key, Item::Value(value))),
     }
+}
+
+/// Sets a key that stands before all tables, with a line between it and the first of them.
+fn put_first(root: &mut Table, key: &str, value: Value) {
+    if !root.iter().any(|(_, item)| item.is_value()) {
+        let first = root.iter_mut().find_map(|(_, item)| item.as_table_mut());
+        let bare = |table: &&mut Table| {
+            table.decor().prefix().is_none_or(|text| text.as_str() == Some(""))
+        };
+        if let Some(table) = first.filter(bare) {
+            table.decor_mut().set_prefix("\n");
+        }
+    }
+    put(root, key, value);
 }
 
 /// Returns armored text as a value on several lines.

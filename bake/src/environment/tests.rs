@@ -376,6 +376,10 @@ fn an_edit_that_cannot_be_leaves_the_file() {
     let target = Target { folder: folder.path(), environment: &environment, key: &key };
     assert_eq!(edit::set_plain(&target, Scalar::Bool(true), Start::New), Ok(true));
     assert_eq!(folder.read("new"), "[values]\nA = true\n");
+    let alice = Person::new();
+    let change = Change { add: std::slice::from_ref(&alice.recipient), remove: &[] };
+    assert_eq!(folder.rekeyed("new", change, &alice), Ok(Vec::new()));
+    assert_eq!(folder.read("new"), format!("{}\n[values]\nA = true\n", recipients(&[&alice])));
 }
 
 #[test]

@@ -12,6 +12,7 @@ use bake_recipes::{Place, written};
 
 use super::places::Places;
 use crate::assemble::{ItemKind, Scan};
+use crate::entry;
 
 /// How much of a file is looked at to tell what it is, in bytes.
 const HEAD: u64 = 4096;
@@ -105,8 +106,8 @@ impl<'a> Subject<'a> {
             };
             stored.insert(item.to.clone(), bytes);
         }
-        for file in recipe.generated_files().unwrap_or_default() {
-            stored.insert(file.path, Stored::Bytes(file.text.into_bytes().into()));
+        for file in entry::generated_files(recipe).unwrap_or_default() {
+            stored.insert(file.path, Stored::Bytes(file.contents.into()));
         }
         stored
     }

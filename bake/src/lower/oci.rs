@@ -2,17 +2,21 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use bake_config::Entrypoint;
 use bake_formats::format::Epoch;
 use bake_formats::oci::accounts::NO_LOGIN;
 use bake_formats::oci::config::rfc3339;
 use bake_formats::oci::{Accounts, Group, Image, StateDirectory, User};
-use bake_formats::tree::{FileTree, Mark, TreePath};
+use bake_formats::tree::{FileTree, Mark, Mode, TreePath};
 use bake_recipes::resolved::{OCI_KEY, Oci, Recipe};
 
 use super::{Given, support};
 use crate::base::in_oci;
 use crate::error::Error;
 use crate::layers;
+
+/// The mode of directories in which files are rendered.
+const RENDERED_MODE: u32 = 0o750;
 
 /// Returns the description of a recipe's image.
 pub(super) fn image(
@@ -39,7 +43,7 @@ pub(super) fn image(
     image.compression = table.compression;
     image.base = given.base.cloned();
     image.accounts = accounts(recipe, tree);
-    image.state = state(recipe);
+    image.state = state(recipe, tree);
     image.layering = layers::layering(recipe, table, tree, given.locked);
     image.support = support::files(table, tree, given.folder)?;
     Ok(image)
@@ -99,21 +103,36 @@ fn accounts(recipe: &Recipe, tree: &FileTree) -> Accounts {
     }
 }
 
-/// Returns the directories that the service keeps data in, which systemd makes elsewhere.
-fn state(recipe: &Recipe) -> Vec<StateDirectory> {
+/// Returns the directories that the service writes to: those it keeps data in, which systemd makes elsewhere, and those
+/// in which `bake-init` renders files as the service's user.
+fn state(recipe: &Recipe, tree: &FileTree) -> Vec<StateDirectory> {
     let Some(service) = &recipe.service else { return Vec::new() };
     let mut seen: BTreeSet<TreePath> = BTreeSet::new();
-    service
-        .state
-        .iter()
-        .filter(|state| seen.insert(state.path.clone()))
-        .map(|state| StateDirectory {
-            path: state.path.clone(),
-            mode: state.mode,
+    let state = service.state.iter().map(|state| (state.path.clone(), state.mode));
+    let rendered = rendered_into(recipe, tree)
+        .into_iter()
+        .map(|path| (path, Mode::from_st_mode(RENDERED_MODE)));
+    state
+        .chain(rendered)
+        .filter(|(path, _)| seen.insert(path.clone()))
+        .map(|(path, mode)| StateDirectory {
+            path,
+            mode,
             owner: service.user.clone(),
             group: service.group.clone(),
         })
         .collect()
+}
+
+/// Returns directories of rendered files that nobody else has: neither the tree nor the system.
+fn rendered_into(recipe: &Recipe, tree: &FileTree) -> Vec<TreePath> {
+    if recipe.config.entrypoint == Entrypoint::Direct {
+        return Vec::new();
+    }
+    let parents = recipe.config.destinations().filter_map(|path| path.rsplit_once('/'));
+    let own = parents.filter(|(parent, _)| parent.matches('/').count() > 1);
+    let paths = own.filter_map(|(parent, _)| TreePath::parse(parent).ok());
+    paths.filter(|path| tree.get(path).is_none()).collect()
 }
 
 #[cfg(test)]

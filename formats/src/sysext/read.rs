@@ -1,6 +1,6 @@
 //! Reading an extension back into its model and its tree.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::ops::ControlFlow;
 
 use super::container::Container;
@@ -28,9 +28,10 @@ pub(super) fn visit(
 ) -> Result<ControlFlow<()>, ReadError> {
     let image = Image::open(Container::open(source.file()?)?.data)?;
     let (Unpacked { tree, .. }, _) = unpack_image(&image)?;
-    let files = tree.iter().filter(|(_, entry)| matches!(entry.node, Node::File(_)));
-    let places: BTreeMap<_, _> = files.map(|(path, _)| (path.clone(), path)).collect();
-    walk::visit(&image, &places, visitor)
+    let is_file =
+        |path: &TreePath| tree.get(path).is_some_and(|entry| matches!(entry.node, Node::File(_)));
+    let wanted = |path: &TreePath| is_file(path).then(|| path.clone());
+    walk::visit(&image, &wanted, visitor)
 }
 
 /// Parses an open file system; returns the bytes of its record too.

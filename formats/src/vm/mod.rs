@@ -47,6 +47,8 @@ pub(crate) mod walk;
 
 pub mod ext4;
 
+mod ext;
+
 pub mod erofs;
 
 pub mod verity;
@@ -93,6 +95,8 @@ mod read;
 mod verify;
 
 mod container;
+
+pub mod anyones;
 
 mod direct;
 

@@ -41,12 +41,13 @@ pub(super) fn visit(
 ) -> Result<ControlFlow<()>, ReadError> {
     let Unpacked { model, tree, .. } = unpack_disk(opened)?;
     let places = places(&tree, model.machine.as_ref())?;
+    let wanted = |place: &TreePath| places.get(place).map(|path| (*path).clone());
     if !gpt::is_at(&*opened.disk) {
-        return Image::open(opened.disk.clone())?.visit(&places, visitor);
+        return Image::open(opened.disk.clone())?.visit(&wanted, visitor);
     }
     let machine::Parts { root, slot, .. } = machine::Parts::open(opened)?;
     match slot.or(root) {
-        Some(image) => image.visit(&places, visitor),
+        Some(image) => image.visit(&wanted, visitor),
         None => Ok(ControlFlow::Continue(())),
     }
 }

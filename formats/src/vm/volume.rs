@@ -1,6 +1,5 @@
 //! The file systems that a disk can have, behind one face.
 
-use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
@@ -108,16 +107,15 @@ impl Image {
         }
     }
 
-    /// Hands over files of a file system that was read before: those at `places`, under the paths
-    /// that these stand for.
+    /// Hands over files, each under the path that `wanted` says.
     pub(super) fn visit(
         &self,
-        places: &BTreeMap<TreePath, &TreePath>,
+        wanted: &dyn Fn(&TreePath) -> Option<TreePath>,
         visitor: &mut Visitor<'_>,
     ) -> Result<ControlFlow<()>, ReadError> {
         match self {
-            Self::Ext4(image) => walk::visit(&**image, places, visitor),
-            Self::Erofs(image) => walk::visit(image, places, visitor),
+            Self::Ext4(image) => walk::visit(&**image, wanted, visitor),
+            Self::Erofs(image) => walk::visit(image, wanted, visitor),
         }
     }
 

@@ -105,16 +105,19 @@ pub(crate) fn walk<I: Inodes>(
     Ok(walk.builder.finish()?)
 }
 
-/// Hands over files of a file system that was read before: those at `places`, under the paths that
-/// these stand for.
+/// Hands over files of a file system, each under the path that `wanted` says; a directory with two
+/// names, of which only a damaged file system has one, is an error.
 pub(crate) fn visit<I: Inodes>(
     image: &I,
-    places: &BTreeMap<TreePath, &TreePath>,
+    wanted: &dyn Fn(&TreePath) -> Option<TreePath>,
     visitor: &mut Visitor<'_>,
 ) -> Result<ControlFlow<()>, ReadError> {
     let mut open = vec![(TreePath::root(), image.root())];
-    let mut entries = 0;
+    let (mut entries, mut met) = (0, BTreeSet::new());
     while let Some((path, number)) = open.pop() {
+        if !met.insert(number) {
+            return Err(ReadError::invalid(path.to_string(), "a directory with two names"));
+        }
         let inode = image.inode(number)?;
         for (name, child) in image.children(number, &inode, ENTRIES - entries)? {
             entries = ENTRIES.min(entries + 1);
@@ -123,11 +126,13 @@ pub(crate) fn visit<I: Inodes>(
             };
             let name = path.join(&name).map_err(invalid)?;
             let inode = image.inode(child)?;
-            if image.facts(child, &inode)?.kind == Kind::Directory {
+            let kind = image.facts(child, &inode)?.kind;
+            if kind == Kind::Directory {
                 open.push((name, child));
-            } else if let Some(path) = places.get(&name)
-                && visitor(path, &mut *image.open(child, &inode)?)?.is_break()
-            {
+                continue;
+            }
+            let Some(path) = wanted(&name).filter(|_| kind == Kind::File) else { continue };
+            if visitor(&path, &mut *image.open(child, &inode)?)?.is_break() {
                 return Ok(ControlFlow::Break(()));
             }
         }

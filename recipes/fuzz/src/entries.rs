@@ -1,8 +1,8 @@
-//! What the readers of the recipe and of its lock file are fed with. An error is fine, a panic is a fault.
+//! What the readers of the recipe, of its lock file and of environments are fed with. An error is fine, a panic is a fault.
 
 use std::path::Path;
 
-use bake_recipes::{Look, Platform, ResolveCx, load, lock, resolve};
+use bake_recipes::{Look, Platform, ResolveCx, environment, load, lock, resolve};
 
 /// Reads a recipe, resolves it, and prints what is wrong with it.
 pub fn recipe(data: &[u8]) {
@@ -24,5 +24,14 @@ pub fn lock(data: &[u8]) {
     match lock::parse("bake.lock", text) {
         Ok(lock) => assert_eq!(lock::parse("bake.lock", &lock.to_string()), Ok(lock)),
         Err(errors) => assert!(!errors.render(Look::Plain).is_empty(), "a fault is told"),
+    }
+}
+
+/// Reads a file of an environment and prints what is wrong with it.
+pub fn environment(data: &[u8]) {
+    let Ok(text) = std::str::from_utf8(data) else { return };
+    let Ok(name) = "prod".parse() else { return };
+    if let Err(errors) = environment::own_sources("prod.toml", text, &name) {
+        assert!(!errors.render(Look::Plain).is_empty(), "a fault is told");
     }
 }

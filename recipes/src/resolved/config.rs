@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use bake_config::{Entrypoint, Name, Schema, record, schema};
-use bake_formats::tree::{Owner, PathError, TreePath};
+use bake_formats::tree::{Mode, Owner, PathError, TreePath};
 
 use super::service::{GeneratedFile, Service};
 use crate::error::Place;
@@ -106,8 +106,8 @@ impl Config {
     /// Returns the record as a file of the tree; `None` if nothing is configured.
     pub fn file(&self) -> Result<Option<GeneratedFile>, PathError> {
         let file = |path: String| {
-            let path = TreePath::parse(path)?;
-            Ok(GeneratedFile { path, text: self.schema.to_record(), place: self.place.clone() })
+            let (path, contents) = (TreePath::parse(path)?, self.schema.to_record().into_bytes());
+            Ok(GeneratedFile { path, contents, mode: Mode::PLAIN, place: self.place.clone() })
         };
         self.record_path().map(file).transpose()
     }

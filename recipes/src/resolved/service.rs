@@ -124,8 +124,10 @@ impl Restart {
 pub struct GeneratedFile {
     /// Where it goes.
     pub path: TreePath,
-    /// Its text; mode 0644, owned by root.
-    pub text: String,
+    /// What is in it; root owns it.
+    pub contents: Vec<u8>,
+    /// Its mode.
+    pub mode: Mode,
     /// The place in the recipe that it follows from.
     pub place: Option<Place>,
 }

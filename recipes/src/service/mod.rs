@@ -5,7 +5,7 @@ mod sysusers;
 mod tmpfiles;
 mod unit;
 
-use bake_formats::tree::{PathError, TreePath};
+use bake_formats::tree::{Mode, PathError, TreePath};
 
 use crate::resolved::{GeneratedFile, Service};
 
@@ -40,7 +40,8 @@ impl Service {
             if let Some(text) = text {
                 files.push(GeneratedFile {
                     path: TreePath::parse(path)?,
-                    text,
+                    contents: text.into_bytes(),
+                    mode: Mode::PLAIN,
                     place: Some(self.place.clone()),
                 });
             }

@@ -6,6 +6,9 @@ use crate::resolved::Service;
 /// Ports below this are for root only, or for a program with the capability.
 const FIRST_FREE_PORT: u16 = 1024;
 
+/// What `bake-init` exits with if the configuration is wrong (`EX_CONFIG` of sysexits.h).
+const MISCONFIGURED: &str = "78";
+
 /// A setting with its values; each value is a line of its own.
 type Setting = (String, Vec<String>);
 
@@ -64,6 +67,10 @@ fn run(service: &Service) -> Section {
     let assignments = assignments.map(|text| quote::word(&quote::specifiers(&text)));
     section.set("Environment", assignments.collect());
     section.set("Restart", vec![service.restart.word().into()]);
+    if !service.launcher.is_empty() {
+        // A start that finds the configuration wrong finds it wrong again.
+        section.set("RestartPreventExitStatus", vec![MISCONFIGURED.into()]);
+    }
     if let Some(signal) = &service.stop_signal {
         section.set("KillSignal", vec![signal.clone()]);
     }

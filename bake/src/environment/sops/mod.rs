@@ -75,7 +75,9 @@ enum Syntax {
 
 impl Syntax {
     fn of(path: &Path) -> Result<Self, Fault> {
-        match path.extension().and_then(|end| end.to_str()) {
+        // Of `.env` nothing is left without its end, so it is no extension to the standard library.
+        let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+        match name.rsplit_once('.').map(|(_, end)| end) {
             Some("yaml" | "yml") => Ok(Self::Yaml),
             Some("json") => Ok(Self::Json),
             Some("env") => Ok(Self::Dotenv),

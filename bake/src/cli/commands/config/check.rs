@@ -1,5 +1,7 @@
 //! `bake config check`: environments against the schema that an artifact carries.
 
+use std::collections::BTreeSet;
+
 use bake_recipes::environment::{Environment, EnvironmentName, list};
 use clap::Args;
 use serde_json::json;
@@ -26,9 +28,9 @@ use crate::lint::{Finding, Severity};
 pub(super) struct Check {
     #[command(flatten)]
     source: SchemaArgs,
-    /// The environment; may be given several times [default: all]
+    /// The environment; may be given several times [default: all that no other one extends]
     #[arg(long = "env", value_name = "ENV")]
-    environments: Vec<EnvironmentName>,
+    named: Vec<EnvironmentName>,
     #[command(flatten)]
     unlock: UnlockArgs,
     /// From which severity on the answer is no
@@ -43,7 +45,7 @@ impl Check {
         printer: &Printer,
     ) -> Result<Exit, Failure> {
         let known = self.source.read(environments)?;
-        let loaded = load(&self.environments, environments)?;
+        let loaded = load(&self.named, environments)?;
         let identities = self.unlock.identities()?;
         let all = joined(&known, loaded, present(&identities, &self.unlock))?;
         let together = survey(&known.schema, &all);
@@ -61,7 +63,7 @@ impl Check {
     }
 }
 
-/// Loads the environments that were named, or all there are.
+/// Loads the environments that were named, or all that no other one extends: those are parts.
 pub(super) fn load(
     named: &[EnvironmentName],
     environments: &EnvironmentArgs,
@@ -74,11 +76,18 @@ pub(super) fn load(
         return Err(Error::Config {
             what: format!("`{}`", environments.folder().display()),
             reason: "there is no environment".into(),
-            hint: Some("`bake env set NAME KEY VALUE` makes one".into()),
+            hint: Some("`bake env set NAME KEY VALUE --create` makes one".into()),
         }
         .into());
     }
-    all.iter().map(|name| environments.load(name)).collect()
+    let mut loaded =
+        all.iter().map(|name| environments.load(name)).collect::<Result<Vec<_>, _>>()?;
+    if named.is_empty() {
+        let extended: BTreeSet<_> =
+            loaded.iter().flat_map(|environment| environment.extends.iter().cloned()).collect();
+        loaded.retain(|environment| !extended.contains(&environment.name));
+    }
+    Ok(loaded)
 }
 
 /// Returns how secrets are come by if those that cannot be had may stay sealed.

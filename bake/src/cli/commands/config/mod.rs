@@ -4,7 +4,8 @@ mod check;
 mod compat;
 mod diff;
 mod entrypoint;
-// mod render;
+mod leak;
+mod render;
 mod schema;
 mod source;
 
@@ -37,12 +38,14 @@ enum Verb {
     Check(check::Check),
     /// Show what differs between two environments
     Diff(diff::Diff),
-    // /// Render one environment's configuration for what reads it
-    // Render(render::Render),
-    /// Tell what a new schema breaks for those who fit the old one
-    Compat(compat::Compat),
+    /// Render one environment's configuration for what reads it
+    Render(render::Render),
+    /// Search artifacts for values of environments, and for secrets of any kind
+    Leak(leak::Leak),
     /// Write bake-init to a file: it checks a service's configuration and becomes the service
     Entrypoint(entrypoint::Entrypoint),
+    /// Tell what a new schema breaks for those who fit the old one
+    Compat(compat::Compat),
 }
 
 impl Config {
@@ -53,9 +56,10 @@ impl Config {
             Verb::Schema(command) => command.run(environments, printer),
             Verb::Check(command) => command.run(environments, printer),
             Verb::Diff(command) => command.run(environments, printer),
-            // Verb::Render(command) => command.run(environments, printer),
-            Verb::Compat(command) => command.run(printer),
+            Verb::Render(command) => command.run(environments, printer),
+            Verb::Leak(command) => command.run(environments, printer),
             Verb::Entrypoint(command) => command.run(printer),
+            Verb::Compat(command) => command.run(printer),
         }
     }
 }

@@ -17,7 +17,9 @@ use crate::cli::failure::Failure;
 use crate::cli::printer::Printer;
 use crate::cli::request::epoch;
 use crate::configuration::{Access, Joined, Sealed};
-use crate::configure::{self, ConfigVersion, ConfiguredArtifact, HostName, Request, SecretPlace, Target};
+use crate::configure::{
+    self, ConfigVersion, ConfiguredArtifact, HostName, Request, SecretPlace, Target,
+};
 use crate::environment::digest_key::digest_key;
 use crate::error::Error;
 use crate::lint::{Finding, Severity};
@@ -61,12 +63,20 @@ pub(super) struct Render {
 }
 
 impl Render {
-    pub(super) fn run(&self, environments: &EnvironmentArgs, printer: &Printer) -> Result<Exit, Failure> {
+    pub(super) fn run(
+        &self,
+        environments: &EnvironmentArgs,
+        printer: &Printer,
+    ) -> Result<Exit, Failure> {
         let known = self.source.read(environments)?;
         let loaded = load(std::slice::from_ref(&self.environment), environments)?;
         let settings = loaded.iter().flat_map(|environment| environment.settings.values());
         let identities = self.unlock.identities_for(settings)?;
-        let access = Access { identities: &identities, commands: self.unlock.commands(), sealed: Sealed::Refused };
+        let access = Access {
+            identities: &identities,
+            commands: self.unlock.commands(),
+            sealed: Sealed::Refused,
+        };
         let mut all = joined(&known, loaded, access)?;
         let Some(joined) = all.pop() else { return Ok(Exit::No) };
         for finding in joined.findings.iter().filter(|finding| finding.severity > Severity::Info) {
@@ -77,7 +87,7 @@ impl Render {
         }
         let key = digest_key(&joined.environment, &identities).map_err(Error::from)?;
         let key = key.map(|key| DigestKey::new(*key.expose()));
-        let digest = self.digest(&known, &joined, key.as_ref())?;
+        let digest = digest_of(&known, &joined, key.as_ref())?;
         let deployment = Deployment {
             schema: &known.schema,
             settings: &joined.settings,
@@ -87,18 +97,6 @@ impl Render {
             entrypoint: known.entrypoint,
         };
         self.render_all(&deployment, &known, &joined, printer)
-    }
-
-    fn digest(&self, known: &Known, joined: &Joined, key: Option<&DigestKey>) -> Result<ConfigDigest, Failure> {
-        let name = &joined.environment.name;
-        ConfigDigest::of(&known.schema, name.as_str(), &joined.settings, key).map_err(|_| {
-            Error::Config {
-                what: format!("`{name}`"),
-                reason: "it has secrets, and no key that their digest could be made with".into(),
-                hint: Some(format!("`bake env key {name}` makes one; without it a weak secret could be found by trying")),
-            }
-            .into()
-        })
     }
 
     /// Renders for every target before anything is written.
@@ -143,7 +141,8 @@ impl Render {
     ) -> Result<Request<'a>, Failure> {
         let epoch = epoch()?;
         let mut request = Request::new(deployment, target);
-        request.artifact = known.artifact.as_ref().and_then(|artifact| configured(artifact, deployment.name()));
+        request.artifact =
+            known.artifact.as_ref().and_then(|artifact| configured(artifact, deployment.name()));
         request.secrets = self.secrets;
         request.version = self.config_version.clone().or_else(|| epoch.map(ConfigVersion::of_time));
         request.maintainer = self.maintainer.as_deref().or(known.maintainer.as_deref());
@@ -160,6 +159,24 @@ impl Render {
             _ => self.output.join(target.word()),
         }
     }
+}
+
+fn digest_of(
+    known: &Known,
+    joined: &Joined,
+    key: Option<&DigestKey>,
+) -> Result<ConfigDigest, Failure> {
+    let name = &joined.environment.name;
+    ConfigDigest::of(&known.schema, name.as_str(), &joined.settings, key).map_err(|_| {
+        Error::Config {
+            what: format!("`{name}`"),
+            reason: "it has secrets, and no key that their digest could be made with".into(),
+            hint: Some(format!(
+                "`bake env key {name}` makes one; without it a weak secret could be found by trying"
+            )),
+        }
+        .into()
+    })
 }
 
 fn configured<'a>(artifact: &'a ArtifactId, name: &'a str) -> Option<ConfiguredArtifact<'a>> {

@@ -7,7 +7,7 @@ use crate::cli::RecipeArgs;
 use crate::cli::environments::EnvironmentArgs;
 use crate::cli::failure::Failure;
 use crate::cli::printer::Printer;
-use crate::cli::request::{Resolved, threads};
+use crate::cli::request::Resolved;
 use crate::plan;
 
 /// What a recipe says of a key.
@@ -31,8 +31,8 @@ pub(super) fn declared(
         return Ok(None);
     }
     let file = environments.file.clone();
-    let recipe = RecipeArgs { file, platform: vec!["host".into()], only: Vec::new() };
-    let resolved = Resolved::new(&recipe, threads(None))?;
+    let recipe = RecipeArgs { file, platform: Vec::new(), only: Vec::new() };
+    let resolved = Resolved::new(&recipe, 1)?;
     let loaded = resolved.request(plan::load)?;
     let Some(recipe) = loaded.recipes.first() else { return Ok(None) };
     let schema = &recipe.config.schema;

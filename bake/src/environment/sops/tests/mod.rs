@@ -1,5 +1,7 @@
 //! Files made by sops 3.11 (`make`), and what may not pass of those that were changed.
 
+use proptest::prelude::*;
+
 use super::*;
 
 const FILES: [(&str, &str); 8] = [
@@ -193,6 +195,7 @@ fn what_is_not_for_age_is_named() {
         let error = opened("all.yaml", &changed).err().unwrap();
         assert!(error.starts_with(expected), "{error}\nexpected {expected}");
     }
+    assert!(opened(".env", text("all.env")).is_ok());
     for name in ["all.ini", "all", "all.txt"] {
         assert!(opened(name, whole).err().unwrap().starts_with("is not called"), "{name}");
     }
@@ -209,4 +212,49 @@ fn a_stranger_is_told_who_can_decrypt() {
     assert!(fault.message.starts_with("there is no identity to decrypt with"), "{fault:?}");
     let recipient = identities().recipients().next().unwrap().to_owned();
     assert!(fault.hint.unwrap().contains(&recipient));
+}
+
+/// Returns every value of a document with its path.
+fn values(clear: &Clear, path: &str, all: &mut Vec<(String, String)>) {
+    match clear {
+        Clear::Null => {}
+        Clear::Value(text) => all.push((path.to_owned(), (**text).clone())),
+        Clear::List(list) => {
+            for (number, node) in list.iter().enumerate() {
+                values(node, &format!("{path}/{number}"), all);
+            }
+        }
+        Clear::Map(entries) => {
+            for (name, node) in entries {
+                values(node, &format!("{path}/{name}"), all);
+            }
+        }
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    #[test]
+    fn any_damage_is_an_error_or_moves_no_encrypted_value(
+        number in 0_usize..3, at in 0.0..1.0, len in 0_usize..6, put in "[ -~\\n]{0,4}"
+    ) {
+        let (name, whole) = FILES[number];
+        let mut bytes = whole.as_bytes().to_vec();
+        #[expect(clippy::cast_sign_loss, clippy::cast_precision_loss, reason = "a place in a small file")]
+        #[expect(clippy::cast_possible_truncation, reason = "a place in a small file")]
+        let start = (at * bytes.len() as f64) as usize;
+        let end = (start + len).min(bytes.len());
+        bytes.splice(start..end, put.bytes());
+        let Ok(file) = opened(name, &String::from_utf8_lossy(&bytes)) else { return Ok(()) };
+        let (mut before, mut after) = (Vec::new(), Vec::new());
+        values(&opened(name, whole).unwrap().0, "", &mut before);
+        values(&file.0, "", &mut after);
+        // The code covers values in their order; names only where a value is encrypted.
+        let text = |all: &[(String, String)]| all.iter().map(|(_, text)| text.as_str()).collect::<String>();
+        prop_assert_eq!(text(&before), text(&after));
+        for (path, value) in before.iter().filter(|(path, value)| !path.contains("_unencrypted") && !value.is_empty()) {
+            prop_assert!(after.iter().any(|(known, found)| (known, found) == (path, value)), "{}", path);
+        }
+    }
 }

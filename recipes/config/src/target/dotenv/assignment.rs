@@ -6,7 +6,8 @@
 //! | Ruby, Node.js | the same, but `\'` does not end it | `\` and, in Ruby, `$` do not |
 //! | Python | the same, but `\\` is one and `\'` does not end it; `${…}` is filled in | `\` and `${…}` do not |
 //!
-//! All but shells make a line feed of a carriage return.
+//! All but shells make a line feed of a carriage return. Some libraries, as Ruby's 2.4, end a value at a line break even
+//! between quotes.
 
 /// Appends an assignment; the error says where readers differ.
 pub(super) fn assign(file: &mut String, name: &str, value: &str) -> Result<(), &'static str> {
@@ -19,8 +20,8 @@ pub(super) fn assign(file: &mut String, name: &str, value: &str) -> Result<(), &
 }
 
 fn quote(value: &str) -> Result<&'static str, &'static str> {
-    if value.contains('\r') {
-        return Err("readers of .env files differ about carriage returns");
+    if value.contains(['\n', '\r']) {
+        return Err("readers of .env files differ about line breaks");
     }
     if value.contains('\0') {
         return Err("no variable holds a NUL");
@@ -95,7 +96,8 @@ mod tests {
                 (Dialect::Python, _) => text.contains("\\\\") || text.contains("${"),
                 (Dialect::Shell | Dialect::Ruby | Dialect::Node, _) => false,
             };
-            if escapes || !after.get(1..)?.starts_with('\n') {
+            let ends = dialect == Dialect::Ruby && text.contains('\n');
+            if escapes || ends || !after.get(1..)?.starts_with('\n') {
                 return None;
             }
             assignments.push((name.to_owned(), text.to_owned()));
@@ -108,13 +110,14 @@ mod tests {
     fn a_value_is_quoted_or_refused() {
         let cases = [
             ("", Ok("A=''\n")),
-            (" a \"b\" $c `d` \\n #e\nf ", Ok("A=' a \"b\" $c `d` \\n #e\nf '\n")),
+            (" a \"b\" $c `d` \\n #e ", Ok("A=' a \"b\" $c `d` \\n #e '\n")),
             ("it's", Ok("A=\"it's\"\n")),
             ("it's $5", Err(())),
             ("${A}", Err(())),
             ("a\\", Err(())),
             ("a\\\\b", Err(())),
-            ("a\r\nb", Err(())),
+            ("a\nb", Err(())),
+            ("a\r", Err(())),
         ];
         for (value, expected) in cases {
             let mut file = String::new();

@@ -8,10 +8,11 @@ use std::fmt::Write as _;
 /// The length of a suffix.
 const LEN: usize = 10;
 
-/// Returns the suffix of a ConfigMap of this name and data.
+/// Returns the suffix of a ConfigMap of this data.
 ///
-/// It is made of the SHA-256 of JSON as Go writes it, with the digits that could make words replaced by letters.
-pub(super) fn suffix(name: &str, data: &BTreeMap<String, String>) -> String {
+/// It is made of the SHA-256 of JSON as Go writes it, with the digits that could make words replaced by letters. The
+/// name in it is empty, since kustomize 5 takes it from a field that no object has.
+pub(super) fn suffix(data: &BTreeMap<String, String>) -> String {
     let mut json = String::from("{\"data\":{");
     for (index, (key, value)) in data.iter().enumerate() {
         if index > 0 {
@@ -21,9 +22,7 @@ pub(super) fn suffix(name: &str, data: &BTreeMap<String, String>) -> String {
         json.push(':');
         push_text(&mut json, value);
     }
-    json.push_str("},\"kind\":\"ConfigMap\",\"name\":");
-    push_text(&mut json, name);
-    json.push('}');
+    json.push_str("},\"kind\":\"ConfigMap\",\"name\":\"\"}");
     letters(&Sha256::digest(json))
 }
 
@@ -75,10 +74,13 @@ mod tests {
         let data = |pairs: &[(&str, &str)]| {
             pairs.iter().map(|(key, value)| ((*key).into(), (*value).into())).collect()
         };
-        assert_eq!(suffix("", &data(&[])), "42745tchd9");
-        assert_eq!(suffix("", &data(&[("one", "")])), "9g67k2htb6");
+        assert_eq!(suffix(&data(&[])), "42745tchd9");
+        assert_eq!(suffix(&data(&[("one", "")])), "9g67k2htb6");
         let three = data(&[("two", "2"), ("one", ""), ("three", "3")]);
-        assert_eq!(suffix("", &three), "f5h7t85m9b");
+        assert_eq!(suffix(&three), "f5h7t85m9b");
+        // Of `kubectl kustomize` 5.5, for a ConfigMap `cfg`.
+        assert_eq!(suffix(&data(&[("a", "x")])), "5642bm9b6f");
+        assert_eq!(suffix(&data(&[("a", "<a>")])), "4254c2mb4b");
     }
 
     #[test]

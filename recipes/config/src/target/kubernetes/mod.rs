@@ -263,15 +263,12 @@ struct Names {
 
 impl Names {
     fn of(objects: &Objects<'_>, deployment: &Deployment<'_>) -> Self {
-        let hashed = |what: &str, data| {
-            let name = format!("{}-{what}", deployment.name());
-            let suffix = hash::suffix(&name, data);
-            format!("{name}-{suffix}")
-        };
+        let name = deployment.name();
+        let hashed = |what: &str, data| format!("{name}-{what}-{}", hash::suffix(data));
         Self {
             variables: hashed("config", &objects.variables),
             files: hashed("files", &objects.files),
-            secret: format!("{}-secret-{}", deployment.name(), digits(deployment)),
+            secret: format!("{name}-secret-{}", digits(deployment)),
         }
     }
 }
