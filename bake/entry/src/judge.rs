@@ -168,6 +168,10 @@ fn hint(value: &str) -> Option<&'static str> {
         Some("it is empty")
     } else if value.trim() != value {
         Some("it begins or ends with white space")
+    } else if value.starts_with("tcp://") {
+        Some(
+            "Kubernetes sets such variables for its services: `enableServiceLinks: false` of the pod leaves them out",
+        )
     } else {
         None
     }
@@ -292,6 +296,18 @@ mod tests {
                  file with it",
                 "3 errors in the configuration of orders: nothing was written, nothing is started",
             ]
+        );
+    }
+
+    #[test]
+    fn what_kubernetes_sets_for_a_service_is_known() {
+        let variables =
+            [("DATABASE_URL", "postgres://x"), ("TOKEN", PEM), ("PORT", "tcp://10.0.0.1:80")];
+        let (_, result) = told(&schema(), &variables);
+        assert_eq!(
+            result.unwrap_err()[0],
+            "PORT: expected a port from 1 to 65535\n    it is from the variable PORT\n    Kubernetes sets such variables \
+             for its services: `enableServiceLinks: false` of the pod leaves them out"
         );
     }
 

@@ -107,10 +107,9 @@ impl Variables {
         for candidate in
             path_variable.map(str::to_owned).into_iter().chain([format!("{own}{SUFFIX}")])
         {
-            let is_of_another = schema
-                .keys
-                .keys()
-                .any(|other| other != name && schema.variable(other) == candidate);
+            let key = candidate.strip_prefix(&schema.prefix).and_then(Name::parse);
+            let is_of_another =
+                key.is_some_and(|key| key != *name && schema.keys.contains_key(&key));
             if !is_of_another && !paths.contains(&candidate) {
                 paths.push(candidate);
             }
