@@ -49,7 +49,7 @@ impl Description {
             name: request.package(),
             capability: request.capability(),
             version: version.with(&deployment.digest),
-            service: deployment.version.map(service_version).transpose()?,
+            service: service_version(request)?,
             maintainer: request.maintainer.unwrap_or(MAINTAINER).into(),
             summary: format!("configuration of {service} in {environment}"),
             text,
@@ -59,9 +59,15 @@ impl Description {
     }
 }
 
-/// Returns a recipe's version as packages of it have it.
-fn service_version(text: &str) -> Result<String, Failure> {
-    Version::parse(text).and_then(|version| version.rpm()).map_err(|error| {
+/// Returns the version of the service's package that a configuration is for, without a release: `[EPOCH:]VERSION`, which
+/// both formats spell alike.
+fn service_version(request: &Request<'_>) -> Result<Option<String>, Failure> {
+    let Some(text) = request.deployment.version else { return Ok(None) };
+    if let Some("deb" | "rpm") = request.artifact.map(|artifact| artifact.format) {
+        let (version, _) = text.rsplit_once('-').unwrap_or((text, ""));
+        return Ok(Some(version.into()));
+    }
+    Version::parse(text).and_then(|version| version.rpm()).map(Some).map_err(|error| {
         let hint = "give the artifact, whose version is known";
         Failure::refused("version", error.to_string(), hint)
     })

@@ -65,7 +65,9 @@ impl<'a> Request<'a> {
 pub struct ConfiguredArtifact<'a> {
     /// Its name.
     pub name: &'a str,
-    /// Its version.
+    /// Its format, e.g. `deb`.
+    pub format: &'a str,
+    /// Its version as it says itself: a package with epoch and release, anything else as the recipe has it.
     pub version: &'a str,
     /// Its digest, e.g. `sha256:2c26…`.
     pub digest: &'a str,

@@ -203,6 +203,48 @@ fn a_deb_is_the_authority_on_its_files() {
 }
 
 #[test]
+fn a_package_needs_the_version_that_the_artifact_says() {
+    let cases = [
+        ("deb", "1:1.2.0~rc1-3", "orders (>= 1:1.2.0~rc1)"),
+        ("deb", "1.2", "orders (>= 1.2)"),
+        ("rpm", "1.2.0~rc1-3", "orders (>= 1.2.0~rc1)"),
+        ("raw", "1.2.0-rc.1", "orders (>= 1.2.0~rc1)"),
+    ];
+    for (format, version, expected) in cases {
+        let depends = deployed(None, Entrypoint::Direct, |deployment| {
+            let Deployment { schema, settings, environment, ref digest, entrypoint, .. } =
+                *deployment;
+            let digest = digest.clone();
+            let deployment = Deployment {
+                schema,
+                settings,
+                environment,
+                digest,
+                version: Some(version),
+                entrypoint,
+            };
+            let artifact = ConfiguredArtifact {
+                name: "orders",
+                format,
+                version,
+                digest: "sha256:aa",
+                tree: None,
+            };
+            let request = Request {
+                artifact: Some(artifact),
+                version: Some("1".parse().unwrap()),
+                ..Request::new(&deployment, Target::Deb)
+            };
+            let rendered = render(&request).unwrap();
+            let deb = rendered.files.iter().find(|file| file.path != "deployment.json").unwrap();
+            let unpacked = Deb::read(&Source::from_bytes(deb.contents.to_vec())).unwrap();
+            unpacked.model.relations[&bake_formats::deb::RelationField::Depends].to_string()
+        });
+        assert_eq!(depends, expected, "{format} {version}");
+    }
+}
+
+#[test]
 fn an_rpm_is_the_authority_on_its_files() {
     let rendered = rendered(None, Target::Rpm, SecretPlace::Target).unwrap();
     let file = named(RPM, None);
@@ -422,6 +464,7 @@ fn the_record_names_the_pair_and_every_file() {
     let rendered = deployed(None, Entrypoint::Direct, |deployment| {
         let artifact = ConfiguredArtifact {
             name: "orders",
+            format: "oci-layout",
             version: "1.2.0-rc.1",
             digest: "sha256:aa",
             tree: Some("sha256:bb"),

@@ -182,6 +182,7 @@ fn digest_of(
 fn configured<'a>(artifact: &'a ArtifactId, name: &'a str) -> Option<ConfiguredArtifact<'a>> {
     Some(ConfiguredArtifact {
         name,
+        format: &artifact.format,
         version: artifact.version.as_deref().unwrap_or_default(),
         digest: artifact.digest.as_deref()?,
         tree: Some(&artifact.tree),
