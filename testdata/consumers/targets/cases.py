@@ -52,7 +52,7 @@ VALUES = {
 }
 # What is no variable but a file, or in one.
 FILES = {"PEM_FILE": "PEM", "CRLF_FILE": "CRLF", "BOM_FILE": "BOM"}
-PASSWORD = "p4ss'\"$w\\rd\n"
+PASSWORD = "p4ss'\"$w\\rd"
 
 
 SECRETS = {"S_FILE": PASSWORD, "S_VARIABLE": "t0ken $x \\y"}

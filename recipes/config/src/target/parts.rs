@@ -107,7 +107,10 @@ impl<'a> Parts<'a> {
                     Err(errors) => refusals.extend(errors),
                 }
             }
-            Entrypoint::BakeInit => parts.hand_over(deployment),
+            Entrypoint::BakeInit => {
+                parts.hand_over(deployment);
+                refusals.extend(parts.refused_line_ends(deployment.schema));
+            }
         }
         refusals.extend(parts.variables.iter().filter_map(refused_length));
         refusals.extend(parts.refused_twins());
@@ -161,6 +164,25 @@ impl<'a> Parts<'a> {
                 }
             }
         }
+    }
+
+    /// Refuses files that the program reads with a line end and `bake-init` without, where it needs them for others.
+    fn refused_line_ends(&self, schema: &Schema) -> Vec<Refusal> {
+        let used = schema.used_in_files();
+        let is_refused = |value: &&ValueFile<'_>| {
+            let is_file = schema
+                .keys
+                .get(value.key)
+                .is_some_and(|key| matches!(key.delivery, Delivery::File { .. }));
+            let ends = matches!(&value.content, Content::Text(text, _) if text.ends_with('\n'));
+            is_file && ends && used.contains(value.key)
+        };
+        let refuse = |value: &ValueFile<'_>| {
+            let reason = "it ends with a line break, which bake-init leaves out of the files that it renders";
+            let hint = "end the value without one, or deliver it in files only";
+            Refusal::new(value.key, reason, hint)
+        };
+        self.values.iter().filter(is_refused).map(refuse).collect()
     }
 
     /// Finds files of values that have one name.

@@ -277,6 +277,26 @@ fn what_no_program_starts_with_is_refused() {
     }
 }
 
+/// `bake-init` takes one line end away from what it reads.
+#[test]
+fn line_ends_survive_bake_init_or_are_refused() {
+    let schema = schema();
+    let mut values = values();
+    values[0].1 = secret("token\n");
+    let settings = settle(&schema, values.clone());
+    let files = render(Target::Docker, &schema, &settings, Entrypoint::BakeInit).unwrap();
+    let token = files.iter().find(|file| file.path == "secrets/api-token").unwrap();
+    assert_eq!(&**token.contents, b"token\n\n");
+    values[3].1 = secret("password\n");
+    let settings = settle(&schema, values);
+    let refusals = render(Target::Docker, &schema, &settings, Entrypoint::BakeInit).unwrap_err();
+    let reason =
+        "it ends with a line break, which bake-init leaves out of the files that it renders";
+    let hint = "end the value without one, or deliver it in files only";
+    assert_eq!(told(&refusals), [format!("`DB_PASSWORD`: {reason}; {hint}")]);
+    assert!(render(Target::Systemd, &schema, &settings, Entrypoint::Direct).is_ok());
+}
+
 #[test]
 fn what_is_too_large_is_refused() {
     let schema = schema();
