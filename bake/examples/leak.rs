@@ -47,7 +47,7 @@ fn values(count: usize) -> Vec<String> {
         state ^= state << 17;
         usize::try_from(state >> 33).unwrap_or_default() % limit
     };
-    let mut value =
+    let value =
         |number: usize| (0..6 + number % 40).map(|_| alphabet[next(alphabet.len())]).collect();
     (0..count).map(value).collect()
 }
