@@ -37,8 +37,8 @@ impl Description {
         let Some(version) = &request.version else {
             let reason =
                 "a package needs a version that grows with every change, and there is none";
-            let hint = "give one (`--config-version`), or the time of the change (`SOURCE_DATE_EPOCH`), or commit the \
-                        environment";
+            let hint = "give one (`--config-version`), or the time of the change (`SOURCE_DATE_EPOCH`), e.g. that of the \
+                        environment's last commit";
             return Err(Failure::refused(request.package(), reason, hint));
         };
         let text = format!(
