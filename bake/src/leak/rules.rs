@@ -79,13 +79,14 @@ pub(super) const ANCHORS: [(&str, Check); 34] = [
     ("npm_", tokens::npm),
     ("_authToken=", tokens::npm_configuration),
     ("pypi-AgEIcHlwaS5vcmc", tokens::pypi),
+    // In a program these texts follow each other: this one ends what would look like a token.
+    ("AccountKey=", tokens::azure),
     ("AGE-SECRET-KEY-1", tokens::age),
     ("eyJhbGciOi", tokens::jwt),
     ("eyJ0eXAiOi", tokens::jwt),
     ("eyJraWQiOi", tokens::jwt),
     ("eyJjdHkiOi", tokens::jwt),
     ("eyJ4NXQiOi", tokens::jwt),
-    ("AccountKey=", tokens::azure),
     ("SharedAccessKey=", tokens::azure),
     ("://", urls::check),
 ];

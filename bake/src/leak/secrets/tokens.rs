@@ -64,7 +64,8 @@ pub(in crate::leak) fn github(buffer: &[u8], at: usize) -> Option<&'static Rule>
 pub(in crate::leak) fn gitlab(buffer: &[u8], at: usize) -> Option<&'static Rule> {
     let prefix = run(&buffer[at..], |byte| byte != b'-') + 1;
     let token = word(buffer, at, prefix, |byte| is_word(byte) || b"-.".contains(&byte))?;
-    ((20..300).contains(&token.len()) && is_random(token, 10)).then_some(&GITLAB)
+    let has_digits = token.iter().any(u8::is_ascii_digit);
+    ((20..300).contains(&token.len()) && has_digits && is_random(token, 10)).then_some(&GITLAB)
 }
 
 /// `xoxb-`, numbers and a tail.
@@ -100,7 +101,8 @@ pub(in crate::leak) fn npm(buffer: &[u8], at: usize) -> Option<&'static Rule> {
 
 /// `//registry/:_authToken=` and something that no variable stands for.
 pub(in crate::leak) fn npm_configuration(buffer: &[u8], at: usize) -> Option<&'static Rule> {
-    let rest = buffer.get(at + b"_authToken=".len()..)?;
+    let before = at.checked_sub(1).and_then(|at| buffer.get(at));
+    let rest = buffer.get(at + b"_authToken=".len()..).filter(|_| before == Some(&b':'))?;
     let rest = rest.strip_prefix(b"\"").unwrap_or(rest);
     let token = &rest[..run(rest, |byte| is_word(byte) || b"-.+/=".contains(&byte))];
     (token.len() >= 16 && is_random(token, 10)).then_some(&NPM)
