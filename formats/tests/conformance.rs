@@ -118,12 +118,13 @@ fn visits<F: Format>(source: &Source, tree: &FileTree) {
     });
     assert_eq!(found, listed.collect(), "{}: what is visited", F::NAME);
 
-    let mut met = 0;
+    // Before the last one, if there are several.
+    let (mut met, stop) = (0, found.len().max(2) - 1);
     let part = F::visit(source, &mut |_, _| {
         met += 1;
-        Ok(if met == found.len() - 1 { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
+        Ok(if met == stop { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
     });
-    assert_eq!((part.unwrap(), met), (ControlFlow::Break(()), found.len() - 1), "{}", F::NAME);
+    assert_eq!((part.unwrap(), met), (ControlFlow::Break(()), stop), "{}", F::NAME);
 }
 
 /// Checks all laws. `covered` tells which ranges of a file's bytes a checksum of the format covers.

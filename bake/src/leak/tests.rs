@@ -395,10 +395,14 @@ fn reports_are_the_same_on_any_number_of_threads() {
     }
 }
 
-/// Programs hold what looks like a secret and is none, and so does this one.
+/// Programs hold what looks like a secret and is none, and so does this one; but the tests of sops bring a key that is one.
 #[test]
 fn this_program_is_clean_but_for_its_own_tests() {
     let report = scan(Path::new("/proc/self/exe"), &scanner(), Limits::default(), 1).unwrap();
-    let bad = |finding: &&Finding| !matches!(finding.what, What::Value { .. });
-    assert_eq!(report.findings.iter().filter(bad).collect::<Vec<_>>(), Vec::<&Finding>::new());
+    let rules = report.findings.iter().filter_map(|finding| match &finding.what {
+        What::Secret { rule, .. } => Some((rule.id, finding.count)),
+        What::Name(rule) => Some((rule.id, finding.count)),
+        What::Value { .. } => None,
+    });
+    assert_eq!(rules.collect::<Vec<_>>(), [("age-key", 1)]);
 }
