@@ -139,7 +139,7 @@ fn secret_in_image(cx: &Subject<'_>, report: &mut Report<'_>) {
     }
 }
 
-fn is_secret(name: &str) -> bool {
+pub(super) fn is_secret(name: &str) -> bool {
     let name = name.to_ascii_uppercase();
     let words = format!("_{name}_");
     let has = |word: &&str| words.contains(&format!("_{word}_"));

@@ -4,6 +4,7 @@
 //! Every rule stands in the table of its topic with the tags of lintian and rpmlint that it
 //! corresponds to; docs/lint.md lists them all.
 
+mod config;
 mod contents;
 mod elf;
 mod files;
@@ -37,7 +38,7 @@ pub fn is_license(word: &str) -> bool {
 
 /// Returns all rules in the order of their topics.
 pub fn rules() -> impl Iterator<Item = &'static Rule> {
-    let topics: [&'static [Rule]; 9] = [
+    let topics: [&'static [Rule]; 10] = [
         metadata::RULES,
         relations::RULES,
         files::RULES,
@@ -45,6 +46,7 @@ pub fn rules() -> impl Iterator<Item = &'static Rule> {
         links::RULES,
         contents::RULES,
         services::RULES,
+        config::RULES,
         scripts::RULES,
         images::RULES,
     ];

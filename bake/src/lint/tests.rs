@@ -239,6 +239,12 @@ const CASES: &[(&str, usize, &str)] = &[
         7,
         "[[files]]\nfrom = \"unit\"\nto = \"/usr/lib/systemd/system/x.service\"\n",
     ),
+    ("config-open-secret", 7, "[config.DB_PASSWORD]\ntype = \"string\"\n"),
+    (
+        "config-baked-variable",
+        10,
+        "[config.LEVEL]\ntype = \"string\"\n[oci]\nenv = [\"LEVEL=debug\"]\n",
+    ),
     ("dangerous-command", 7, "[deb.scripts]\npostrm = \"#!/bin/sh\\nset -e\\nrm -rf /srv\\n\"\n"),
     (
         "script-calls-service-manager",
