@@ -239,10 +239,10 @@ const CASES: &[(&str, usize, &str)] = &[
         7,
         "[[files]]\nfrom = \"unit\"\nto = \"/usr/lib/systemd/system/x.service\"\n",
     ),
-    ("config-open-secret", 7, "[config.DB_PASSWORD]\ntype = \"string\"\n"),
+    ("config-open-secret", 6, "[config.DB_PASSWORD]\ntype = \"string\"\n"),
     (
         "config-baked-variable",
-        10,
+        9,
         "[config.LEVEL]\ntype = \"string\"\n[oci]\nenv = [\"LEVEL=debug\"]\n",
     ),
     ("dangerous-command", 7, "[deb.scripts]\npostrm = \"#!/bin/sh\\nset -e\\nrm -rf /srv\\n\"\n"),
