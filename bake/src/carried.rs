@@ -1,12 +1,9 @@
 //! The schema of the configuration that an artifact carries, and which artifact that is.
 
-use std::io::Read as _;
-use std::ops::ControlFlow;
 use std::path::Path;
 
 use bake_config::{Entrypoint, Schema, record};
 use bake_formats::digest::Digest;
-use bake_formats::format::ReadError;
 use bake_formats::input::{Section, Source};
 use bake_formats::oci::LayoutReader;
 use bake_formats::tree::{Node, TreePath};
@@ -112,7 +109,8 @@ fn schema(
     platform: Option<Platform>,
 ) -> Result<Schema, Error> {
     let path = record_path(opened, inspected)?;
-    let bytes = contents(opened, platform, &path)?;
+    let bytes =
+        opened.tree_file(platform, &inspected.tree, &path, record::MAX_LEN)?.unwrap_or_default();
     Schema::parse_record(&bytes).map_err(|error| {
         let what = format!("`{}`: `{path}`", opened.path.display());
         let reason = format!("no schema that this bake reads: {error}");
@@ -138,30 +136,6 @@ fn record_path(opened: &Opened, inspected: &Inspected) -> Result<TreePath, Error
             let list: Vec<_> = several.iter().map(ToString::to_string).collect();
             Err(config(&opened.path, format!("it carries several schemas: {}", list.join(", ")))
                 .hint("give the artifact of one service"))
-        }
-    }
-}
-
-/// Reads a file of the tree that was found there.
-fn contents(
-    opened: &Opened,
-    platform: Option<Platform>,
-    path: &TreePath,
-) -> Result<Vec<u8>, Error> {
-    let mut bytes = Vec::new();
-    let visited = opened.visit(platform, &mut |name, contents| {
-        if name != path {
-            return Ok(ControlFlow::Continue(()));
-        }
-        contents.take(record::MAX_LEN + 1).read_to_end(&mut bytes)?;
-        Ok(ControlFlow::Break(()))
-    })?;
-    match visited {
-        ControlFlow::Break(()) => Ok(bytes),
-        ControlFlow::Continue(()) => {
-            let source =
-                ReadError::invalid(path.to_string(), "the tree lists it, and it is not there");
-            Err(Error::Read { path: opened.path.clone(), source })
         }
     }
 }

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use bake_formats::format::{Problem, ReadError, Visitor};
 use bake_formats::input::{ReadAt, Source};
-use bake_formats::tree::{Node, TreePath};
+use bake_formats::tree::{FileTree, Node, TreePath};
 use bake_recipes::Platform;
 
 use crate::error::Error;
@@ -95,15 +95,15 @@ impl Opened {
         visited.map_err(|source| self.failed(source))
     }
 
-    /// Reads one regular file of the tree, hard links followed and symbolic ones not; `None` if there
-    /// is none at this path. More than `limit` bytes are an error.
+    /// Reads one regular file of the tree that `inspect` gave for the platform, hard links followed and
+    /// symbolic ones not; `None` if there is none at this path. More than `limit` bytes are an error.
     pub fn tree_file(
         &self,
         platform: Option<Platform>,
+        tree: &FileTree,
         path: &TreePath,
         limit: u64,
     ) -> Result<Option<Vec<u8>>, Error> {
-        let tree = self.inspect(platform)?.tree;
         let first = match tree.get(path).map(|entry| &entry.node) {
             Some(Node::HardLink(first)) => first,
             Some(Node::File(_)) => path,
@@ -247,7 +247,7 @@ mod tests {
                 product.write(&tree, cx).unwrap().files.remove(0).rope
             });
             let opened = opened.unwrap();
-            let read = |name: &str, limit| opened.tree_file(None, &path(name), limit);
+            let read = |name: &str, limit| opened.tree_file(None, &tree, &path(name), limit);
             for name in ["/a", "/b"] {
                 assert_eq!(read(name, 4).unwrap().as_deref(), Some(b"text".as_slice()));
             }

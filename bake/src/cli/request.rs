@@ -1,19 +1,19 @@
 //! From what the user typed and the environment to what the engine is asked.
 
 use std::num::NonZeroUsize;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use bake_formats::format::Epoch;
 use bake_formats::oci;
 use bake_recipes::Platform;
-use bake_recipes::resolved::Output;
+use bake_recipes::resolved::{Output, Recipe};
 use clap::Args;
 
 use super::RecipeArgs;
 use super::failure::Failure;
 use crate::error::Error;
 use crate::failures::Failures;
-use crate::plan::{Platforms, Request};
+use crate::plan::{self, Platforms, Request};
 use crate::store::Store;
 
 /// Which store to use.
@@ -135,6 +135,16 @@ impl Resolved {
         };
         act(&request)
     }
+}
+
+/// Resolves a recipe for the first of its platforms.
+pub(super) fn first_recipe(file: &Path) -> Result<Recipe, Failure> {
+    let args = RecipeArgs { file: file.to_owned(), platform: Vec::new(), only: Vec::new() };
+    let loaded = Resolved::new(&args, 1)?.request(plan::load)?;
+    loaded.recipes.into_iter().next().ok_or_else(|| {
+        let (what, reason) = (file.display().to_string(), "the recipe is for no platform".into());
+        Error::Input { what, reason }.into()
+    })
 }
 
 /// Returns the platforms that words stand for: `all` and nothing are the recipe's.

@@ -4,16 +4,16 @@ use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 
 use bake_recipes::environment::EnvironmentName;
-use clap::{Args, ValueEnum};
+use clap::Args;
 use serde_json::{Value, json};
 
 use super::check::load;
-use super::source::of_recipe;
 use crate::cli::Exit;
+use crate::cli::commands::check::Deny;
 use crate::cli::environments::{EnvironmentArgs, UnlockArgs};
 use crate::cli::failure::Failure;
 use crate::cli::printer::Printer;
-use crate::cli::request::threads;
+use crate::cli::request::{first_recipe, threads};
 use crate::environment::unlock::Unlock;
 use crate::leak::{self, Finding, Limits, Needle, Needles, Origin, Report, Scanner, What};
 use crate::lint::Severity;
@@ -43,15 +43,6 @@ pub(super) struct Leak {
     jobs: Option<NonZeroUsize>,
 }
 
-/// From which level on findings are a failure.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum Deny {
-    /// Errors
-    Errors,
-    /// Warnings and errors
-    Warnings,
-}
-
 impl Leak {
     pub(super) fn run(
         &self,
@@ -60,10 +51,7 @@ impl Leak {
     ) -> Result<Exit, Failure> {
         let scanner = Scanner::new(Needles::new(self.needles(environments)?));
         unscannable(printer, &scanner)?;
-        let least = match self.deny {
-            Deny::Errors => Severity::Error,
-            Deny::Warnings => Severity::Warning,
-        };
+        let least = self.deny.least();
         let mut clean = true;
         for path in &self.artifacts {
             match leak::scan(path, &scanner, Limits::default(), threads(self.jobs)) {
@@ -90,7 +78,7 @@ impl Leak {
         let settings = loaded.iter().flat_map(|environment| environment.settings.values());
         let identities = self.unlock.identities_for(settings)?;
         let schema = if environments.has_recipe() {
-            Some(of_recipe(&environments.file)?.schema)
+            Some(first_recipe(&environments.file)?.config.schema)
         } else {
             None
         };

@@ -3,16 +3,13 @@
 use std::path::{Path, PathBuf};
 
 use bake_config::{Entrypoint, Schema};
-use bake_recipes::resolved;
 use clap::Args;
 
 use crate::carried::{ArtifactId, Carried};
-use crate::cli::RecipeArgs;
 use crate::cli::environments::EnvironmentArgs;
 use crate::cli::failure::Failure;
-use crate::cli::request::{Resolved, platform};
+use crate::cli::request::{first_recipe, platform};
 use crate::error::Error;
-use crate::plan;
 
 /// Whose schema counts.
 #[derive(Debug, Args)]
@@ -61,7 +58,7 @@ impl From<Carried> for Known {
 
 /// Returns the schema of a recipe, for the first of its platforms: it is the same for all.
 pub(super) fn of_recipe(file: &Path) -> Result<Known, Failure> {
-    let recipe = recipe(file)?;
+    let recipe = first_recipe(file)?;
     let config = recipe.config;
     if config.schema.is_empty() {
         return Err(Error::Config {
@@ -77,16 +74,6 @@ pub(super) fn of_recipe(file: &Path) -> Result<Known, Failure> {
     let maintainer = recipe.maintainer.as_ref().map(ToString::to_string);
     let entrypoint = config.entrypoint;
     Ok(Known { schema: config.schema, artifact: None, version, entrypoint, maintainer })
-}
-
-/// Resolves a recipe for the first of its platforms.
-pub(super) fn recipe(file: &Path) -> Result<resolved::Recipe, Failure> {
-    let args = RecipeArgs { file: file.to_owned(), platform: Vec::new(), only: Vec::new() };
-    let loaded = Resolved::new(&args, 1)?.request(plan::load)?;
-    loaded.recipes.into_iter().next().ok_or_else(|| {
-        let (what, reason) = (file.display().to_string(), "the recipe is for no platform".into());
-        Error::Input { what, reason }.into()
-    })
 }
 
 /// Reads the schema of a file that is a recipe, a record, or an artifact.

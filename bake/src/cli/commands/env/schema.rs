@@ -3,12 +3,10 @@
 use bake_config::schema::Secrecy;
 use bake_config::{Kind, Name};
 
-use crate::cli::RecipeArgs;
 use crate::cli::environments::EnvironmentArgs;
 use crate::cli::failure::Failure;
 use crate::cli::printer::Printer;
-use crate::cli::request::Resolved;
-use crate::plan;
+use crate::cli::request::first_recipe;
 
 /// What a recipe says of a key.
 #[derive(Debug, Clone, PartialEq)]
@@ -30,11 +28,7 @@ pub(super) fn declared(
     if !environments.has_recipe() {
         return Ok(None);
     }
-    let file = environments.file.clone();
-    let recipe = RecipeArgs { file, platform: Vec::new(), only: Vec::new() };
-    let resolved = Resolved::new(&recipe, 1)?;
-    let loaded = resolved.request(plan::load)?;
-    let Some(recipe) = loaded.recipes.first() else { return Ok(None) };
+    let recipe = first_recipe(&environments.file)?;
     let schema = &recipe.config.schema;
     if let Some(declared) = schema.keys.get(key) {
         let is_secret = declared.secrecy == Secrecy::Secret;
