@@ -74,6 +74,8 @@ pub mod release;
 
 pub mod run;
 
+pub mod unchanged;
+
 pub mod configure;
 
 pub mod publish;

@@ -18,7 +18,7 @@ use crate::edit::edit_rope;
 use crate::error::Error;
 use crate::lower::{self, Described, Kind};
 use crate::opened::Opened;
-use crate::output::{self, OutputFolder};
+use crate::output::{self, OutputFolder, Written};
 use crate::plan::{Plan, State, Step};
 use crate::release::{Made, Release, ReleasedArtifact, ReleasedSignature};
 use crate::report::Reporter;
@@ -48,11 +48,16 @@ impl std::fmt::Debug for RunCx<'_> {
     }
 }
 
-/// Makes every output of a plan in a folder and returns what was released.
+/// Makes every output of a plan in a folder and returns what was released and written.
 ///
 /// The lock file is written first, unless it is frozen: what names were found to stand for holds
 /// also if something goes wrong later.
-pub fn run(plan: &Plan, store: &Store, folder: &Path, cx: RunCx<'_>) -> Result<Release, Error> {
+pub fn run(
+    plan: &Plan,
+    store: &Store,
+    folder: &Path,
+    cx: RunCx<'_>,
+) -> Result<(Release, Written), Error> {
     let reporter = cx.reporter;
     output::check_folder(folder)?;
     if let (Some(file), Locking::Extend) = (&plan.lock_file, plan.rules.locking) {
@@ -61,7 +66,7 @@ pub fn run(plan: &Plan, store: &Store, folder: &Path, cx: RunCx<'_>) -> Result<R
     let contents = Contents { sources: &plan.sources, store, reporter };
     let index = match fs_err::canonicalize(folder) {
         Ok(folder) => store.stat_index(&folder)?,
-        Err(_) => StatIndex::default(),
+        Err(_) => store.no_stat_index()?,
     };
     let mut runner = Runner { plan, store, contents, cx, index, folder, output: None };
     let mut release = Release::new(plan);
@@ -78,8 +83,19 @@ pub fn run(plan: &Plan, store: &Store, folder: &Path, cx: RunCx<'_>) -> Result<R
         }
         release.artifacts.push(ReleasedArtifact::new(step, name, &made));
     }
-    runner.finish(&release, &outputs, &ropes)?;
-    Ok(release)
+    let written = runner.finish(&release, &outputs, &ropes)?;
+    Ok((release, written))
+}
+
+/// Says in a folder whose outputs are all there that nothing had to be done for them.
+pub fn repeat(release: &Release, store: &Store, folder: &Path) -> Result<(), Error> {
+    let document = release.document()?;
+    if output::says(folder, &document) {
+        return Ok(());
+    }
+    let mut output = OutputFolder::open(folder)?;
+    output.stage(output::DOCUMENT, &Rope::from(document), store)?;
+    output.commit().map(drop)
 }
 
 /// Returns the name of a file of an artifact, relative to the output folder.
@@ -273,7 +289,7 @@ impl Runner<'_> {
             }
         }
         let is_folder = result.files.iter().any(|file| !file.path.is_empty());
-        Ok(!is_folder || count_files(&self.folder.join(name))? == result.files.len())
+        Ok(!is_folder || output::count_files(&self.folder.join(name))? == result.files.len())
     }
 
     fn output(&mut self) -> Result<&mut OutputFolder, Error> {
@@ -309,20 +325,20 @@ impl Runner<'_> {
         release: &Release,
         outputs: &[(String, Blob)],
         ropes: &[Blob],
-    ) -> Result<(), Error> {
+    ) -> Result<Written, Error> {
         let document = release.document()?;
-        let path = self.folder.join("release.json");
-        if fs_err::read(&path).ok().as_deref() != Some(&document) {
-            self.stage("release.json", &Rope::from(document))?;
+        if !output::says(self.folder, &document) {
+            self.stage(output::DOCUMENT, &Rope::from(document))?;
         }
-        if let Some(output) = self.output.take() {
-            output.commit()?;
-        }
+        let moment = match self.output.take() {
+            Some(output) => output.commit()?,
+            None => self.index.began(),
+        };
         self.link_bases()?;
         let folder = fs_err::canonicalize(self.folder)?;
-        output::remember(self.store, &folder, &self.index, outputs)?;
+        let written = output::remember(self.store, &folder, (&self.index, moment), outputs)?;
         self.store.list_release(&release.label(), &release.lasting_document()?, ropes)?;
-        Ok(())
+        Ok(written)
     }
 }
 
@@ -351,12 +367,4 @@ fn changed(error: io::Error) -> Error {
         Some(changed) => Error::Changed { path: changed.path().into() },
         None => Error::Io(error),
     }
-}
-
-fn count_files(folder: &Path) -> io::Result<usize> {
-    let mut count = 0;
-    for entry in walkdir::WalkDir::new(folder) {
-        count += usize::from(entry.map_err(io::Error::from)?.file_type().is_file());
-    }
-    Ok(count)
 }

@@ -30,7 +30,7 @@ use crate::base::{Bases, Found, Images, LockFile, Locking, Rules};
 use crate::error::Error;
 use crate::failures::Failures;
 use crate::layers;
-use crate::lower::{self, Given, Joining, Kind, Product};
+use crate::lower::{self, Given, Joining, Kind, Product, Texts};
 use crate::report::Reporter;
 use crate::store::Store;
 
@@ -63,6 +63,8 @@ pub struct Plan {
     pub lock: Lock,
     /// What may be done to read base images.
     pub rules: Rules,
+    /// The texts that the recipe names.
+    pub texts: Texts,
 }
 
 /// What planning may use besides the request.
@@ -201,14 +203,15 @@ pub fn plan(request: &Request<'_>, cx: PlanCx<'_>) -> Result<Plan, Failures> {
     if all.into_iter().all(baked) {
         lock.layers.clone_from(&layers);
     }
+    let texts = Texts::of(&folder);
     let mut planner = Planner { request, store, epoch, sources: &sources, steps: Vec::new() };
     for output in Output::ALL {
-        let given = Given { folder: &folder, epoch, locked: &layers, base: None, ground: None };
+        let given = Given { texts: &texts, epoch, locked: &layers, base: None, ground: None };
         let parts = parts(&platforms, output, given, &mut identities)?;
         planner.add(parts, &platforms)?;
     }
     let steps = planner.steps;
-    Ok(Plan { written, folder, epoch, platforms, steps, sources, lock_file, lock, rules })
+    Ok(Plan { written, folder, epoch, platforms, steps, sources, lock_file, lock, rules, texts })
 }
 
 /// Returns which part of the trees of all platforms is in which layer, given what is locked.

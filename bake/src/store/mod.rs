@@ -36,7 +36,7 @@ pub(crate) use blobs::Verified;
 pub use blobs::is_damage;
 pub use check::Damage;
 pub use collect::{Collected, Limits};
-pub use stat_index::{Stamp, StatIndex};
+pub use stat_index::{Stamp, StatIndex, TICK_NANOSECONDS};
 
 /// The version of the layout above; a store of a newer version is refused.
 const VERSION: u32 = 1;

@@ -14,13 +14,15 @@ use crate::cli::signing::SignArgs;
 use crate::cli::{Exit, RecipeArgs};
 use crate::error::Error;
 use crate::lower::Kind;
-use crate::plan::{self, PlanCx};
+use crate::plan::{self, PlanCx, Request};
 use crate::publish::{Engine, load};
 use crate::registry::Client;
 use crate::release::{Release, ReleasedArtifact};
 use crate::run::{self, RunCx};
+use crate::sign::Signer;
+use crate::unchanged::Inputs;
 
-use super::check::warn;
+use super::check::{tell, warn};
 
 /// Bake all outputs of a recipe.
 #[derive(Debug, Args)]
@@ -70,29 +72,61 @@ impl Build {
         let resolved = Resolved::new(&self.recipe, threads)?;
         let store = self.store.open()?;
         // Before the work: a key that cannot sign is no reason to wait.
-        let signer = self.signing.signer(resolved.request(plan::epoch)?)?;
-        let (client, rules) = (self.bases.client(printer)?, self.bases.rules());
+        let epoch = if self.signing.is_given() {
+            resolved.request(plan::epoch)?
+        } else {
+            plan::FIXED_EPOCH
+        };
+        let signer = self.signing.signer(epoch)?;
+        let rules = self.bases.rules();
+        let fingerprint = signer.as_deref().map(Signer::fingerprint);
+        let look = |request: &Request<'_>| Ok(Inputs::look(request, &store, rules, fingerprint));
+        let inputs = resolved.request(look)?;
+        if let Some(inputs) = &inputs
+            && let Some(remains) = inputs.remains(&store, &self.output)
+        {
+            run::repeat(&remains.release, &store, &self.output)?;
+            tell(printer, &remains.findings).map_err(Error::from)?;
+            return self.finish(printer, &remains.release, signer.is_some(), None);
+        }
+        let client = self.bases.client(printer)?;
         let progress = Progress::new(printer);
         let outcome = resolved.request(|request| {
             let folder = folder(request.recipe);
             let images = Places { wire: &client, folder: &folder };
             let cx = PlanCx { store: &store, images: &images, rules, reporter: &progress };
             let plan = plan::plan(request, cx)?;
-            progress.suspend(|| warn(printer, &plan)).map_err(Error::from)?;
+            let findings = progress.suspend(|| warn(printer, &plan)).map_err(Error::from)?;
             let signer = signer.as_deref();
             let cx = RunCx { threads, signer, images: &images, reporter: &progress };
-            Ok(run::run(&plan, &store, &self.output, cx)?)
+            let (release, written) = run::run(&plan, &store, &self.output, cx)?;
+            if let Some(inputs) = &inputs {
+                let kept = inputs.keep(&store, &plan, (&release, &written), findings);
+                kept.map_err(|source| Error::Store { path: store.root().into(), source })?;
+            }
+            Ok(release)
         });
         progress.finish();
-        let release = outcome?;
-        if signer.is_some() && release.artifacts.iter().all(|made| made.signature.is_none()) {
+        self.finish(printer, &outcome?, signer.is_some(), Some(client))
+    }
+
+    /// Prints what was released and gives it to whoever is to have it.
+    fn finish(
+        &self,
+        printer: &Printer,
+        release: &Release,
+        signs: bool,
+        client: Option<Client>,
+    ) -> Result<Exit, Failure> {
+        if signs && release.artifacts.iter().all(|made| made.signature.is_none()) {
             printer.note(
                 "warning: nothing was signed: only debs and rpms have a place for signatures",
             );
         }
-        print(printer, &release, &self.output)?;
+        print(printer, release, &self.output)?;
         if let Some(engine) = self.load {
-            self.load(printer, &release, engine, &client)?;
+            let client = client.map_or_else(|| self.bases.client(printer), Ok)?;
+            self.load(printer, release, engine, &client)?;
         }
         Ok(Exit::Done)
     }
