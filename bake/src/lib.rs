@@ -14,6 +14,8 @@ pub mod error;
 
 pub mod failures;
 
+pub mod timings;
+
 pub mod report;
 
 pub mod interrupt;

@@ -12,7 +12,7 @@ use bake_formats::rope::Rope;
 use bake_formats::tree::{FileTree, Node};
 use bake_recipes::lock::Lock;
 
-use crate::assemble::{ChangedFile, Contents};
+use crate::assemble::{ChangedFile, Contents, Sound};
 use crate::base::{Bases, Images, Locking};
 use crate::edit::edit_rope;
 use crate::error::Error;
@@ -25,6 +25,7 @@ use crate::report::Reporter;
 use crate::seal::{self, SealOptions};
 use crate::sign::Signer;
 use crate::store::{self, ActionResult, OutputFile, StatIndex, Store};
+use crate::timings::{Bytes, time};
 
 /// How often a step is tried again after damage in the store was found and removed.
 const ATTEMPTS: usize = 100;
@@ -63,12 +64,12 @@ pub fn run(
     if let (Some(file), Locking::Extend) = (&plan.lock_file, plan.rules.locking) {
         file.save(&plan.lock)?;
     }
-    let contents = Contents { sources: &plan.sources, store, reporter };
+    let contents = Sound::new(Contents { sources: &plan.sources, store, reporter });
     let index = match fs_err::canonicalize(folder) {
         Ok(folder) => store.stat_index(&folder)?,
         Err(_) => store.no_stat_index()?,
     };
-    let mut runner = Runner { plan, store, contents, cx, index, folder, output: None };
+    let mut runner = Runner { plan, store, contents: &contents, cx, index, folder, output: None };
     let mut release = Release::new(plan);
     let mut outputs = Vec::new();
     let mut ropes = Vec::new();
@@ -112,7 +113,7 @@ fn content_size(tree: &FileTree) -> u64 {
 struct Runner<'a> {
     plan: &'a Plan,
     store: &'a Store,
-    contents: Contents<'a>,
+    contents: &'a Sound<'a>,
     cx: RunCx<'a>,
     index: StatIndex,
     folder: &'a Path,
@@ -139,6 +140,7 @@ impl Runner<'_> {
             };
             let Some(digest) = store::is_damage(&error) else { return Err(error) };
             self.store.discard(&digest)?;
+            self.contents.forget();
             self.cx.reporter.healed(&digest);
         }
         Err(Error::Store {
@@ -223,16 +225,19 @@ impl Runner<'_> {
 
     fn make(&mut self, step: &Step, name: &str) -> Result<ActionResult, Error> {
         self.bring_layers(step)?;
-        let encoder = Encoder::new(&self.contents, self.store, self.cx.threads);
-        let cx = WriteCx { blobs: &self.contents, encoder: &encoder, epoch: self.plan.epoch };
+        let encoder = Encoder::new(self.contents, self.store, self.cx.threads);
+        let cx = WriteCx { blobs: self.contents, encoder: &encoder, epoch: self.plan.epoch };
         let parts: Vec<_> = step.parts.iter().map(|part| (&part.product, &*part.tree)).collect();
+        let timings = self.cx.reporter.timings();
+        let watch = time(timings, "describe", Some(name));
         let described = lower::write(&parts, step.joining.as_ref(), &cx);
+        drop(watch);
         let described = described.map_err(|source| self.write_error(step, source))?;
         let Described { artifact: Artifact { format, files: made }, identity, images } = described;
         let mut files = Vec::new();
         for file in made {
             let blob = self.stage(&join(name, &file.path), &file.rope)?;
-            let expanded = match self.contents.sources.expand(&file.rope) {
+            let expanded = match self.plan.sources.expand(&file.rope) {
                 Cow::Owned(rope) => Some(rope),
                 Cow::Borrowed(_) => None,
             };
@@ -302,7 +307,12 @@ impl Runner<'_> {
 
     fn stage(&mut self, name: &str, rope: &Rope) -> Result<Blob, Error> {
         let contents = self.contents;
-        self.output()?.stage(name, rope, &contents)
+        let timings = self.cx.reporter.timings();
+        let _watch = time(timings, "write", Some(name));
+        if let Some(timings) = timings {
+            timings.add(Bytes::Written, rope.len());
+        }
+        self.output()?.stage(name, rope, contents)
     }
 
     fn write_error(&self, step: &Step, source: WriteError) -> Error {
@@ -326,6 +336,7 @@ impl Runner<'_> {
         outputs: &[(String, Blob)],
         ropes: &[Blob],
     ) -> Result<Written, Error> {
+        let _watch = time(self.cx.reporter.timings(), "finish", None);
         let document = release.document()?;
         if !output::says(self.folder, &document) {
             self.stage(output::DOCUMENT, &Rope::from(document))?;

@@ -1,8 +1,11 @@
 //! `bake build`: bake all outputs of a recipe.
 
+use std::collections::BTreeMap;
+use std::io;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
+use serde_json::json;
 
 use crate::base::Places;
 use crate::cli::bases::{BaseArgs, folder};
@@ -20,6 +23,7 @@ use crate::registry::Client;
 use crate::release::{Release, ReleasedArtifact};
 use crate::run::{self, RunCx};
 use crate::sign::Signer;
+use crate::timings::{Bytes, Span, Timings, time};
 use crate::unchanged::Inputs;
 
 use super::check::{tell, warn};
@@ -44,6 +48,12 @@ pub(in crate::cli) struct Build {
     /// Use this many threads [default: one for each core]
     #[arg(short, long, value_name = "N")]
     jobs: Option<std::num::NonZeroUsize>,
+    /// Tell where the time went, and how many bytes
+    #[arg(long)]
+    timings: bool,
+    /// Write where the time went as a file for trace viewers (Perfetto, chrome://tracing)
+    #[arg(long, value_name = "FILE")]
+    trace: Option<PathBuf>,
     #[command(flatten)]
     signing: SignArgs,
     /// Give the image to an engine of this machine, through its own command
@@ -69,6 +79,9 @@ enum EngineName {
 impl Build {
     pub(in crate::cli) fn run(&self, printer: &Printer) -> Result<Exit, Failure> {
         let threads = threads(self.jobs);
+        let timings = (self.timings || self.trace.is_some()).then(Timings::default);
+        let timings = timings.as_ref();
+        let watch = time(timings, "look", None);
         let resolved = Resolved::new(&self.recipe, threads)?;
         let store = self.store.open()?;
         // Before the work: a key that cannot sign is no reason to wait.
@@ -82,15 +95,17 @@ impl Build {
         let fingerprint = signer.as_deref().map(Signer::fingerprint);
         let look = |request: &Request<'_>| Ok(Inputs::look(request, &store, rules, fingerprint));
         let inputs = resolved.request(look)?;
+        drop(watch);
         if let Some(inputs) = &inputs
             && let Some(remains) = inputs.remains(&store, &self.output)
         {
             run::repeat(&remains.release, &store, &self.output)?;
             tell(printer, &remains.findings).map_err(Error::from)?;
+            self.tell_timings(printer, timings, &remains.release)?;
             return self.finish(printer, &remains.release, signer.is_some(), None);
         }
         let client = self.bases.client(printer)?;
-        let progress = Progress::new(printer);
+        let progress = Progress::new(printer).timed(timings);
         let outcome = resolved.request(|request| {
             let folder = folder(request.recipe);
             let images = Places { wire: &client, folder: &folder };
@@ -107,7 +122,28 @@ impl Build {
             Ok(release)
         });
         progress.finish();
-        self.finish(printer, &outcome?, signer.is_some(), Some(client))
+        let release = outcome?;
+        self.tell_timings(printer, timings, &release)?;
+        self.finish(printer, &release, signer.is_some(), Some(client))
+    }
+
+    /// Tells where the time went, if that was asked.
+    fn tell_timings(
+        &self,
+        printer: &Printer,
+        timings: Option<&Timings>,
+        release: &Release,
+    ) -> Result<(), Failure> {
+        let Some(timings) = timings else { return Ok(()) };
+        if let Some(path) = &self.trace {
+            let text = serde_json::to_vec(&timings.trace()).map_err(io::Error::from)?;
+            fs_err::write(path, text)
+                .map_err(|source| Error::Output { path: path.clone(), source })?;
+        }
+        if self.timings {
+            print_timings(printer, timings, release)?;
+        }
+        Ok(())
     }
 
     /// Prints what was released and gives it to whoever is to have it.
@@ -179,6 +215,41 @@ pub(super) fn print(printer: &Printer, release: &Release, folder: &Path) -> Resu
     }
     if printer.is_json() {
         printer.event("release", release)?;
+    }
+    Ok(())
+}
+
+/// Prints where the time went: spans in the order in which they began, then bytes.
+fn print_timings(printer: &Printer, timings: &Timings, release: &Release) -> io::Result<()> {
+    let mut spans = timings.spans();
+    spans.sort_by_key(|span| span.start);
+    let cached = release.artifacts.iter().filter(|artifact| artifact.cached).count();
+    let of = release.artifacts.len();
+    if printer.is_json() {
+        let bytes: BTreeMap<&str, u64> =
+            Bytes::ALL.iter().map(|bytes| (bytes.word(), timings.bytes(*bytes))).collect();
+        let total = timings.total().as_secs_f64() * 1e3;
+        let data = json!({ "spans": spans, "bytes": bytes, "total": total, "cached": cached });
+        return printer.event("timings", &data);
+    }
+    printer.note("      start       time  what");
+    for Span { phase, output, start, length } in &spans {
+        let [start, length] = [start, length].map(|time| time.as_secs_f64() * 1e3);
+        let output = output.as_deref().unwrap_or_default();
+        printer.note(
+            format_args!("{start:>8.1} ms {length:>7.1} ms  {phase} {output}")
+                .to_string()
+                .trim_end(),
+        );
+    }
+    let total = timings.total().as_secs_f64() * 1e3;
+    printer
+        .note(format_args!("            {total:>7.1} ms  in all, {cached} of {of} outputs cached"));
+    for bytes in Bytes::ALL {
+        let count = timings.bytes(bytes);
+        if count > 0 {
+            printer.note(format_args!("{:>22} bytes  {}", count, bytes.word()));
+        }
     }
     Ok(())
 }
