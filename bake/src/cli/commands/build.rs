@@ -53,7 +53,7 @@ pub(in crate::cli) struct Build {
     timings: bool,
     /// Write where the time went as a file for trace viewers (Perfetto, chrome://tracing)
     #[arg(long, value_name = "FILE")]
-    trace: Option<PathBuf>,
+    timings_file: Option<PathBuf>,
     #[command(flatten)]
     signing: SignArgs,
     /// Give the image to an engine of this machine, through its own command
@@ -79,7 +79,7 @@ enum EngineName {
 impl Build {
     pub(in crate::cli) fn run(&self, printer: &Printer) -> Result<Exit, Failure> {
         let threads = threads(self.jobs);
-        let timings = (self.timings || self.trace.is_some()).then(Timings::default);
+        let timings = (self.timings || self.timings_file.is_some()).then(Timings::default);
         let timings = timings.as_ref();
         let watch = time(timings, "look", None);
         let resolved = Resolved::new(&self.recipe, threads)?;
@@ -135,7 +135,7 @@ impl Build {
         release: &Release,
     ) -> Result<(), Failure> {
         let Some(timings) = timings else { return Ok(()) };
-        if let Some(path) = &self.trace {
+        if let Some(path) = &self.timings_file {
             let text = serde_json::to_vec(&timings.trace()).map_err(io::Error::from)?;
             fs_err::write(path, text)
                 .map_err(|source| Error::Output { path: path.clone(), source })?;
