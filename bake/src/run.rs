@@ -69,7 +69,9 @@ pub fn run(
         Ok(folder) => store.stat_index(&folder)?,
         Err(_) => store.no_stat_index()?,
     };
-    let mut runner = Runner { plan, store, contents: &contents, cx, index, folder, output: None };
+    let contents = &contents;
+    let mut runner =
+        Runner { plan, store, contents, cx, index, folder, output: None, has_found_damage: false };
     let mut release = Release::new(plan);
     let mut outputs = Vec::new();
     let mut ropes = Vec::new();
@@ -119,6 +121,9 @@ struct Runner<'a> {
     folder: &'a Path,
     /// Opened when the first output has to be written.
     output: Option<OutputFolder>,
+    /// Whether the store turned out to be damaged, so that nothing in it is used unread any more:
+    /// else each attempt to make an output would find one damaged blob, and there may be many.
+    has_found_damage: bool,
 }
 
 impl Runner<'_> {
@@ -139,6 +144,7 @@ impl Runner<'_> {
                 Err(error) => error,
             };
             let Some(digest) = store::is_damage(&error) else { return Err(error) };
+            self.has_found_damage = true;
             self.store.discard(&digest)?;
             self.contents.forget();
             self.cx.reporter.healed(&digest);
@@ -226,12 +232,17 @@ impl Runner<'_> {
     fn make(&mut self, step: &Step, name: &str) -> Result<ActionResult, Error> {
         self.bring_layers(step)?;
         let encoder = Encoder::new(self.contents, self.store, self.cx.threads);
+        let encoder = if self.has_found_damage { encoder.checking() } else { encoder };
         let cx = WriteCx { blobs: self.contents, encoder: &encoder, epoch: self.plan.epoch };
         let parts: Vec<_> = step.parts.iter().map(|part| (&part.product, &*part.tree)).collect();
         let timings = self.cx.reporter.timings();
         let watch = time(timings, "describe", Some(name));
         let described = lower::write(&parts, step.joining.as_ref(), &cx);
         drop(watch);
+        if let Some(timings) = timings {
+            timings.add(Bytes::Compressed, encoder.work().compressed_in);
+            timings.add(Bytes::Reused, encoder.work().reused);
+        }
         let described = described.map_err(|source| self.write_error(step, source))?;
         let Described { artifact: Artifact { format, files: made }, identity, images } = described;
         let mut files = Vec::new();
