@@ -175,7 +175,9 @@ fn checkpoints_that_are_no_good_are_not_used() {
             "of another chain",
             |chains, kept| {
                 let first = kept[&chains[0]].clone();
-                kept.values_mut().for_each(|record| record.clone_from(&first));
+                for record in kept.values_mut() {
+                    record.clone_from(&first);
+                }
                 kept.remove(&chains[0]);
             },
             false,
