@@ -495,6 +495,8 @@ mod hex_bytes {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
     use super::*;
     use crate::blob::{BlobStore, MemoryStore};
 
@@ -553,11 +555,11 @@ mod tests {
     }
 
     /// Counts how often a blob is opened.
-    struct Counting(MemoryStore, std::sync::atomic::AtomicUsize);
+    struct Counting(MemoryStore, AtomicUsize);
 
     impl BlobSource for Counting {
         fn open(&self, digest: &Digest, offset: u64) -> io::Result<Box<dyn Read + Send + '_>> {
-            self.1.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+            self.1.fetch_add(1, Ordering::Relaxed);
             self.0.open(digest, offset)
         }
     }
@@ -583,7 +585,7 @@ mod tests {
                 expected.extend_from_slice(&b"0123456789"[range]);
                 expected.extend_from_slice(b"between\0\0");
             }
-            let source = Counting(store_with(b"0123456789"), Default::default());
+            let source = Counting(store_with(b"0123456789"), AtomicUsize::default());
             assert_eq!(rope.to_vec(&source).unwrap(), expected);
             assert_eq!(source.1.into_inner(), opened);
         }

@@ -27,22 +27,27 @@ mod reuse_tests;
 #[cfg(test)]
 mod tests;
 
-use std::io;
+use std::io::{self, BufReader, Read};
 use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
 use crate::blob::{Blob, BlobStore};
-use crate::digest::Digest;
+use crate::digest::{Digest, Hasher};
 use crate::rope::Rope;
 
 pub use self::blocks::{BlockCodec, BlockSettings, Blocks, EncodedBlock, EncodedBlocks};
+use self::checkpoint::Chain;
 pub use self::checkpoint::Checkpoint;
+use self::cut::Cuts;
 pub use self::decode::{decoder, member_decoder, sniff};
 use self::pipeline::Payload;
 use self::segment::Packer;
 use self::work::Counters;
 pub use self::work::Work;
+
+/// How much of a rope that is stored as it is is held while it is hashed.
+const COPY_BUFFER: usize = 128 << 10;
 
 /// How a payload is compressed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -357,12 +362,30 @@ impl<'a> Encoder<'a> {
         Payload { rope, packer, threads }
     }
 
-    /// Computes the identity of a rope that is stored as it is.
+    /// Computes the identity of a rope that is stored as it is, from the last checkpoint on that is
+    /// kept.
     fn describe(&self, rope: &Rope) -> io::Result<Encoded> {
-        let (digest, size) = Digest::of_reader(rope.reader(self.blobs))?;
-        self.counters.read(size);
-        self.counters.hashed(size);
-        let blob = Blob { digest, size };
+        let stored = Compression::NONE;
+        let cuts = Cuts::new(rope, stored.block_size(), stored.alone_from());
+        let chain = Chain::new(cuts, stored, &[], self.checkpoint_every);
+        let resumed = chain.resume(self.cache);
+        let resumed = resumed.and_then(|(_, checkpoint)| Hasher::resume(&checkpoint.raw));
+        let mut hasher = resumed.unwrap_or_default();
+        let start = hasher.len();
+        let mut reader = rope.reader_from(self.blobs, start);
+        for mark in chain.marks.iter().filter(|mark| mark.raw_len > start) {
+            let len = mark.raw_len - hasher.len();
+            let mut part = BufReader::with_capacity(COPY_BUFFER, (&mut reader).take(len));
+            if io::copy(&mut part, &mut hasher)? < len {
+                return Err(io::ErrorKind::UnexpectedEof.into());
+            }
+            let raw = hasher.checkpoint();
+            let record = Checkpoint { raw, compressed: raw }.print(&mark.chain);
+            self.cache.put_checkpoint(&mark.chain, &record)?;
+        }
+        self.counters.read(hasher.len() - start);
+        self.counters.hashed(hasher.len() - start);
+        let blob = Blob::of_hashed(&hasher);
         Ok(Encoded { rope: rope.clone(), blob, raw: blob })
     }
 }

@@ -78,14 +78,17 @@ impl Payload<'_> {
     pub(super) fn identify(&self, every: u64) -> io::Result<(Rope, Identities)> {
         let (compression, raw_len) = (self.packer.compression, self.rope.len());
         let chain = Chain::new(self.cuts(), compression, &head(compression, raw_len), every);
-        let mut resumed = chain.resume(self.packer.cache);
-        loop {
-            let identities = if resumed.is_some() { None } else { Some(Identities::default()) };
-            let joiner = Joiner::new(compression, raw_len, identities);
+        if let Some(resumed) = &chain.resume(self.packer.cache) {
+            let joiner = Joiner::new(compression, raw_len, None);
+            let joined = self.join(joiner, &chain, Some(resumed))?;
+            if let Some((rope, Some(identities))) = joined {
+                return Ok((rope, identities));
+            }
             // What does not fit a checkpoint was not made by this encoder: begin at the beginning.
-            let Some(joined) = self.join(joiner, &chain, resumed.take())? else { continue };
-            return Ok((joined.0, joined.1.unwrap_or_default()));
         }
+        let joiner = Joiner::new(compression, raw_len, Some(Identities::default()));
+        let (rope, identities) = self.join(joiner, &chain, None)?.ok_or_else(unfit)?;
+        Ok((rope, identities.unwrap_or_default()))
     }
 
     fn cuts(&self) -> Cuts<'_> {
@@ -98,7 +101,7 @@ impl Payload<'_> {
         &self,
         joiner: Joiner,
         chain: &Chain,
-        resumed: Option<(Mark, Checkpoint)>,
+        resumed: Option<&(Mark, Checkpoint)>,
     ) -> io::Result<Option<Joined>> {
         let packer = self.packer;
         // Two neighbouring segments have at least what stands alone together.
@@ -106,7 +109,7 @@ impl Payload<'_> {
         let segments = usize::try_from(self.rope.len() / alone * 2 + 1).unwrap_or(usize::MAX);
         let workers = self.threads.min(segments);
         let room = workers + 2;
-        let bytes_from = match &resumed {
+        let bytes_from = match resumed {
             Some((mark, _)) => mark.segments,
             None if joiner.identities().is_some() => 0,
             None => u64::MAX,
@@ -174,7 +177,7 @@ struct Line<'a> {
     packer: Packer<'a>,
     chain: &'a Chain,
     /// Where digests go on instead of at the start.
-    resumed: Option<(Mark, Checkpoint)>,
+    resumed: Option<&'a (Mark, Checkpoint)>,
     joiner: Joiner,
     /// How many segments were joined.
     joined: u64,
@@ -233,7 +236,7 @@ impl Line<'_> {
     fn add(&mut self, packed: &Packed) -> io::Result<bool> {
         self.joiner.add(packed);
         self.joined += 1;
-        if let Some((mark, checkpoint)) = &self.resumed
+        if let Some((mark, checkpoint)) = self.resumed
             && mark.segments == self.joined
         {
             let identities = Identities::resume(checkpoint);
