@@ -319,7 +319,8 @@ impl Runner<'_> {
     fn stage(&mut self, name: &str, rope: &Rope) -> Result<Blob, Error> {
         let contents = self.contents;
         let timings = self.cx.reporter.timings();
-        let _watch = time(timings, "write", Some(name));
+        let artifact = name.split('/').next().filter(|name| *name != output::DOCUMENT);
+        let _watch = time(timings, "write", artifact);
         if let Some(timings) = timings {
             timings.add(Bytes::Written, rope.len());
         }
