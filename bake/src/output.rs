@@ -93,22 +93,23 @@ impl OutputFolder {
         Ok(Some(Blob { digest, size }))
     }
 
-    /// Lets everything staged appear, in the order in which it was staged, and returns the moment.
+    /// Lets everything staged appear, in the order in which it was staged.
     ///
     /// What appears was written a tick of the clock before, so that whoever writes to it from now on gives it
     /// another time.
-    pub fn commit(mut self) -> Result<i64, Error> {
+    pub fn commit(mut self) -> Result<Appeared, Error> {
         std::thread::sleep(TICK);
         let moment = Stamp::of(&tempfile::tempfile_in(self.staging.path())?.metadata()?).mtime;
-        for name in std::mem::take(&mut self.staged) {
-            let (from, to) = (self.staging.path().join(&name), self.root.join(&name));
+        let names = std::mem::take(&mut self.staged);
+        for name in &names {
+            let (from, to) = (self.staging.path().join(name), self.root.join(name));
             if to.is_dir() {
                 // A folder cannot be replaced by rename, so the old one steps aside first.
                 fs_err::rename(&to, self.staging.path().join(format!("{name}.old")))?;
             }
             fs_err::rename(from, to)?;
         }
-        Ok(moment)
+        Ok(Appeared { names, moment })
     }
 }
 
@@ -156,6 +157,30 @@ pub fn is_current(path: &Path, blob: &Blob, index: &StatIndex) -> io::Result<boo
     Ok(digest == blob.digest)
 }
 
+/// What appeared in an output folder at once.
+#[derive(Debug, Default)]
+pub struct Appeared {
+    /// Files and folders, relative to the output folder.
+    names: Vec<String>,
+    /// When; everything was last written before.
+    moment: i64,
+}
+
+impl Appeared {
+    /// Returns whether a file can be known by its stamp: nobody could have written to it without giving it another.
+    ///
+    /// The time of the change says nothing of what appeared just now, because the rename moved it. What was there
+    /// before was looked at before, and must be older than that.
+    fn settles(&self, name: &str, stamp: &Stamp, index: &StatIndex) -> bool {
+        let top = name.split('/').next().unwrap_or(name);
+        if self.names.iter().any(|appeared| appeared == top) {
+            stamp.mtime < self.moment - TICK_NANOSECONDS / 2
+        } else {
+            index.settles(stamp)
+        }
+    }
+}
+
 /// The outputs that are in a folder now that a bake ended.
 #[derive(Debug)]
 pub struct Written {
@@ -163,41 +188,29 @@ pub struct Written {
     pub folder: PathBuf,
     /// The files, relative to the folder.
     pub stamps: Vec<(String, Stamp)>,
-    /// Files were last written before this moment, or might change without a trace.
-    moment: i64,
+    /// Whether all of them can be known by their stamps.
+    pub is_settled: bool,
 }
 
-impl Written {
-    /// Returns whether nobody could have written to a file since the bake without giving it another time.
-    ///
-    /// The time of the change says nothing here: outputs appear by a rename, which moves it.
-    pub fn is_settled(&self) -> bool {
-        self.stamps.iter().all(|(_, stamp)| is_settled(stamp, self.moment))
-    }
-}
-
-fn is_settled(stamp: &Stamp, moment: i64) -> bool {
-    stamp.mtime < moment - TICK_NANOSECONDS / 2
-}
-
-/// Notes the outputs that are there, so that the next bake need not read them; `moment` is that of their appearing.
+/// Notes the outputs that are there, so that the next bake need not read them.
 pub fn remember(
     store: &Store,
     root: &Path,
-    (index, moment): (&StatIndex, i64),
+    (index, appeared): (&StatIndex, &Appeared),
     outputs: &[(String, Blob)],
 ) -> io::Result<Written> {
     let (mut found, mut stamps) = (Vec::new(), Vec::new());
     for (name, blob) in outputs {
         let stamp = Stamp::of(&fs_err::symlink_metadata(root.join(name))?);
         let content = Content { digest: blob.digest, size: blob.size, md5: [0; 16] };
-        if is_settled(&stamp, moment) {
+        if appeared.settles(name, &stamp, index) {
             found.push((stamp, content));
         }
         stamps.push((name.clone(), stamp));
     }
     store.replace_stat_index(root, index, &found)?;
-    Ok(Written { folder: root.into(), stamps, moment })
+    let is_settled = found.len() == stamps.len();
+    Ok(Written { folder: root.into(), stamps, is_settled })
 }
 
 /// Returns how many files are in a folder and below it.
@@ -213,6 +226,7 @@ pub fn count_files(folder: &Path) -> io::Result<usize> {
 fn write_rope(rope: &Rope, source: &dyn BlobSource, mut file: fs_err::File) -> io::Result<Blob> {
     let mut hasher = Hasher::new();
     let mut buffer = vec![0; 4 * HOLE];
+    let mut opened: Option<OpenedBlob<'_>> = None;
     for extent in rope.extents() {
         match extent {
             Extent::Inline(bytes) => {
@@ -224,24 +238,43 @@ fn write_rope(rope: &Rope, source: &dyn BlobSource, mut file: fs_err::File) -> i
                 seek_over(&mut file, len)?;
             }
             Extent::Blob { digest, offset, len } => {
-                let mut reader = source.open(&digest, offset)?.take(len);
+                // Of a blob of which one range follows another, whatever stands between them, every byte goes
+                // through one reader, which checks the whole.
+                let mut blob = match opened.take() {
+                    Some(last) if (last.digest, last.end) == (digest, offset) => last,
+                    last => {
+                        put_away(last)?;
+                        OpenedBlob { digest, end: offset, reader: source.open(&digest, offset)? }
+                    }
+                };
+                blob.end = offset.saturating_add(len);
+                let mut reader = (&mut blob.reader).take(len);
                 let copied = copy_sparse(&mut reader, &mut file, &mut hasher, &mut buffer)?;
                 if copied != len {
                     let message = format!("content {digest} ends {} bytes early", len - copied);
                     return Err(io::Error::new(io::ErrorKind::UnexpectedEof, message));
                 }
-                finish_blob(reader.into_inner())?;
+                opened = Some(blob);
             }
         }
     }
+    put_away(opened)?;
     file.set_len(rope.len())?;
     Ok(Blob { digest: hasher.digest(), size: hasher.len() })
 }
 
+/// The blob that was read last.
+struct OpenedBlob<'a> {
+    digest: Digest,
+    /// Up to where it was read.
+    end: u64,
+    reader: Box<dyn Read + Send + 'a>,
+}
+
 /// Reads to the end if that is where the reader is, so that it can check the digest it promised.
-fn finish_blob(mut reader: impl Read) -> io::Result<()> {
-    let mut more = [0];
-    reader.read(&mut more).map(drop)
+fn put_away(opened: Option<OpenedBlob<'_>>) -> io::Result<()> {
+    let Some(mut opened) = opened else { return Ok(()) };
+    opened.reader.read(&mut [0]).map(drop)
 }
 
 fn copy_sparse(
@@ -358,6 +391,51 @@ mod tests {
         fs_err::write(&root, "mine").unwrap();
         assert!(matches!(OutputFolder::open(&root), Err(Error::Output { .. })));
         assert_eq!(fs_err::read_to_string(&root).unwrap(), "mine");
+    }
+
+    #[test]
+    fn a_damaged_blob_is_found_however_its_ranges_stand_apart() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::open(&folder.path().join("store")).unwrap();
+        let blob = store.put(b"0123456789").unwrap();
+        let path = folder.path().join("store/blobs/sha256").join(blob.digest.hex());
+        let mut rope = Rope::new();
+        for (offset, len) in [(0, 3), (3, 4), (7, 3)] {
+            rope.push_bytes(b"marker");
+            rope.push_range(blob.digest, offset, len);
+        }
+        let write = || {
+            let file = fs_err::File::create(folder.path().join("disk")).unwrap();
+            write_rope(&rope, &store, file)
+        };
+        assert_eq!(write().unwrap(), rope.blob(&store).unwrap());
+        for at in 0..10 {
+            let mut bytes = b"0123456789".to_vec();
+            bytes[at] = b'x';
+            fs_err::write(&path, bytes).unwrap();
+            let error = write().unwrap_err();
+            assert_eq!(crate::store::is_damage(&error), Some(blob.digest), "byte {at}");
+        }
+    }
+
+    #[test]
+    fn what_was_there_before_is_not_known_by_the_moment_at_which_others_appeared() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::open(&folder.path().join("store")).unwrap();
+        let root = folder.path().join("dist");
+        let mut output = OutputFolder::open(&root).unwrap();
+        output.stage("new", &Rope::from(b"new".to_vec()), &store).unwrap();
+        let index = store.stat_index(&root).unwrap();
+        // Somebody writes to a file after it was looked at, before the others appear.
+        fs_err::write(root.join("old"), "odd").unwrap();
+        let appeared = output.commit().unwrap();
+        let blob = |name: &str| (name.to_owned(), Blob::of(name.as_bytes()));
+        let remembered = |names: &[&str]| {
+            let outputs: Vec<_> = names.iter().map(|name| blob(name)).collect();
+            remember(&store, &root, (&index, &appeared), &outputs).unwrap().is_settled
+        };
+        assert!(remembered(&["new"]));
+        assert!(!remembered(&["new", "old"]));
     }
 
     #[test]

@@ -18,7 +18,7 @@ use crate::edit::edit_rope;
 use crate::error::Error;
 use crate::lower::{self, Described, Kind};
 use crate::opened::Opened;
-use crate::output::{self, OutputFolder, Written};
+use crate::output::{self, Appeared, OutputFolder, Written};
 use crate::plan::{Plan, State, Step};
 use crate::release::{Made, Release, ReleasedArtifact, ReleasedSignature};
 use crate::report::Reporter;
@@ -248,6 +248,7 @@ impl Runner<'_> {
         let mut files = Vec::new();
         for file in made {
             let blob = self.stage(&join(name, &file.path), &file.rope)?;
+            check_name(&file.path, &blob)?;
             let expanded = match self.plan.sources.expand(&file.rope) {
                 Cow::Owned(rope) => Some(rope),
                 Cow::Borrowed(_) => None,
@@ -353,13 +354,13 @@ impl Runner<'_> {
         if !output::says(self.folder, &document) {
             self.stage(output::DOCUMENT, &Rope::from(document))?;
         }
-        let moment = match self.output.take() {
+        let appeared = match self.output.take() {
             Some(output) => output.commit()?,
-            None => self.index.began(),
+            None => Appeared::default(),
         };
         self.link_bases()?;
         let folder = fs_err::canonicalize(self.folder)?;
-        let written = output::remember(self.store, &folder, (&self.index, moment), outputs)?;
+        let written = output::remember(self.store, &folder, (&self.index, &appeared), outputs)?;
         self.store.list_release(&release.label(), &release.lasting_document()?, ropes)?;
         Ok(written)
     }
@@ -377,6 +378,16 @@ impl Runner<'_> {
         }
         Ok(())
     }
+}
+
+/// Fails if a file of an image layout does not have the digest that it is named by, which its manifest says, too.
+fn check_name(path: &str, blob: &Blob) -> io::Result<()> {
+    let named = path.strip_prefix("blobs/sha256/");
+    if named.is_none_or(|hex| hex == blob.digest.hex()) {
+        return Ok(());
+    }
+    let reason = format!("`{path}` came out as {}; bake with another --store", blob.digest);
+    Err(io::Error::new(io::ErrorKind::InvalidData, reason))
 }
 
 /// Returns the key of a signed output: what is signed, by whom, and when.

@@ -43,7 +43,6 @@ impl Stamp {
     /// Returns the stamp of a file.
     pub fn of(metadata: &std::fs::Metadata) -> Self {
         use std::os::unix::fs::MetadataExt;
-        let nanoseconds = |seconds: i64, nanos: i64| seconds.saturating_mul(1_000_000_000) + nanos;
         Self {
             device: metadata.dev(),
             inode: metadata.ino(),
@@ -56,7 +55,6 @@ impl Stamp {
     /// Returns the stamp of a file that the system described.
     #[expect(clippy::cast_sign_loss, reason = "no file has a negative size")]
     pub fn of_stat(stat: &rustix::fs::Stat) -> Self {
-        let nanoseconds = |seconds: i64, nanos: i64| seconds.saturating_mul(1_000_000_000) + nanos;
         Self {
             device: stat.st_dev,
             inode: stat.st_ino,
@@ -83,6 +81,10 @@ impl Stamp {
     }
 }
 
+fn nanoseconds(seconds: i64, nanoseconds: i64) -> i64 {
+    seconds.saturating_mul(1_000_000_000).saturating_add(nanoseconds)
+}
+
 /// Contents of files, by their stamps.
 #[derive(Debug, Default)]
 pub struct StatIndex {
@@ -92,9 +94,9 @@ pub struct StatIndex {
 }
 
 impl StatIndex {
-    /// Returns the moment at which it was read.
-    pub fn began(&self) -> i64 {
-        self.began
+    /// Returns whether a file was as it is before the index was read, and cannot have changed in that tick.
+    pub fn settles(&self, stamp: &Stamp) -> bool {
+        stamp.mtime.max(stamp.ctime) < self.began - TICK_NANOSECONDS
     }
 
     /// Returns the content that a file with this stamp had.
@@ -142,12 +144,8 @@ impl Store {
         index: &StatIndex,
         found: &[(Stamp, Content)],
     ) -> io::Result<()> {
-        let newest = index.began - TICK_NANOSECONDS;
-        let settled: Vec<_> = found
-            .iter()
-            .filter(|(stamp, _)| stamp.mtime < newest && stamp.ctime < newest)
-            .copied()
-            .collect();
+        let settled: Vec<_> =
+            found.iter().filter(|(stamp, _)| index.settles(stamp)).copied().collect();
         self.replace_stat_index(folder, index, &settled)
     }
 

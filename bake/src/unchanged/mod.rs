@@ -153,7 +153,7 @@ impl Inputs {
         else {
             return Ok(());
         };
-        if !self.is_settled || !written.is_settled() {
+        if !self.is_settled || !written.is_settled {
             return Ok(());
         }
         let remains = Remains {
