@@ -35,7 +35,7 @@ pub struct Span {
 pub enum Bytes {
     /// Read from the build output to know what is in it.
     Hashed,
-    /// Read from the build output or the store to be compressed, hashed in a payload or written.
+    /// Read from the build output to be compressed, hashed in a payload or written.
     Read,
     /// Compressed, as they were before.
     Compressed,

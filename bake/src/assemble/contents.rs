@@ -170,10 +170,8 @@ impl Contents<'_> {
         offset: u64,
     ) -> Box<dyn Read + Send + 'r> {
         let reader = rope.reader_from(self, offset);
-        let is_kept =
-            |digest: &Digest| !self.sources.contains(digest) && self.sources.rope(digest).is_none();
         let kept = rope.extents().find_map(|extent| match extent {
-            Extent::Blob { digest, .. } => Some(digest).filter(is_kept),
+            Extent::Blob { digest, .. } => Some(digest).filter(|digest| self.is_of_store(digest)),
             Extent::Inline(_) | Extent::Zero(_) => None,
         });
         match kept {

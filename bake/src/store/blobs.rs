@@ -107,11 +107,10 @@ impl Store {
 
 impl BlobSource for Store {
     fn open(&self, digest: &Digest, offset: u64) -> io::Result<Box<dyn Read + Send + '_>> {
-        let mut file = fs_err::File::open(self.blob_path(digest))?;
         if offset > 0 {
-            file.seek(SeekFrom::Start(offset))?;
-            return Ok(Box::new(file));
+            return self.open_sound(digest, offset);
         }
+        let file = fs_err::File::open(self.blob_path(digest))?;
         let left = file.metadata()?.len();
         Ok(Box::new(Verified::new(file, digest, left, digest)))
     }

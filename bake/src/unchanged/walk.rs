@@ -17,6 +17,9 @@ use rustix::fs::{AtFlags, CWD, Dir, FileType, Mode, OFlags, Stat, openat, statat
 use crate::assemble::Filter;
 use crate::store::Stamp;
 
+/// How long a path can be that programs open by its name (PATH_MAX); what is deeper cannot be scanned either.
+const LONGEST: usize = 4096;
+
 /// What a walk found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Walked {
@@ -77,8 +80,11 @@ impl Walker {
         relative: &mut Vec<u8>,
         filter: &Filter<'_>,
     ) -> io::Result<()> {
-        let names = Names::of(directory)?;
         let len = relative.len();
+        if len > LONGEST {
+            return Err(io::Error::from(io::ErrorKind::InvalidFilename));
+        }
+        let names = Names::of(directory)?;
         for name in names.sorted() {
             if len > 0 {
                 relative.push(b'/');

@@ -12,7 +12,7 @@
 //! checkpoint need not be read at all.
 
 use crate::digest::{Digest, Hasher, HasherState};
-use crate::encode::segment::{key, update_prefixed};
+use crate::encode::segment::{key, settings, update_prefixed};
 use crate::encode::{Compression, SegmentCache};
 use crate::rope::Rope;
 
@@ -95,13 +95,7 @@ impl Chain {
         head: &[u8],
         every: u64,
     ) -> Self {
-        let mut hasher = Hasher::new();
-        for text in [DOMAIN, compression.codec.word()] {
-            update_prefixed(&mut hasher, text.as_bytes());
-        }
-        hasher.update(&compression.codec.revision().to_le_bytes());
-        hasher.update(&[compression.level]);
-        hasher.update(&compression.block_size().to_le_bytes());
+        let mut hasher = settings(DOMAIN, compression);
         update_prefixed(&mut hasher, head);
         let (mut chain, mut raw_len, mut marked) = (Self::default(), 0, 0);
         for part in cuts {

@@ -207,15 +207,22 @@ impl Packer<'_> {
 /// each extent as its kind, its own length-prefixed bytes or its digest and range, or its length.
 /// Contents are never read.
 pub(super) fn key(part: &Rope, compression: Compression) -> Digest {
+    let mut hasher = settings(DOMAIN, compression);
+    update_extents(&mut hasher, part);
+    hasher.digest()
+}
+
+/// Starts a key that covers, in this order: its domain, the codec, its revision, the level, the block
+/// size.
+pub(super) fn settings(domain: &str, compression: Compression) -> Hasher {
     let mut hasher = Hasher::new();
-    for text in [DOMAIN, compression.codec.word()] {
+    for text in [domain, compression.codec.word()] {
         update_prefixed(&mut hasher, text.as_bytes());
     }
     hasher.update(&compression.codec.revision().to_le_bytes());
     hasher.update(&[compression.level]);
     hasher.update(&compression.block_size().to_le_bytes());
-    update_extents(&mut hasher, part);
-    hasher.digest()
+    hasher
 }
 
 /// Takes in what a rope says, never the contents of blobs.

@@ -142,8 +142,8 @@ impl Pack {
             Ok(run::run(&plan, &store, &self.output, cx)?)
         });
         progress.finish();
-        let release = outcome.map_err(|failures| explained(made, failures))?;
-        print(printer, &release.0, &self.output)
+        let (release, _) = outcome.map_err(|failures| explained(made, failures))?;
+        print(printer, &release, &self.output)
     }
 
     /// Returns the platform: that of the flag, else the recipe's, else this machine's.
