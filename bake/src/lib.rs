@@ -14,6 +14,8 @@ pub mod error;
 
 pub mod failures;
 
+pub mod timings;
+
 pub mod report;
 
 pub mod interrupt;
@@ -73,6 +75,8 @@ pub mod plan;
 pub mod release;
 
 pub mod run;
+
+pub mod unchanged;
 
 pub mod configure;
 

@@ -11,8 +11,10 @@ use bake_formats::tree::Content;
 use crate::edit::{Edit, edit_in_place};
 use crate::error::Error;
 use crate::interrupt;
-use crate::store::{Stamp, StatIndex, Store};
+use crate::store::{Stamp, StatIndex, Store, TICK_NANOSECONDS};
 
+/// Longer than a tick of the clock that stamps files.
+const TICK: std::time::Duration = std::time::Duration::from_millis(11);
 /// Zeros shorter than this are written rather than left as a hole.
 const HOLE: usize = 64 * 1024;
 
@@ -91,8 +93,13 @@ impl OutputFolder {
         Ok(Some(Blob { digest, size }))
     }
 
-    /// Lets everything staged appear, in the order in which it was staged.
-    pub fn commit(mut self) -> Result<(), Error> {
+    /// Lets everything staged appear, in the order in which it was staged, and returns the moment.
+    ///
+    /// What appears was written a tick of the clock before, so that whoever writes to it from now on gives it
+    /// another time.
+    pub fn commit(mut self) -> Result<i64, Error> {
+        std::thread::sleep(TICK);
+        let moment = Stamp::of(&tempfile::tempfile_in(self.staging.path())?.metadata()?).mtime;
         for name in std::mem::take(&mut self.staged) {
             let (from, to) = (self.staging.path().join(&name), self.root.join(&name));
             if to.is_dir() {
@@ -101,7 +108,7 @@ impl OutputFolder {
             }
             fs_err::rename(from, to)?;
         }
-        Ok(())
+        Ok(moment)
     }
 }
 
@@ -113,6 +120,14 @@ impl Drop for OutputFolder {
             fs_err::remove_dir(&self.root).ok();
         }
     }
+}
+
+/// The name of the document that lists all outputs.
+pub const DOCUMENT: &str = "release.json";
+
+/// Returns whether the document of a folder is this one.
+pub fn says(folder: &Path, document: &[u8]) -> bool {
+    fs_err::read(folder.join(DOCUMENT)).is_ok_and(|found| found == document)
 }
 
 /// Fails if something that is not a folder stands where outputs should go.
@@ -141,20 +156,57 @@ pub fn is_current(path: &Path, blob: &Blob, index: &StatIndex) -> io::Result<boo
     Ok(digest == blob.digest)
 }
 
-/// Notes the outputs that are there, so that the next bake need not read them.
+/// The outputs that are in a folder now that a bake ended.
+#[derive(Debug)]
+pub struct Written {
+    /// The folder.
+    pub folder: PathBuf,
+    /// The files, relative to the folder.
+    pub stamps: Vec<(String, Stamp)>,
+    /// Files were last written before this moment, or might change without a trace.
+    moment: i64,
+}
+
+impl Written {
+    /// Returns whether nobody could have written to a file since the bake without giving it another time.
+    ///
+    /// The time of the change says nothing here: outputs appear by a rename, which moves it.
+    pub fn is_settled(&self) -> bool {
+        self.stamps.iter().all(|(_, stamp)| is_settled(stamp, self.moment))
+    }
+}
+
+fn is_settled(stamp: &Stamp, moment: i64) -> bool {
+    stamp.mtime < moment - TICK_NANOSECONDS / 2
+}
+
+/// Notes the outputs that are there, so that the next bake need not read them; `moment` is that of their appearing.
 pub fn remember(
     store: &Store,
     root: &Path,
-    index: &StatIndex,
+    (index, moment): (&StatIndex, i64),
     outputs: &[(String, Blob)],
-) -> io::Result<()> {
-    let mut found = Vec::new();
+) -> io::Result<Written> {
+    let (mut found, mut stamps) = (Vec::new(), Vec::new());
     for (name, blob) in outputs {
-        let metadata = fs_err::symlink_metadata(root.join(name))?;
+        let stamp = Stamp::of(&fs_err::symlink_metadata(root.join(name))?);
         let content = Content { digest: blob.digest, size: blob.size, md5: [0; 16] };
-        found.push((Stamp::of(&metadata), content));
+        if is_settled(&stamp, moment) {
+            found.push((stamp, content));
+        }
+        stamps.push((name.clone(), stamp));
     }
-    store.save_stat_index(root, index, &found)
+    store.replace_stat_index(root, index, &found)?;
+    Ok(Written { folder: root.into(), stamps, moment })
+}
+
+/// Returns how many files are in a folder and below it.
+pub fn count_files(folder: &Path) -> io::Result<usize> {
+    let mut count = 0;
+    for entry in walkdir::WalkDir::new(folder) {
+        count += usize::from(entry.map_err(io::Error::from)?.file_type().is_file());
+    }
+    Ok(count)
 }
 
 /// Writes what a rope describes to an empty file, zeros as holes, hashing on the way.

@@ -4,13 +4,13 @@ use std::io;
 
 use bake_formats::digest::Digest;
 use bake_formats::tree::TreeId;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::plan::{Plan, PlatformPlan, Step};
 use crate::store::{ActionResult, ImageDigest};
 
 /// All artifacts of one bake.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Release {
     /// The version of this document's form.
     pub schema: u32,
@@ -27,7 +27,7 @@ pub struct Release {
 }
 
 /// One platform of a release.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ReleasedPlatform {
     /// The platform, e.g. `linux/amd64`.
     pub platform: String,
@@ -36,10 +36,10 @@ pub struct ReleasedPlatform {
 }
 
 /// One artifact of a release.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ReleasedArtifact {
     /// The format's name.
-    pub format: &'static str,
+    pub format: String,
     /// What it runs on, e.g. `linux/amd64`; several are joined by commas.
     pub platform: String,
     /// The file or folder, relative to the output folder.
@@ -51,7 +51,7 @@ pub struct ReleasedArtifact {
     /// The tree it holds; absent if its images hold different ones.
     pub tree: Option<TreeId>,
     /// Its images, in the order of their index; empty if it is no image.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub images: Vec<ReleasedImage>,
     /// Who signed it; absent if nobody did.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -61,7 +61,7 @@ pub struct ReleasedArtifact {
 }
 
 /// One image of an artifact.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ReleasedImage {
     /// What it runs on.
     pub platform: String,
@@ -75,7 +75,7 @@ pub struct ReleasedImage {
 }
 
 /// A signature that a bake put into an artifact.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ReleasedSignature {
     /// The fingerprint of the key that signed.
     pub fingerprint: String,
@@ -153,7 +153,7 @@ impl ReleasedArtifact {
             }
         });
         Self {
-            format: step.kind().name(),
+            format: step.kind().name().to_owned(),
             platform: step.platforms(),
             path,
             digest: result.identity,

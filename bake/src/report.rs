@@ -2,6 +2,8 @@
 
 use bake_formats::digest::Digest;
 
+use crate::timings::Timings;
+
 /// Watches a bake. Every method has a default that does nothing.
 pub trait Reporter: Sync {
     /// The source is being read: so many files, of which so many bytes must be hashed.
@@ -12,6 +14,11 @@ pub trait Reporter: Sync {
 
     /// More bytes of content were read.
     fn advanced(&self, _bytes: u64) {}
+
+    /// Where the time goes, if anybody wants to know.
+    fn timings(&self) -> Option<&Timings> {
+        None
+    }
 
     /// A damaged blob was found and will be made again.
     fn healed(&self, _blob: &Digest) {}

@@ -12,19 +12,20 @@ use bake_formats::rope::Rope;
 use bake_formats::tree::{FileTree, Node};
 use bake_recipes::lock::Lock;
 
-use crate::assemble::{ChangedFile, Contents};
+use crate::assemble::{ChangedFile, Contents, Sound};
 use crate::base::{Bases, Images, Locking};
 use crate::edit::edit_rope;
 use crate::error::Error;
 use crate::lower::{self, Described, Kind};
 use crate::opened::Opened;
-use crate::output::{self, OutputFolder};
+use crate::output::{self, OutputFolder, Written};
 use crate::plan::{Plan, State, Step};
 use crate::release::{Made, Release, ReleasedArtifact, ReleasedSignature};
 use crate::report::Reporter;
 use crate::seal::{self, SealOptions};
 use crate::sign::Signer;
 use crate::store::{self, ActionResult, OutputFile, StatIndex, Store};
+use crate::timings::{Bytes, time};
 
 /// How often a step is tried again after damage in the store was found and removed.
 const ATTEMPTS: usize = 100;
@@ -48,22 +49,29 @@ impl std::fmt::Debug for RunCx<'_> {
     }
 }
 
-/// Makes every output of a plan in a folder and returns what was released.
+/// Makes every output of a plan in a folder and returns what was released and written.
 ///
 /// The lock file is written first, unless it is frozen: what names were found to stand for holds
 /// also if something goes wrong later.
-pub fn run(plan: &Plan, store: &Store, folder: &Path, cx: RunCx<'_>) -> Result<Release, Error> {
+pub fn run(
+    plan: &Plan,
+    store: &Store,
+    folder: &Path,
+    cx: RunCx<'_>,
+) -> Result<(Release, Written), Error> {
     let reporter = cx.reporter;
     output::check_folder(folder)?;
     if let (Some(file), Locking::Extend) = (&plan.lock_file, plan.rules.locking) {
         file.save(&plan.lock)?;
     }
-    let contents = Contents { sources: &plan.sources, store, reporter };
+    let contents = Sound::new(Contents { sources: &plan.sources, store, reporter });
     let index = match fs_err::canonicalize(folder) {
         Ok(folder) => store.stat_index(&folder)?,
-        Err(_) => StatIndex::default(),
+        Err(_) => store.no_stat_index()?,
     };
-    let mut runner = Runner { plan, store, contents, cx, index, folder, output: None };
+    let contents = &contents;
+    let mut runner =
+        Runner { plan, store, contents, cx, index, folder, output: None, has_found_damage: false };
     let mut release = Release::new(plan);
     let mut outputs = Vec::new();
     let mut ropes = Vec::new();
@@ -78,8 +86,19 @@ pub fn run(plan: &Plan, store: &Store, folder: &Path, cx: RunCx<'_>) -> Result<R
         }
         release.artifacts.push(ReleasedArtifact::new(step, name, &made));
     }
-    runner.finish(&release, &outputs, &ropes)?;
-    Ok(release)
+    let written = runner.finish(&release, &outputs, &ropes)?;
+    Ok((release, written))
+}
+
+/// Says in a folder whose outputs are all there that nothing had to be done for them.
+pub fn repeat(release: &Release, store: &Store, folder: &Path) -> Result<(), Error> {
+    let document = release.document()?;
+    if output::says(folder, &document) {
+        return Ok(());
+    }
+    let mut output = OutputFolder::open(folder)?;
+    output.stage(output::DOCUMENT, &Rope::from(document), store)?;
+    output.commit().map(drop)
 }
 
 /// Returns the name of a file of an artifact, relative to the output folder.
@@ -96,12 +115,15 @@ fn content_size(tree: &FileTree) -> u64 {
 struct Runner<'a> {
     plan: &'a Plan,
     store: &'a Store,
-    contents: Contents<'a>,
+    contents: &'a Sound<'a>,
     cx: RunCx<'a>,
     index: StatIndex,
     folder: &'a Path,
     /// Opened when the first output has to be written.
     output: Option<OutputFolder>,
+    /// Whether the store turned out to be damaged, so that nothing in it is used unread any more:
+    /// else each attempt to make an output would find one damaged blob, and there may be many.
+    has_found_damage: bool,
 }
 
 impl Runner<'_> {
@@ -122,7 +144,9 @@ impl Runner<'_> {
                 Err(error) => error,
             };
             let Some(digest) = store::is_damage(&error) else { return Err(error) };
+            self.has_found_damage = true;
             self.store.discard(&digest)?;
+            self.contents.forget();
             self.cx.reporter.healed(&digest);
         }
         Err(Error::Store {
@@ -207,16 +231,24 @@ impl Runner<'_> {
 
     fn make(&mut self, step: &Step, name: &str) -> Result<ActionResult, Error> {
         self.bring_layers(step)?;
-        let encoder = Encoder::new(&self.contents, self.store, self.cx.threads);
-        let cx = WriteCx { blobs: &self.contents, encoder: &encoder, epoch: self.plan.epoch };
+        let encoder = Encoder::new(self.contents, self.store, self.cx.threads);
+        let encoder = if self.has_found_damage { encoder.checking() } else { encoder };
+        let cx = WriteCx { blobs: self.contents, encoder: &encoder, epoch: self.plan.epoch };
         let parts: Vec<_> = step.parts.iter().map(|part| (&part.product, &*part.tree)).collect();
+        let timings = self.cx.reporter.timings();
+        let watch = time(timings, "describe", Some(name));
         let described = lower::write(&parts, step.joining.as_ref(), &cx);
+        drop(watch);
+        if let Some(timings) = timings {
+            timings.add(Bytes::Compressed, encoder.work().compressed_in);
+            timings.add(Bytes::Reused, encoder.work().reused);
+        }
         let described = described.map_err(|source| self.write_error(step, source))?;
         let Described { artifact: Artifact { format, files: made }, identity, images } = described;
         let mut files = Vec::new();
         for file in made {
             let blob = self.stage(&join(name, &file.path), &file.rope)?;
-            let expanded = match self.contents.sources.expand(&file.rope) {
+            let expanded = match self.plan.sources.expand(&file.rope) {
                 Cow::Owned(rope) => Some(rope),
                 Cow::Borrowed(_) => None,
             };
@@ -273,7 +305,7 @@ impl Runner<'_> {
             }
         }
         let is_folder = result.files.iter().any(|file| !file.path.is_empty());
-        Ok(!is_folder || count_files(&self.folder.join(name))? == result.files.len())
+        Ok(!is_folder || output::count_files(&self.folder.join(name))? == result.files.len())
     }
 
     fn output(&mut self) -> Result<&mut OutputFolder, Error> {
@@ -286,7 +318,13 @@ impl Runner<'_> {
 
     fn stage(&mut self, name: &str, rope: &Rope) -> Result<Blob, Error> {
         let contents = self.contents;
-        self.output()?.stage(name, rope, &contents)
+        let timings = self.cx.reporter.timings();
+        let artifact = name.split('/').next().filter(|name| *name != output::DOCUMENT);
+        let _watch = time(timings, "write", artifact);
+        if let Some(timings) = timings {
+            timings.add(Bytes::Written, rope.len());
+        }
+        self.output()?.stage(name, rope, contents)
     }
 
     fn write_error(&self, step: &Step, source: WriteError) -> Error {
@@ -309,20 +347,21 @@ impl Runner<'_> {
         release: &Release,
         outputs: &[(String, Blob)],
         ropes: &[Blob],
-    ) -> Result<(), Error> {
+    ) -> Result<Written, Error> {
+        let _watch = time(self.cx.reporter.timings(), "finish", None);
         let document = release.document()?;
-        let path = self.folder.join("release.json");
-        if fs_err::read(&path).ok().as_deref() != Some(&document) {
-            self.stage("release.json", &Rope::from(document))?;
+        if !output::says(self.folder, &document) {
+            self.stage(output::DOCUMENT, &Rope::from(document))?;
         }
-        if let Some(output) = self.output.take() {
-            output.commit()?;
-        }
+        let moment = match self.output.take() {
+            Some(output) => output.commit()?,
+            None => self.index.began(),
+        };
         self.link_bases()?;
         let folder = fs_err::canonicalize(self.folder)?;
-        output::remember(self.store, &folder, &self.index, outputs)?;
+        let written = output::remember(self.store, &folder, (&self.index, moment), outputs)?;
         self.store.list_release(&release.label(), &release.lasting_document()?, ropes)?;
-        Ok(())
+        Ok(written)
     }
 }
 
@@ -351,12 +390,4 @@ fn changed(error: io::Error) -> Error {
         Some(changed) => Error::Changed { path: changed.path().into() },
         None => Error::Io(error),
     }
-}
-
-fn count_files(folder: &Path) -> io::Result<usize> {
-    let mut count = 0;
-    for entry in walkdir::WalkDir::new(folder) {
-        count += usize::from(entry.map_err(io::Error::from)?.file_type().is_file());
-    }
-    Ok(count)
 }

@@ -81,6 +81,8 @@ const OPTIONS: &[&str] = &[
     "--sign-text-command",
     "--store",
     "--textmode",
+    "--timings",
+    "--timings-file",
     "--trace",
     "--version",
 ];

@@ -10,6 +10,7 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 use sha2::Digest as _;
+use sha2::digest::common::hazmat::{SerializableState, SerializedState};
 
 /// The SHA-256 digest of some bytes.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -180,6 +181,86 @@ impl Hasher {
     pub fn digest(&self) -> Digest {
         Digest(self.sha256.clone().finalize().into())
     }
+
+    /// Returns everything that taking in more bytes later depends on.
+    pub fn checkpoint(&self) -> HasherState {
+        let state = self.sha256.serialize();
+        let mut bytes = [0; HasherState::LEN];
+        let (words, tail) = bytes.split_at_mut(HasherState::WORDS);
+        words.copy_from_slice(&state[..HasherState::WORDS]);
+        let (len, buffered) = tail.split_at_mut(8);
+        len.copy_from_slice(&self.len.to_le_bytes());
+        // Behind the words there is the number of blocks, and how many bytes are buffered.
+        buffered.copy_from_slice(&state[HasherState::WORDS + 9..]);
+        HasherState(bytes)
+    }
+
+    /// Goes on where [`Hasher::checkpoint`] was called; `None` if there is no such place.
+    pub fn resume(state: &HasherState) -> Option<Self> {
+        let len = state.len();
+        let mut serialized = SerializedState::<sha2::Sha256>::default();
+        let (words, tail) = serialized.split_at_mut(HasherState::WORDS);
+        words.copy_from_slice(&state.0[..HasherState::WORDS]);
+        let (place, buffered) = tail.split_at_mut(9);
+        place[..8].copy_from_slice(&(len / BLOCK).to_le_bytes());
+        place[8] = (len % BLOCK).to_le_bytes()[0];
+        buffered.copy_from_slice(&state.0[HasherState::WORDS + 8..]);
+        let sha256 = sha2::Sha256::deserialize(&serialized).ok()?;
+        Some(Self { sha256, len })
+    }
+}
+
+/// How many bytes SHA-256 takes in at a time (FIPS 180-4, 6.2).
+const BLOCK: u64 = 64;
+
+/// A [`Hasher`] between two bytes, as bytes that can be kept.
+///
+/// ```text
+/// | 8 words of SHA-256, little-endian | length u64, little-endian | buffered bytes, then zeros |
+/// |                32                 |             8             |             63             |
+/// ```
+///
+/// Of the bytes taken in, `length % 64` are buffered: those that fill no block yet. Nothing tells
+/// whether the words are right, so whoever keeps a state keeps a digest of it too.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct HasherState([u8; Self::LEN]);
+
+impl HasherState {
+    /// How many bytes a state is.
+    pub const LEN: usize = Self::WORDS + 8 + 63;
+    const WORDS: usize = 32;
+
+    /// Parses what [`HasherState::as_bytes`] gave; `None` if it is not the state of a hasher: there
+    /// are more bits than SHA-256 can count, or more bytes are buffered than the length says.
+    pub fn from_bytes(bytes: &[u8; Self::LEN]) -> Option<Self> {
+        let state = Self(*bytes);
+        let buffered = usize::try_from(state.len() % BLOCK).ok()?;
+        let is_padded = bytes[Self::WORDS + 8 + buffered..].iter().all(|byte| *byte == 0);
+        (is_padded && state.len() <= u64::MAX / 8).then_some(state)
+    }
+
+    /// Returns the state as bytes.
+    pub fn as_bytes(&self) -> &[u8; Self::LEN] {
+        &self.0
+    }
+
+    /// Returns how many bytes the hasher took in.
+    pub fn len(&self) -> u64 {
+        let mut len = [0; 8];
+        len.copy_from_slice(&self.0[Self::WORDS..Self::WORDS + 8]);
+        u64::from_le_bytes(len)
+    }
+
+    /// Returns whether the hasher took in no byte.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+}
+
+impl fmt::Debug for HasherState {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("HasherState").field("len", &self.len()).finish_non_exhaustive()
+    }
 }
 
 impl Write for Hasher {
@@ -212,6 +293,58 @@ mod tests {
         let other = format!("sha512:{}", "0".repeat(128));
         for text in ["", "sha256", "sha256:", &sixty_three, &upper, &other] {
             assert!(text.parse::<Digest>().is_err(), "{text}");
+        }
+    }
+    #[test]
+    fn a_hasher_goes_on_from_every_place() {
+        let bytes: Vec<u8> = (0..=u8::MAX).cycle().take(400).collect();
+        for at in 0..=200 {
+            let mut hasher = Hasher::new();
+            hasher.update(&bytes[..at]);
+            let state = hasher.checkpoint();
+            assert_eq!(state.len(), at as u64);
+            let state = HasherState::from_bytes(state.as_bytes()).unwrap();
+            let mut resumed = Hasher::resume(&state).unwrap();
+            assert_eq!((resumed.len(), resumed.digest()), (hasher.len(), hasher.digest()));
+            resumed.update(&bytes[at..]);
+            assert_eq!(resumed.digest(), Digest::of(&bytes), "cut at {at}");
+            assert_eq!(resumed.len(), 400);
+        }
+    }
+
+    /// What is kept must not change its meaning with a new version of the library.
+    #[test]
+    fn a_state_is_words_length_and_rest() {
+        let mut hasher = Hasher::new();
+        hasher.update(b"abc");
+        // FIPS 180-4, 5.3.3.
+        let words = [
+            0x6a09_e667_u32,
+            0xbb67_ae85,
+            0x3c6e_f372,
+            0xa54f_f53a,
+            0x510e_527f,
+            0x9b05_688c,
+            0x1f83_d9ab,
+            0x5be0_cd19,
+        ];
+        let mut expected: Vec<u8> = words.iter().flat_map(|word| word.to_le_bytes()).collect();
+        expected.extend([3, 0, 0, 0, 0, 0, 0, 0]);
+        expected.extend(b"abc");
+        expected.resize(HasherState::LEN, 0);
+        assert_eq!(hasher.checkpoint().as_bytes(), expected.as_slice());
+    }
+
+    #[test]
+    fn rejects_what_is_not_the_state_of_a_hasher() {
+        let mut hasher = Hasher::new();
+        hasher.update(&[7; 100]);
+        let state = *hasher.checkpoint().as_bytes();
+        assert!(HasherState::from_bytes(&state).is_some());
+        for (at, byte) in [(32, 99), (39, 0x20), (HasherState::LEN - 1, 1)] {
+            let mut other = state;
+            other[at] = byte;
+            assert_eq!(HasherState::from_bytes(&other), None, "{at}");
         }
     }
 }

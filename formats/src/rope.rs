@@ -246,7 +246,7 @@ impl Rope {
 
     /// Opens the rope for reading; blobs come from `source`.
     pub fn reader<'a>(&'a self, source: &'a dyn BlobSource) -> RopeReader<'a> {
-        RopeReader { extents: Box::new(self.extents()), source, current: Current::None }
+        RopeReader::new(Box::new(self.extents()), source)
     }
 
     /// Opens the rope for reading from an offset; nothing before it is opened.
@@ -258,7 +258,7 @@ impl Rope {
             let rest = clip(extent, skipped, extent.len());
             (!rest.is_empty()).then_some(rest)
         });
-        RopeReader { extents: Box::new(extents), source, current: Current::None }
+        RopeReader::new(Box::new(extents), source)
     }
 
     /// Writes everything the rope stands for.
@@ -363,17 +363,44 @@ impl RopeCursor<'_> {
 }
 
 /// Reads the bytes that a rope stands for.
+///
+/// A blob of which the rope holds one range after another is opened once, whatever stands between
+/// them, so that a source which checks whole blobs checks this one too.
 pub struct RopeReader<'a> {
     extents: Box<dyn Iterator<Item = Extent<'a>> + Send + 'a>,
     source: &'a dyn BlobSource,
     current: Current<'a>,
+    opened: Option<OpenedBlob<'a>>,
 }
 
 enum Current<'a> {
     None,
     Inline(&'a [u8]),
-    Blob { digest: Digest, reader: Box<dyn Read + Send + 'a>, left: u64 },
+    /// How many bytes of the opened blob are left.
+    Blob(u64),
     Zero(u64),
+}
+
+/// The blob that was read last.
+struct OpenedBlob<'a> {
+    digest: Digest,
+    /// The offset up to which the extents so far reach.
+    end: u64,
+    reader: Box<dyn Read + Send + 'a>,
+}
+
+impl OpenedBlob<'_> {
+    /// Reads some of the next `left` bytes, of which there is at least one.
+    fn read(&mut self, left: &mut u64, buffer: &mut [u8]) -> io::Result<usize> {
+        let wanted = clamp(*left, buffer.len());
+        let count = self.reader.read(&mut buffer[..wanted])?;
+        if count == 0 {
+            let message = format!("blob {} ends {left} bytes early", self.digest);
+            return Err(io::Error::new(io::ErrorKind::UnexpectedEof, message));
+        }
+        *left -= count as u64;
+        Ok(count)
+    }
 }
 
 impl std::fmt::Debug for RopeReader<'_> {
@@ -382,14 +409,31 @@ impl std::fmt::Debug for RopeReader<'_> {
     }
 }
 
-impl RopeReader<'_> {
+impl<'a> RopeReader<'a> {
+    fn new(
+        extents: Box<dyn Iterator<Item = Extent<'a>> + Send + 'a>,
+        source: &'a dyn BlobSource,
+    ) -> Self {
+        Self { extents, source, current: Current::None, opened: None }
+    }
+
     fn advance(&mut self) -> io::Result<bool> {
         let Some(extent) = self.extents.next() else { return Ok(false) };
         self.current = match extent {
             Extent::Inline(bytes) => Current::Inline(bytes),
             Extent::Zero(len) => Current::Zero(len),
             Extent::Blob { digest, offset, len } => {
-                Current::Blob { digest, reader: self.source.open(&digest, offset)?, left: len }
+                let end = offset.saturating_add(len);
+                match &mut self.opened {
+                    Some(opened) if (opened.digest, opened.end) == (digest, offset) => {
+                        opened.end = end;
+                    }
+                    _ => {
+                        let reader = self.source.open(&digest, offset)?;
+                        self.opened = Some(OpenedBlob { digest, end, reader });
+                    }
+                }
+                Current::Blob(len)
             }
         };
         Ok(true)
@@ -411,16 +455,10 @@ impl Read for RopeReader<'_> {
                     *left -= count as u64;
                     count
                 }
-                Current::Blob { digest, reader, left } => {
-                    let wanted = clamp(*left, buffer.len());
-                    let count = reader.read(&mut buffer[..wanted])?;
-                    if count == 0 && wanted > 0 {
-                        let message = format!("blob {digest} ends {left} bytes early");
-                        return Err(io::Error::new(io::ErrorKind::UnexpectedEof, message));
-                    }
-                    *left -= count as u64;
-                    count
-                }
+                Current::Blob(left) => match &mut self.opened {
+                    Some(opened) if *left > 0 => opened.read(left, buffer)?,
+                    _ => 0,
+                },
             };
             if count > 0 {
                 return Ok(count);
@@ -457,6 +495,8 @@ mod hex_bytes {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
     use super::*;
     use crate::blob::{BlobStore, MemoryStore};
 
@@ -512,6 +552,49 @@ mod tests {
         let mut cursor = rope.cursor();
         cursor.skip(15);
         assert_eq!(cursor.zeros(), 2);
+    }
+
+    /// Counts how often a blob is opened.
+    struct Counting(MemoryStore, AtomicUsize);
+
+    impl BlobSource for Counting {
+        fn open(&self, digest: &Digest, offset: u64) -> io::Result<Box<dyn Read + Send + '_>> {
+            self.1.fetch_add(1, Ordering::Relaxed);
+            self.0.open(digest, offset)
+        }
+    }
+
+    #[test]
+    fn ranges_that_follow_one_another_are_read_by_one_reader() {
+        let blob = Blob::of(b"0123456789");
+        let rows = [
+            // ranges, how often the blob is opened
+            (vec![(0, 3), (3, 4), (7, 3)], 1),
+            (vec![(0, 3), (4, 2), (6, 1)], 2),
+            (vec![(2, 3), (2, 3)], 2),
+        ];
+        for (ranges, opened) in rows {
+            let mut rope = Rope::new();
+            let mut expected: Vec<u8> = Vec::new();
+            for (offset, len) in ranges {
+                rope.push_range(blob.digest, offset, len);
+                rope.push_bytes(b"between");
+                rope.push_zeros(2);
+                let range =
+                    usize::try_from(offset).unwrap()..usize::try_from(offset + len).unwrap();
+                expected.extend_from_slice(&b"0123456789"[range]);
+                expected.extend_from_slice(b"between\0\0");
+            }
+            let source = Counting(store_with(b"0123456789"), AtomicUsize::default());
+            assert_eq!(rope.to_vec(&source).unwrap(), expected);
+            assert_eq!(source.1.into_inner(), opened);
+        }
+    }
+
+    fn store_with(bytes: &[u8]) -> MemoryStore {
+        let store = MemoryStore::new();
+        crate::blob::BlobStore::put(&store, bytes).unwrap();
+        store
     }
 
     #[test]

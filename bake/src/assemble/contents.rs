@@ -15,6 +15,7 @@ use bake_formats::rope::{Extent, Rope};
 
 use crate::report::Reporter;
 use crate::store::{Stamp, Store, Verified};
+use crate::timings::Bytes;
 
 /// Contents of the build output by digest, with what tells that a file is still the one scanned.
 #[derive(Debug, Default, Clone)]
@@ -156,6 +157,11 @@ impl std::fmt::Debug for Contents<'_> {
 }
 
 impl Contents<'_> {
+    /// Returns whether a blob is one of the store, not of the build output or described by others.
+    pub fn is_of_store(&self, digest: &Digest) -> bool {
+        !self.sources.contains(digest) && !self.sources.ropes.contains_key(digest)
+    }
+
     /// Opens a content that a rope describes; one that is read whole from the store is verified.
     fn open_rope<'r>(
         &'r self,
@@ -200,7 +206,11 @@ impl BlobSource for Contents<'_> {
 
 impl BlobStore for Contents<'_> {
     fn put(&self, bytes: &[u8]) -> io::Result<Blob> {
-        self.store.put(bytes)
+        let blob = self.store.put(bytes)?;
+        if let Some(timings) = self.reporter.timings() {
+            timings.add(Bytes::Stored, blob.size);
+        }
+        Ok(blob)
     }
 }
 
@@ -250,6 +260,9 @@ impl Read for Watched<'_> {
         }
         let count = self.file.read(buffer)?;
         self.reporter.advanced(count as u64);
+        if let Some(timings) = self.reporter.timings() {
+            timings.add(Bytes::Read, count as u64);
+        }
         self.left = self.left.saturating_sub(count as u64);
         if self.left == 0 || count == 0 {
             check_unchanged(&self.file, self.path, self.stamp)?;

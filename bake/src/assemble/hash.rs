@@ -12,6 +12,7 @@ use super::scan::FoundFile;
 use crate::error::Error;
 use crate::report::Reporter;
 use crate::store::{Stamp, Store};
+use crate::timings::Bytes;
 
 /// A file from this size on is read before all smaller ones.
 const LARGE: u64 = 8 << 20;
@@ -118,6 +119,9 @@ impl Read for Reported<'_> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let count = self.file.read(buffer)?;
         self.reporter.advanced(count as u64);
+        if let Some(timings) = self.reporter.timings() {
+            timings.add(Bytes::Hashed, count as u64);
+        }
         Ok(count)
     }
 }

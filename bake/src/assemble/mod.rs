@@ -4,9 +4,11 @@ mod compose;
 mod contents;
 mod hash;
 mod scan;
+mod sound;
 
 pub use compose::{Trees, compose};
 pub use contents::{ChangedFile, Contents, ScannedBytes, SourceFiles};
 pub use hash::{hash_file, hash_files};
-pub(crate) use scan::climbs_out;
-pub use scan::{FoundFile, Item, ItemKind, Scan, scan};
+pub use scan::{Filter, FoundFile, Item, ItemKind, Scan, scan};
+pub(crate) use scan::{climbs_out, environments};
+pub use sound::Sound;

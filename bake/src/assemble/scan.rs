@@ -1,13 +1,14 @@
 //! Finding what the rules of a recipe name. No content is read here.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ffi::OsStr;
 use std::io;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::path::{Component, Path, PathBuf};
 
 use bake_formats::tree::{DeviceKind, TreePath};
-use bake_recipes::resolved::{FileRule, FileSource, Glob};
+use bake_recipes::resolved::{FileRule, FileSource, Glob, GlobError};
 use bake_recipes::{RecipeError, environment};
 
 use crate::store::Stamp;
@@ -67,6 +68,44 @@ pub enum ItemKind {
     Ghost,
 }
 
+/// What a rule takes of the directory that it names; paths are relative to that.
+#[derive(Debug)]
+pub struct Filter<'a> {
+    rule: &'a FileRule,
+    /// The pattern, and the directory it starts from.
+    glob: Option<(Glob, PathBuf)>,
+}
+
+impl<'a> Filter<'a> {
+    /// Returns what a rule takes.
+    pub fn of(rule: &'a FileRule) -> Result<Self, GlobError> {
+        let glob = match &rule.source {
+            FileSource::Path { pattern, is_glob: true } => {
+                Some((Glob::parse(pattern)?, rule.source.base().unwrap_or_default()))
+            }
+            _ => None,
+        };
+        Ok(Self { rule, glob })
+    }
+
+    /// Returns whether the rule takes all there is.
+    pub fn takes_everything(&self) -> bool {
+        self.glob.is_none() && self.rule.exclude.is_empty()
+    }
+
+    /// Returns whether something, and what is below it, is not left out.
+    pub fn descends(&self, relative: &[u8]) -> bool {
+        !self.rule.excludes(Path::new(OsStr::from_bytes(relative)))
+    }
+
+    /// Returns whether something that is not left out is wanted itself.
+    pub fn takes(&self, relative: &[u8]) -> bool {
+        let Some((glob, base)) = &self.glob else { return true };
+        let matches = |part: &Path| !part.as_os_str().is_empty() && glob.is_match(&base.join(part));
+        Path::new(OsStr::from_bytes(relative)).ancestors().any(matches)
+    }
+}
+
 /// Finds what the rules name, relative to the recipe's folder.
 pub fn scan(folder: &Path, rules: &[FileRule]) -> Result<Scan, RecipeError> {
     let environments = environments(folder);
@@ -90,7 +129,7 @@ struct Scanner<'a> {
 
 /// Returns the files of environments beside a recipe, by device and inode, so that no path and no link leads to them
 /// unnoticed. They are not opened.
-fn environments(folder: &Path) -> BTreeSet<(u64, u64)> {
+pub(crate) fn environments(folder: &Path) -> BTreeSet<(u64, u64)> {
     let Ok(entries) = fs_err::read_dir(folder.join(environment::FOLDER)) else {
         return BTreeSet::new();
     };
@@ -120,7 +159,7 @@ impl Scanner<'_> {
         let path = if link.is_symlink() { self.follow(rule, &path)? } else { path };
         let metadata = fs_err::metadata(&path).map_err(|error| unreadable(rule, &path, &error))?;
         if metadata.is_dir() {
-            return self.walk(rule, &path, |_| true);
+            return self.walk(rule, &path);
         }
         let to = if rule.to.into {
             let name = from.file_name().unwrap_or_default();
@@ -135,33 +174,20 @@ impl Scanner<'_> {
     }
 
     fn glob(&mut self, rule: &FileRule, pattern: &str) -> Result<Vec<Item>, RecipeError> {
-        let fail = |reason: String| rule.place.error(reason);
-        let glob = Glob::parse(pattern).map_err(|error| fail(error.to_string()))?;
-        let base = rule.source.base().unwrap_or_default();
-        let root = self.folder.join(&base);
-        let items = if root.is_dir() {
-            self.walk(rule, &root, |relative| {
-                let matches =
-                    |part: &Path| !part.as_os_str().is_empty() && glob.is_match(&base.join(part));
-                relative.ancestors().any(matches)
-            })?
-        } else {
-            Vec::new()
-        };
+        let root = self.folder.join(rule.source.base().unwrap_or_default());
+        let items = if root.is_dir() { self.walk(rule, &root)? } else { Vec::new() };
         if items.is_empty() {
-            return Err(fail(format!("`{pattern}` matches nothing"))
+            return Err(rule
+                .place
+                .error(format!("`{pattern}` matches nothing"))
                 .hint(format!("looked in `{}`; is the build output there?", root.display())));
         }
         Ok(items)
     }
 
-    /// Walks a directory without following links and takes what `wanted` says, by relative path.
-    fn walk(
-        &mut self,
-        rule: &FileRule,
-        root: &Path,
-        wanted: impl Fn(&Path) -> bool,
-    ) -> Result<Vec<Item>, RecipeError> {
+    /// Walks a directory without following links and takes what the rule wants of it.
+    fn walk(&mut self, rule: &FileRule, root: &Path) -> Result<Vec<Item>, RecipeError> {
+        let filter = Filter::of(rule).map_err(|error| rule.place.error(error.to_string()))?;
         let mut items = Vec::new();
         let mut walk = walkdir::WalkDir::new(root).follow_links(false).into_iter();
         while let Some(entry) = walk.next() {
@@ -170,16 +196,17 @@ impl Scanner<'_> {
                 unreadable(rule, &path, &error.into())
             })?;
             let relative = entry.path().strip_prefix(root).unwrap_or(entry.path());
-            if !relative.as_os_str().is_empty() && rule.excludes(relative) {
+            let path = relative.as_os_str().as_bytes();
+            if !path.is_empty() && !filter.descends(path) {
                 if entry.file_type().is_dir() {
                     walk.skip_current_dir();
                 }
                 continue;
             }
-            if !wanted(relative) {
+            if !filter.takes(path) {
                 continue;
             }
-            let to = rule.to.path.join(relative.as_os_str().as_bytes());
+            let to = rule.to.path.join(path);
             let to = to.map_err(|error| rule.place.error(error.to_string()))?;
             let metadata =
                 entry.metadata().map_err(|error| unreadable(rule, entry.path(), &error.into()))?;

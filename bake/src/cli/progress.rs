@@ -8,12 +8,14 @@ use indicatif::{ProgressBar, ProgressStyle};
 use super::printer::Printer;
 use crate::registry;
 use crate::report::Reporter;
+use crate::timings::Timings;
 
 /// Draws progress on stderr, and prints warnings whether or not it is drawn.
 #[derive(Debug)]
 pub(super) struct Progress<'a> {
     bar: ProgressBar,
     printer: &'a Printer,
+    timings: Option<&'a Timings>,
 }
 
 impl<'a> Progress<'a> {
@@ -28,7 +30,12 @@ impl<'a> Progress<'a> {
         if visible {
             bar.enable_steady_tick(Duration::from_millis(100));
         }
-        Self { bar, printer }
+        Self { bar, printer, timings: None }
+    }
+
+    /// Lets a bake note where its time goes.
+    pub(super) fn timed(self, timings: Option<&'a Timings>) -> Self {
+        Self { timings, ..self }
     }
 
     /// Prints something while the bar is not there.
@@ -52,6 +59,10 @@ impl<'a> Progress<'a> {
 }
 
 impl Reporter for Progress<'_> {
+    fn timings(&self) -> Option<&Timings> {
+        self.timings
+    }
+
     fn scanning(&self, files: usize, bytes: u64) {
         self.bar.reset();
         self.bar.set_message(format!("reading {files} files"));

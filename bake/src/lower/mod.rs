@@ -9,10 +9,9 @@ mod rpm;
 mod scripts;
 mod sealed;
 mod support;
+mod texts;
 mod units;
 mod vm;
-
-use std::path::Path;
 
 use bake_formats::format::Epoch;
 use bake_formats::oci::Base;
@@ -27,12 +26,13 @@ pub use artifact::{Described, Joining, write};
 pub use kind::Kind;
 pub use product::Product;
 pub use sealed::{Change, Found, Message, Sealed};
+pub use texts::Texts;
 
 /// What models are made from besides the recipe and the tree.
 #[derive(Debug, Clone, Copy)]
 pub struct Given<'a> {
-    /// The recipe's folder, which files that it names are relative to.
-    pub folder: &'a Path,
+    /// The texts that the recipe names.
+    pub texts: &'a Texts,
     /// The time of everything.
     pub epoch: Epoch,
     /// The layers that the lock file assigns paths to; none if there is no lock file.
@@ -51,18 +51,18 @@ pub fn lower(
     tree_id: TreeId,
     given: &Given<'_>,
 ) -> Result<Vec<Product>, Error> {
-    let folder = given.folder;
+    let texts = given.texts;
     let mut products = Vec::new();
     match output {
         Output::Deb => {
             if let Some(table) = &recipe.deb {
-                let package = deb::package(recipe, table, (tree, tree_id), folder)?;
+                let package = deb::package(recipe, table, (tree, tree_id), texts)?;
                 products.push(Product::Deb(Box::new(package)));
             }
         }
         Output::Rpm => {
             if let Some(table) = &recipe.rpm {
-                let package = rpm::package(recipe, table, (tree, tree_id), folder)?;
+                let package = rpm::package(recipe, table, (tree, tree_id), texts)?;
                 products.push(Product::Rpm(Box::new(package)));
             }
         }

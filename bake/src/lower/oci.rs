@@ -45,7 +45,7 @@ pub(super) fn image(
     image.accounts = accounts(recipe, tree);
     image.state = state(recipe, tree);
     image.layering = layers::layering(recipe, table, tree, given.locked);
-    image.support = support::files(table, tree, given.folder)?;
+    image.support = support::files(table, tree, given.texts)?;
     Ok(image)
 }
 
@@ -164,7 +164,9 @@ mod tests {
             builder.insert(path(name), Entry::file(content, Mode::PLAIN)).unwrap();
         }
         let tree = builder.finish().unwrap();
-        let given = Given { folder, epoch: Epoch(1_700_000_000), locked, base: None, ground: None };
+        let texts = crate::lower::Texts::of(folder);
+        let given =
+            Given { texts: &texts, epoch: Epoch(1_700_000_000), locked, base: None, ground: None };
         image(&recipe, recipe.oci.as_ref().unwrap(), &tree, &given).unwrap()
     }
 

@@ -1,29 +1,28 @@
 //! The text of the scripts that a recipe names.
 
-use std::path::Path;
-
 use bake_recipes::Place;
 use bake_recipes::resolved::{Script, ScriptSource};
 
+use super::Texts;
 use crate::error::Error;
 
 /// A script is text for a person to read; a larger file is a mistake in the recipe.
 const LIMIT: u64 = 1 << 20;
 
 /// Returns a script's text, from the recipe or from the file it names.
-pub(super) fn text(script: &Script, folder: &Path) -> Result<String, Error> {
-    source_text(&script.source, &script.place, folder)
+pub(super) fn text(script: &Script, texts: &Texts) -> Result<String, Error> {
+    source_text(&script.source, &script.place, texts)
 }
 
 /// Returns a text of the recipe, or that of the file it names.
 pub(super) fn source_text(
     source: &ScriptSource,
     place: &Place,
-    folder: &Path,
+    texts: &Texts,
 ) -> Result<String, Error> {
     match source {
         ScriptSource::Inline(text) => Ok(text.clone()),
-        ScriptSource::File(name) => file_text("script", name, place, folder),
+        ScriptSource::File(name) => file_text("script", name, place, texts),
     }
 }
 
@@ -32,10 +31,10 @@ pub(super) fn file_text(
     what: &str,
     name: &str,
     place: &Place,
-    folder: &Path,
+    texts: &Texts,
 ) -> Result<String, Error> {
     let fail = |reason: String| place.error(format!("{what} `{name}`: {reason}"));
-    let path = folder.join(name);
+    let path = texts.path(name);
     let metadata = fs_err::metadata(&path).map_err(|_| fail("it is not there".into()))?;
     // Reading a pipe would wait for a writer.
     if !metadata.is_file() {

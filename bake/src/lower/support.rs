@@ -9,7 +9,6 @@
 //! They are not part of the tree: packages depend on the distribution's own.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::Path;
 
 use bake_formats::oci::SupportFile;
 use bake_formats::tree::{FileTree, Mode, TreePath};
@@ -20,6 +19,7 @@ use base64::engine::general_purpose::STANDARD;
 
 use super::scripts::file_text;
 use crate::error::Error;
+use crate::lower::Texts;
 
 /// Where certificates of authorities are looked for.
 const CERTIFICATES: &str = "etc/ssl/certs/ca-certificates.crt";
@@ -36,7 +36,7 @@ const END: &str = "-----END CERTIFICATE-----";
 pub(super) fn files(
     table: &Oci,
     tree: &FileTree,
-    folder: &Path,
+    texts: &Texts,
 ) -> Result<BTreeMap<TreePath, SupportFile>, Error> {
     let mut files = BTreeMap::new();
     let mut add = |path: &str, bytes: &[u8]| {
@@ -47,7 +47,7 @@ pub(super) fn files(
         }
     };
     if let Some(certificates) = &table.certificates {
-        add(CERTIFICATES, bundle(certificates, folder)?.as_bytes());
+        add(CERTIFICATES, bundle(certificates, texts)?.as_bytes());
     }
     for (name, bytes) in zones(table.time_zones.as_ref()) {
         add(&format!("{ZONES}/{name}"), bytes);
@@ -56,7 +56,7 @@ pub(super) fn files(
 }
 
 /// Returns the certificates in PEM.
-fn bundle(certificates: &Certificates, folder: &Path) -> Result<String, Error> {
+fn bundle(certificates: &Certificates, texts: &Texts) -> Result<String, Error> {
     match certificates {
         Certificates::Mozilla => {
             let all = webpki_root_certs::TLS_SERVER_ROOT_CERTS;
@@ -66,7 +66,7 @@ fn bundle(certificates: &Certificates, folder: &Path) -> Result<String, Error> {
         }
         Certificates::File { path, place } => {
             let name = path.to_string_lossy();
-            let text = file_text("the certificates", &name, place, folder)?;
+            let text = file_text("the certificates", &name, place, texts)?;
             from_text(&text, &name, place)
         }
     }
@@ -184,7 +184,7 @@ mod tests {
 
     #[test]
     fn what_mozilla_trusts_is_read_back() {
-        let text = bundle(&Certificates::Mozilla, Path::new("")).unwrap();
+        let text = bundle(&Certificates::Mozilla, &Texts::default()).unwrap();
         let count = webpki_root_certs::TLS_SERVER_ROOT_CERTS.len();
         assert!(count > 100, "{count}");
         assert_eq!(text.matches(BEGIN).count(), count);
@@ -245,7 +245,7 @@ mod tests {
     /// with it, and the changelog says so.
     #[test]
     fn the_bytes_are_those_of_this_version() {
-        let text = bundle(&Certificates::Mozilla, Path::new("")).unwrap();
+        let text = bundle(&Certificates::Mozilla, &Texts::default()).unwrap();
         let mut all = text.into_bytes();
         for (name, bytes) in zones(Some(&TimeZones::All)) {
             all.extend_from_slice(name.as_bytes());

@@ -30,9 +30,10 @@ use crate::base::{Bases, Found, Images, LockFile, Locking, Rules};
 use crate::error::Error;
 use crate::failures::Failures;
 use crate::layers;
-use crate::lower::{self, Given, Joining, Kind, Product};
+use crate::lower::{self, Given, Joining, Kind, Product, Texts};
 use crate::report::Reporter;
 use crate::store::Store;
+use crate::timings::time;
 
 pub use key::{ActionKey, KeyParts};
 pub use platform::{PlatformBase, PlatformPlan, base_images};
@@ -63,6 +64,8 @@ pub struct Plan {
     pub lock: Lock,
     /// What may be done to read base images.
     pub rules: Rules,
+    /// The texts that the recipe names.
+    pub texts: Texts,
 }
 
 /// What planning may use besides the request.
@@ -171,6 +174,8 @@ impl Step {
 /// Loads a recipe, reads the build output and finds out what is to be done.
 pub fn plan(request: &Request<'_>, cx: PlanCx<'_>) -> Result<Plan, Failures> {
     let PlanCx { store, images, rules, reporter } = cx;
+    let timed = |phase| time(reporter.timings(), phase, None);
+    let watch = timed("recipe");
     let Loaded { written, recipes, all } = load(request)?;
     let folder = folder_of(request.recipe)?;
     let epoch = recipes.first().map_or(FIXED_EPOCH, |recipe| epoch_of(request, recipe));
@@ -180,17 +185,23 @@ pub fn plan(request: &Request<'_>, cx: PlanCx<'_>) -> Result<Plan, Failures> {
         Some(_) => None,
     };
     let lock = lock_file.as_ref().map(|file| file.lock().clone()).unwrap_or_default();
+    drop(watch);
+    let watch = timed("base");
     let mut bases = Bases::new(images, store, rules, lock);
     let mut built_on = Vec::new();
     for recipe in recipes {
         let base = PlatformBase::find(&mut bases, &recipe)?;
         built_on.push((recipe, base));
     }
+    drop(watch);
     let (mut platforms, mut sources, mut identities) =
         platform::assemble(request, built_on, &folder, store, reporter)?;
+    let watch = timed("machine");
     for platform in &mut platforms {
         platform.prepare(&folder, &mut sources, &mut bases, reporter)?;
     }
+    drop(watch);
+    let _watch = timed("plan");
     let mut lock = bases.lock;
     let layers = assign_layers(&platforms, &lock.layers);
     if let (Some(file), Locking::Frozen) = (&lock_file, rules.locking) {
@@ -201,14 +212,15 @@ pub fn plan(request: &Request<'_>, cx: PlanCx<'_>) -> Result<Plan, Failures> {
     if all.into_iter().all(baked) {
         lock.layers.clone_from(&layers);
     }
+    let texts = Texts::of(&folder);
     let mut planner = Planner { request, store, epoch, sources: &sources, steps: Vec::new() };
     for output in Output::ALL {
-        let given = Given { folder: &folder, epoch, locked: &layers, base: None, ground: None };
+        let given = Given { texts: &texts, epoch, locked: &layers, base: None, ground: None };
         let parts = parts(&platforms, output, given, &mut identities)?;
         planner.add(parts, &platforms)?;
     }
     let steps = planner.steps;
-    Ok(Plan { written, folder, epoch, platforms, steps, sources, lock_file, lock, rules })
+    Ok(Plan { written, folder, epoch, platforms, steps, sources, lock_file, lock, rules, texts })
 }
 
 /// Returns which part of the trees of all platforms is in which layer, given what is locked.

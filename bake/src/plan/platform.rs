@@ -19,6 +19,7 @@ use crate::machine::{self, Ground};
 use crate::needs;
 use crate::report::Reporter;
 use crate::store::{Stamp, Store};
+use crate::timings::time;
 
 /// What is baked for one platform.
 #[derive(Debug)]
@@ -158,15 +159,23 @@ pub(super) fn assemble(
     store: &Store,
     reporter: &dyn Reporter,
 ) -> Result<(Vec<PlatformPlan>, SourceFiles, Identities), Failures> {
+    let timed = |phase| time(reporter.timings(), phase, None);
+    let watch = timed("scan");
     let mut scans = Vec::new();
     for (recipe, _) in &recipes {
         scans.push(assemble::scan(folder, &recipe.files).map_err(Error::from)?);
     }
+    drop(watch);
+    let watch = timed("hash");
     let contents = hash(&scans, folder, store, request.threads, reporter)?;
+    drop(watch);
     let (mut platforms, mut sources) = (Vec::new(), SourceFiles::default());
     let mut identities = Identities::default();
     for (((recipe, base), scan), contents) in recipes.into_iter().zip(&scans).zip(&contents) {
+        let watch = timed("compose");
         let trees = assemble::compose(&recipe, scan, contents).map_err(Error::from)?;
+        drop(watch);
+        let watch = timed("needs");
         let asked = needs::Request {
             recipe: &recipe,
             folder,
@@ -176,6 +185,7 @@ pub(super) fn assemble(
         };
         let settled = needs::settle(&asked, &mut |tree| identities.of(tree).0)?;
         let needs::Settled { recipe, findings } = settled;
+        drop(watch);
         let findings = findings.into_iter().map(Finding::from).collect();
         let Trees { trees, sources: more, places } = trees;
         sources.extend(more);

@@ -85,5 +85,5 @@ pub fn write(
             return Err(Error::Read { path: path.into(), source });
         }
     }
-    output.commit()
+    output.commit().map(drop)
 }

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use bake_formats::blob::Blob;
 use bake_formats::digest::Digest;
-use bake_formats::encode::{Segment, SegmentCache};
+use bake_formats::encode::{Checkpoint, Segment, SegmentCache};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
@@ -52,6 +52,21 @@ pub(super) enum Record {
     Output(ActionResult),
     Segment(Segment),
     Kept(Vec<Blob>),
+    /// How far the digests of a payload were computed, as the encoder printed it.
+    #[serde(with = "hex_bytes")]
+    Checkpoint(Vec<u8>),
+}
+
+impl Record {
+    /// Returns what is wrong with a record kept under a key, beyond its form.
+    pub(super) fn fault(&self, key: &Digest) -> Option<&'static str> {
+        match self {
+            Self::Checkpoint(bytes) if Checkpoint::parse(bytes, key).is_none() => {
+                Some("not a checkpoint")
+            }
+            Self::Checkpoint(_) | Self::Output(_) | Self::Segment(_) | Self::Kept(_) => None,
+        }
+    }
 }
 
 impl Store {
@@ -64,7 +79,7 @@ impl Store {
     pub fn result(&self, key: &Digest) -> Option<ActionResult> {
         match self.record(key)? {
             Record::Output(result) => Some(result),
-            Record::Segment(_) | Record::Kept(_) => None,
+            Record::Segment(_) | Record::Kept(_) | Record::Checkpoint(_) => None,
         }
     }
 
@@ -80,7 +95,9 @@ impl Store {
     pub fn kept(&self, name: &Digest) -> Option<Vec<Blob>> {
         match self.record(name)? {
             Record::Kept(blobs) if blobs.iter().all(|blob| self.has(blob)) => Some(blobs),
-            Record::Kept(_) | Record::Output(_) | Record::Segment(_) => None,
+            Record::Kept(_) | Record::Output(_) | Record::Segment(_) | Record::Checkpoint(_) => {
+                None
+            }
         }
     }
 
@@ -133,12 +150,49 @@ impl SegmentCache for Store {
     fn put(&self, key: &Digest, segment: &Segment) -> io::Result<()> {
         self.put_record(key, &Record::Segment(*segment))
     }
+
+    fn checkpoint(&self, chain: &Digest) -> Option<Vec<u8>> {
+        match self.record(chain)? {
+            Record::Checkpoint(bytes) => Some(bytes),
+            Record::Output(_) | Record::Segment(_) | Record::Kept(_) => None,
+        }
+    }
+
+    fn put_checkpoint(&self, chain: &Digest, record: &[u8]) -> io::Result<()> {
+        self.put_record(chain, &Record::Checkpoint(record.to_vec()))
+    }
+}
+
+/// Bytes as text in a record's JSON form.
+mod hex_bytes {
+    use bake_formats::digest::hex;
+    use serde::de::Error;
+    use serde::{Deserialize, Deserializer, Serializer};
+
+    pub(super) fn serialize<S: Serializer>(bytes: &[u8], serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&hex(bytes))
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(
+        deserializer: D,
+    ) -> Result<Vec<u8>, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        let digit = |digit: u8| char::from(digit).to_digit(16);
+        let (pairs, rest) = text.as_bytes().as_chunks();
+        let bytes =
+            pairs.iter().map(|[high, low]| u8::try_from(digit(*high)? << 4 | digit(*low)?).ok());
+        let bytes = if rest.is_empty() { bytes.collect() } else { None };
+        bytes.ok_or_else(|| D::Error::custom("expected pairs of hex digits"))
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use bake_formats::blob::BlobStore;
+    use bake_formats::encode::{Compression, Encoded, Encoder, Work};
+    use bake_formats::rope::Rope;
 
+    use super::super::Limits;
     use super::*;
 
     #[test]
@@ -147,7 +201,7 @@ mod tests {
         let store = Store::open(folder.path()).unwrap();
         let key = Digest::of(b"key");
         let blob = BlobStore::put(&store, b"bytes").unwrap();
-        let segment = Segment { blob, raw_len: 9, crc32: 7 };
+        let segment = Segment::new(&key, blob, 9, 7);
         assert_eq!(SegmentCache::get(&store, &key), None);
         SegmentCache::put(&store, &key, &segment).unwrap();
         assert_eq!(SegmentCache::get(&store, &key), Some(segment));
@@ -167,6 +221,75 @@ mod tests {
         assert_eq!(store.kept(&name), Some(blobs.to_vec()));
         store.discard(&blobs[1].digest).unwrap();
         assert_eq!(store.kept(&name), None);
+    }
+
+    #[test]
+    fn a_segment_of_an_older_version_is_read_and_an_older_version_reads_a_new_one() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::open(folder.path()).unwrap();
+        let key = Digest::of(b"key");
+        let blob = BlobStore::put(&store, b"bytes").unwrap();
+        let old = serde_json::json!({ "segment": { "blob": blob, "raw_len": 9, "crc32": 7 } });
+        store.write_file(&store.action_path(&key), &serde_json::to_vec(&old).unwrap()).unwrap();
+        let segment = SegmentCache::get(&store, &key).unwrap();
+        assert_eq!(segment, Segment { blob, raw_len: 9, crc32: 7, seal: None });
+        let new = serde_json::to_value(Record::Segment(Segment::new(&key, blob, 9, 7))).unwrap();
+        for field in ["blob", "raw_len", "crc32"] {
+            assert_eq!(new["segment"][field], old["segment"][field]);
+        }
+    }
+
+    /// Returns the encoding of a payload with one checkpoint, at its end.
+    fn encode(store: &Store, payload: &[u8]) -> (Encoded, Work) {
+        let encoder = Encoder::new(store, store, 1);
+        let rope = Rope::from(payload.to_vec());
+        (encoder.encode(&rope, Compression::GZIP).unwrap(), encoder.work())
+    }
+
+    #[test]
+    fn a_checkpoint_is_used_ages_and_is_checked() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::open(folder.path()).unwrap();
+        let payload: Vec<u8> = (0..40_000_u32).flat_map(|n| (n * n).to_le_bytes()).collect();
+        let (encoded, cold) = encode(&store, &payload);
+        assert!(cold.hashed > 0);
+        let (again, warm) = encode(&store, &payload);
+        assert_eq!((&again, warm.hashed, warm.segments_compressed), (&encoded, 0, 0));
+        assert_eq!(store.verify().unwrap(), []);
+
+        let paths: Vec<PathBuf> = walkdir::WalkDir::new(folder.path().join("actions"))
+            .into_iter()
+            .map(|entry| entry.unwrap().into_path())
+            .filter(|path| path.is_file() && read(path).starts_with("{\"checkpoint\":\""))
+            .collect();
+        let [path] = &paths[..] else { panic!("{paths:?}") };
+        let now = fs_err::metadata(path).unwrap().modified().unwrap();
+        let limits = |days: u32| Limits {
+            unused_for: std::time::Duration::from_secs(30 * 24 * 3600),
+            max_size: None,
+            now: now + std::time::Duration::from_secs(24 * 3600) * days,
+            dry_run: false,
+        };
+        store.collect(&limits(1)).unwrap();
+        assert_eq!(encode(&store, &payload).1.hashed, 0, "what is in use stays");
+
+        let text = read(path);
+        let digit = if text.as_bytes()[100] == b'0' { "1" } else { "0" };
+        fs_err::write(path, format!("{}{digit}{}", &text[..100], &text[101..])).unwrap();
+        let (again, damaged) = encode(&store, &payload);
+        assert_eq!((&again, damaged.hashed), (&encoded, cold.hashed));
+        fs_err::write(path, format!("{}{digit}{}", &text[..100], &text[101..])).unwrap();
+        let damage = store.verify().unwrap();
+        assert_eq!((damage.len(), damage[0].reason.as_str()), (1, "not a checkpoint"));
+        assert_eq!(encode(&store, &payload).1.hashed, cold.hashed);
+
+        store.collect(&limits(40)).unwrap();
+        assert!(!path.exists(), "what is not in use goes");
+        assert_eq!(encode(&store, &payload).0, encoded);
+    }
+
+    fn read(path: &std::path::Path) -> String {
+        fs_err::read_to_string(path).unwrap()
     }
 
     #[test]

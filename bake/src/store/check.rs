@@ -1,6 +1,7 @@
 //! Reading everything: which blobs and records are not what their names say.
 
 use std::io;
+use std::path::Path;
 
 use bake_formats::blob::BlobSource;
 use bake_formats::digest::Digest;
@@ -38,14 +39,28 @@ impl Store {
             }
         }
         for file in walk(&self.root.join("actions"))? {
-            if let Err(error) = serde_json::from_slice::<Record>(&fs_err::read(&file.path)?) {
-                fs_err::remove_file(&file.path)?;
-                let path = format!("actions/{}", file.name);
-                damage.push(Damage { path, reason: format!("not a record: {error}") });
-            }
+            let Some(reason) = record_fault(&file.path)? else { continue };
+            fs_err::remove_file(&file.path)?;
+            damage.push(Damage { path: format!("actions/{}", file.name), reason });
         }
         Ok(damage)
     }
+}
+
+/// Returns why a file below `actions` is not the record of its key, if it is not.
+fn record_fault(path: &Path) -> io::Result<Option<String>> {
+    let record: Record = match serde_json::from_slice(&fs_err::read(path)?) {
+        Ok(record) => record,
+        Err(error) => return Ok(Some(format!("not a record: {error}"))),
+    };
+    let name = |path: &Path| Some(path.file_name()?.to_str()?.to_owned());
+    let hex = path.parent().and_then(name).zip(name(path)).map(|(start, rest)| start + &rest);
+    let key = hex.and_then(|hex| Digest::from_hex(&hex).ok());
+    let fault = match key {
+        Some(key) => record.fault(&key),
+        None => Some("its name is not a key"),
+    };
+    Ok(fault.map(str::to_owned))
 }
 
 #[cfg(test)]

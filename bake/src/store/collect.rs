@@ -108,6 +108,8 @@ impl Store {
         match record {
             Record::Segment(segment) => digests.push(segment.blob.digest),
             Record::Kept(blobs) => digests.extend(blobs.iter().map(|blob| blob.digest)),
+            // What stands before it is made again if it is gone.
+            Record::Checkpoint(_) => {}
             Record::Output(result) => {
                 for file in result.files {
                     let Ok(rope) = self.rope(&file.rope) else { return Ok(None) };

@@ -5,7 +5,8 @@
 //!   oci-layout                  {"imageLayoutVersion":"1.0.0"}
 //!   index.json                  one artifact manifest per release baked
 //!   blobs/sha256/<hex>          segments, rope records, releases: bytes by identity
-//!   actions/<2 hex>/<62 hex>    action key -> result: what was made, or one compressed segment
+//!   actions/<2 hex>/<62 hex>    action key -> result: what was made, one compressed segment, or how
+//!                               far the digests of a payload were computed
 //!   index/<hex>                 stat index of one source folder or output folder
 //!   tmp/                        staging; everything appears elsewhere by rename
 //!   meta.json                   version and feature flags
@@ -36,7 +37,7 @@ pub(crate) use blobs::Verified;
 pub use blobs::is_damage;
 pub use check::Damage;
 pub use collect::{Collected, Limits};
-pub use stat_index::{Stamp, StatIndex};
+pub use stat_index::{Stamp, StatIndex, TICK_NANOSECONDS};
 
 /// The version of the layout above; a store of a newer version is refused.
 const VERSION: u32 = 1;

@@ -15,16 +15,17 @@ use std::path::Path;
 
 use bake_formats::digest::Digest;
 use bake_formats::tree::Content;
+use serde::{Deserialize, Serialize};
 
 use super::Store;
 
 const MAGIC: &[u8; 12] = b"bakestat\x01\0\0\0";
 const RECORD: usize = 5 * 8 + 32 + 16;
 /// The coarsest clock tick of a kernel that stamps files: 10 ms at 100 Hz.
-const TICK_NANOSECONDS: i64 = 10_000_000;
+pub const TICK_NANOSECONDS: i64 = 10_000_000;
 
 /// What tells that a file is the one it was.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Stamp {
     /// The device number.
     pub device: u64,
@@ -51,6 +52,35 @@ impl Stamp {
             ctime: nanoseconds(metadata.ctime(), metadata.ctime_nsec()),
         }
     }
+
+    /// Returns the stamp of a file that the system described.
+    #[expect(clippy::cast_sign_loss, reason = "no file has a negative size")]
+    pub fn of_stat(stat: &rustix::fs::Stat) -> Self {
+        let nanoseconds = |seconds: i64, nanos: i64| seconds.saturating_mul(1_000_000_000) + nanos;
+        Self {
+            device: stat.st_dev,
+            inode: stat.st_ino,
+            size: stat.st_size as u64,
+            mtime: nanoseconds(stat.st_mtime, i64::try_from(stat.st_mtime_nsec).unwrap_or(0)),
+            ctime: nanoseconds(stat.st_ctime, i64::try_from(stat.st_ctime_nsec).unwrap_or(0)),
+        }
+    }
+
+    /// Returns all numbers, little-endian.
+    pub fn to_bytes(&self) -> [u8; 40] {
+        let numbers = [
+            self.device.to_le_bytes(),
+            self.inode.to_le_bytes(),
+            self.size.to_le_bytes(),
+            self.mtime.to_le_bytes(),
+            self.ctime.to_le_bytes(),
+        ];
+        let mut bytes = [0; 40];
+        for (place, number) in bytes.chunks_exact_mut(8).zip(numbers) {
+            place.copy_from_slice(&number);
+        }
+        bytes
+    }
 }
 
 /// Contents of files, by their stamps.
@@ -62,6 +92,11 @@ pub struct StatIndex {
 }
 
 impl StatIndex {
+    /// Returns the moment at which it was read.
+    pub fn began(&self) -> i64 {
+        self.began
+    }
+
     /// Returns the content that a file with this stamp had.
     pub fn get(&self, stamp: &Stamp) -> Option<Content> {
         self.known.get(stamp).copied()
@@ -79,15 +114,25 @@ impl StatIndex {
 }
 
 impl Store {
+    /// Returns the moment, in nanoseconds, by the clock that stamps files.
+    pub fn moment(&self) -> io::Result<i64> {
+        Ok(Stamp::of(&self.stage()?.as_file().metadata()?).mtime)
+    }
+
     /// Reads the index of a folder and notes the moment; a damaged index is an empty one.
     pub fn stat_index(&self, folder: &Path) -> io::Result<StatIndex> {
-        let began = Stamp::of(&self.stage()?.as_file().metadata()?).mtime;
+        let began = self.moment()?;
         let known = match fs_err::read(self.stat_index_path(folder)) {
             Ok(bytes) => parse(&bytes).unwrap_or_default(),
             Err(error) if error.kind() == io::ErrorKind::NotFound => HashMap::new(),
             Err(error) => return Err(error),
         };
         Ok(StatIndex { known, began })
+    }
+
+    /// Returns an index that knows no file, and notes the moment.
+    pub fn no_stat_index(&self) -> io::Result<StatIndex> {
+        Ok(StatIndex { began: self.moment()?, ..StatIndex::default() })
     }
 
     /// Replaces the index of a folder by what a scan found, if that differs from what was known.
@@ -98,10 +143,22 @@ impl Store {
         found: &[(Stamp, Content)],
     ) -> io::Result<()> {
         let newest = index.began - TICK_NANOSECONDS;
-        let mut settled: Vec<_> = found
+        let settled: Vec<_> = found
             .iter()
             .filter(|(stamp, _)| stamp.mtime < newest && stamp.ctime < newest)
+            .copied()
             .collect();
+        self.replace_stat_index(folder, index, &settled)
+    }
+
+    /// Replaces the index of a folder by files that can be known by their stamps, if that differs from what was known.
+    pub fn replace_stat_index(
+        &self,
+        folder: &Path,
+        index: &StatIndex,
+        settled: &[(Stamp, Content)],
+    ) -> io::Result<()> {
+        let mut settled: Vec<_> = settled.iter().collect();
         settled.sort_by_key(|(stamp, _)| (stamp.device, stamp.inode));
         settled.dedup_by_key(|(stamp, _)| *stamp);
         let unchanged = settled.len() == index.known.len()
@@ -124,12 +181,7 @@ fn print(found: &[&(Stamp, Content)]) -> Vec<u8> {
     let mut bytes = Vec::with_capacity(MAGIC.len() + found.len() * RECORD);
     bytes.extend_from_slice(MAGIC);
     for (stamp, content) in found {
-        for number in [stamp.device, stamp.inode, stamp.size] {
-            bytes.extend_from_slice(&number.to_le_bytes());
-        }
-        for time in [stamp.mtime, stamp.ctime] {
-            bytes.extend_from_slice(&time.to_le_bytes());
-        }
+        bytes.extend_from_slice(&stamp.to_bytes());
         bytes.extend_from_slice(content.digest.as_bytes());
         bytes.extend_from_slice(&content.md5);
     }

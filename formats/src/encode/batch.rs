@@ -8,7 +8,8 @@ use crate::blob::{Blob, BlobStore};
 use crate::digest::{Digest, Hasher};
 use crate::encode::blocks::{BlockCodec, BlockSettings, EncodedBlock};
 use crate::encode::segment::{update_extents, update_prefixed};
-use crate::encode::{Segment, SegmentCache};
+use crate::encode::work::Counters;
+use crate::encode::{Recall, Segment, SegmentCache};
 use crate::rope::Rope;
 
 /// Sets the keys of packed blocks apart from every other digest.
@@ -60,42 +61,54 @@ pub(super) struct Packer<'a> {
     pub(super) cache: &'a dyn SegmentCache,
     /// How blocks are compressed.
     pub(super) settings: BlockSettings,
+    /// Whether kept batches are read before they are used.
+    pub(super) recall: Recall,
+    /// Where the work is counted.
+    pub(super) counters: &'a Counters,
 }
 
 impl Packer<'_> {
-    /// Returns the batch that a part of a rope makes.
-    pub(super) fn pack(&self, part: &Rope) -> io::Result<Batch> {
-        let keys = (key(BLOCKS, part, self.settings), key(INDEX, part, self.settings));
-        if let Some(batch) = self.recall(&keys, part.len()) {
+    /// Returns the batch that a part of a rope makes, which has these keys.
+    pub(super) fn pack(&self, part: &Rope, keys: &Keys) -> io::Result<Batch> {
+        if let Some(batch) = self.find(keys, part.len()) {
+            self.counters.reused(part.len());
             return Ok(batch);
         }
         let (bytes, index) = self.compress(part)?;
+        self.counters.read(part.len());
+        self.counters.compressed(part.len(), bytes.len() as u64);
         let blob = self.blobs.put(&bytes)?;
         let lens: Vec<u8> = index.iter().flat_map(|len| len.to_le_bytes()).collect();
-        let segment = |blob| Segment { blob, raw_len: part.len(), crc32: 0 };
-        self.cache.put(&keys.1, &segment(self.blobs.put(&lens)?))?;
-        self.cache.put(&keys.0, &segment(blob))?;
+        let segment = |key, blob| Segment::new(key, blob, part.len(), 0);
+        self.cache.put(&keys.index, &segment(&keys.index, self.blobs.put(&lens)?))?;
+        self.cache.put(&keys.packed, &segment(&keys.packed, blob))?;
         Ok(Batch { digest: blob.digest, index })
     }
 
-    /// Returns a kept batch, or `None` if it is missing, damaged or of other blocks.
+    /// Returns a kept batch, or `None` if it is missing, of other blocks, or damaged as far as it is
+    /// read: whether the packed blocks are is found when the file is written.
     ///
-    /// Why it cannot be read does not matter: compressing again mends every case.
-    fn recall(&self, keys: &(Digest, Digest), raw_len: u64) -> Option<Batch> {
-        let packed = self.cache.get(&keys.0)?;
-        let lens = self.cache.get(&keys.1)?;
+    /// Why it cannot be used does not matter: compressing again mends every case.
+    fn find(&self, keys: &Keys, raw_len: u64) -> Option<Batch> {
+        let packed = self.cache.get(&keys.packed)?;
+        let lens = self.cache.get(&keys.index)?;
         let blocks = raw_len.div_ceil(self.settings.block);
-        let sized = packed.raw_len == raw_len
-            && packed.blob.size <= raw_len * 2 + self.settings.block
+        let fits = packed.is_of(&keys.packed, raw_len)
+            && lens.is_of(&keys.index, raw_len)
+            && packed.blob.size <= raw_len.checked_mul(2)?.checked_add(self.settings.block)?
             && lens.blob.size == blocks * 4;
-        if !sized {
+        if !fits {
             return None;
         }
         let lens = self.read(&lens.blob)?;
         let index: Vec<u32> =
             lens.as_chunks().0.iter().map(|len| u32::from_le_bytes(*len)).collect();
         let held: u64 = index.iter().filter(|len| **len != PLAIN).map(|len| u64::from(*len)).sum();
-        (packed.blob.size == held && self.read(&packed.blob).is_some())
+        let is_whole = match self.recall {
+            Recall::Trusting => true,
+            Recall::Checking => self.read(&packed.blob).is_some(),
+        };
+        (packed.blob.size == held && is_whole)
             .then_some(Batch { digest: packed.blob.digest, index })
     }
 
@@ -183,6 +196,20 @@ impl Compressor {
                 Ok(())
             }
         }
+    }
+}
+
+/// The two keys of a batch: of its packed blocks and of its index.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Keys {
+    packed: Digest,
+    index: Digest,
+}
+
+impl Keys {
+    /// Returns the keys of the batch that a part of a rope makes.
+    pub(super) fn of(part: &Rope, settings: BlockSettings) -> Self {
+        Self { packed: key(BLOCKS, part, settings), index: key(INDEX, part, settings) }
     }
 }
 

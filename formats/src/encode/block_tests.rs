@@ -179,7 +179,8 @@ fn a_rope_of_holes_costs_nothing_and_dense_lists_are_small() {
 
 #[test]
 fn only_batches_that_changed_are_compressed_again() {
-    let (store, cache) = (TestStore::default(), TestCache::default());
+    let store = TestStore::default();
+    let cache = TestCache::of(&store);
     let blobs = [3, 4, 5].map(|seed| store.put(&text(4 << 20, seed)).unwrap());
     let rope = |blobs: &[Blob]| {
         let mut rope = Rope::new();
@@ -204,7 +205,8 @@ fn only_batches_that_changed_are_compressed_again() {
 
 #[test]
 fn keys_cover_all_settings() {
-    let (store, cache) = (TestStore::default(), TestCache::default());
+    let store = TestStore::default();
+    let cache = TestCache::of(&store);
     let rope = Rope::from(text(BLOCK, 1));
     let base = settings(BlockCodec::Deflate, true);
     let rows = [
@@ -216,46 +218,85 @@ fn keys_cover_all_settings() {
     ];
     for (count, settings) in (1..).zip(rows) {
         Encoder::new(&store, &cache, 1).encode_blocks(&rope, settings).unwrap();
-        assert_eq!(cache.0.lock().unwrap().len(), 2 * count, "{settings:?}");
+        assert_eq!(cache.segments.lock().unwrap().len(), 2 * count, "{settings:?}");
     }
 }
 
 #[test]
 fn damaged_batches_are_made_again() {
     let run = |damage: &dyn Fn(&TestStore, Digest)| {
-        let (store, cache) = (TestStore::default(), TestCache::default());
+        let store = TestStore::default();
+        let cache = TestCache::of(&store);
         let rope = sample(&store);
-        let encoder = Encoder::new(&store, &cache, 1);
+        let mut raw = rope.to_vec(&store).unwrap();
+        raw.resize(raw.len().next_multiple_of(BLOCK), 0);
         let settings = settings(BlockCodec::Deflate, true);
-        let blocks = encoder.encode_blocks(&rope, settings).unwrap();
-        let kept: Vec<_> = cache.0.lock().unwrap().values().map(|kept| kept.blob).collect();
+        let blocks = Encoder::new(&store, &cache, 1).encode_blocks(&rope, settings).unwrap();
+        let kept: Vec<_> = cache.segments.lock().unwrap().values().map(|kept| kept.blob).collect();
         for blob in kept {
             damage(&store, blob.digest);
-            let again = encoder.encode_blocks(&rope, settings).unwrap();
-            assert_eq!(again, blocks);
-            let mut raw = rope.to_vec(&store).unwrap();
-            raw.resize(raw.len().next_multiple_of(BLOCK), 0);
-            assert!(undo(&rope, BlockCodec::Deflate, &again, &store) == raw);
+            // Damage to packed blocks is seen by those who read them, who then let all be checked.
+            let encoder = Encoder::new(&store, &cache, 1);
+            assert_eq!(encoder.encode_blocks(&rope, settings).unwrap(), blocks);
+            let encoder = Encoder::new(&store, &cache, 1).checking();
+            assert_eq!(encoder.encode_blocks(&rope, settings).unwrap(), blocks);
+            assert!(undo(&rope, BlockCodec::Deflate, &blocks, &store) == raw);
         }
     };
     run(&|store, digest| store.damage(&digest, |bytes| bytes[0] ^= 1));
     run(&|store, digest| store.damage(&digest, |bytes| bytes.truncate(3)));
     run(&|store, digest| store.damage(&digest, Vec::clear));
+    run(&|store, digest| store.remove(&digest));
+}
+
+#[test]
+fn of_kept_batches_only_the_lengths_are_read() {
+    let store = TestStore::default();
+    let cache = TestCache::of(&store);
+    let rope = sample(&store);
+    let settings = settings(BlockCodec::Zstd, true);
+    let blocks = Encoder::new(&store, &cache, 2).encode_blocks(&rope, settings).unwrap();
+    store.read.store(0, Ordering::Relaxed);
+    let encoder = Encoder::new(&store, &cache, 2);
+    assert_eq!(encoder.encode_blocks(&rope, settings).unwrap(), blocks);
+    let Work { raw_read, segments_compressed, segments_reused, .. } = encoder.work();
+    assert_eq!((raw_read, segments_compressed, segments_reused), (0, 0, 3));
+    let lens = rope.len().div_ceil(BLOCK as u64) * 4;
+    assert!(store.read.load(Ordering::Relaxed) as u64 <= lens);
+}
+
+#[test]
+fn equal_batches_are_compressed_once() {
+    let store = TestStore::default();
+    let blob = store.put(&text(4 << 20, 3)).unwrap();
+    let mut rope = Rope::new();
+    for _ in 0..8 {
+        rope.push_blob(blob);
+    }
+    for threads in [1, 4] {
+        let encoder = Encoder::new(&store, &NoCache, threads);
+        let settings = settings(BlockCodec::Zstd, true);
+        let blocks = encoder.encode_blocks(&rope, settings).unwrap();
+        let Work { segments_compressed, segments_reused, .. } = encoder.work();
+        assert_eq!((segments_compressed, segments_reused), (1, 7));
+        assert!(undo(&rope, BlockCodec::Zstd, &blocks, &store) == rope.to_vec(&store).unwrap());
+    }
 }
 
 /// A cache is as hostile as any file.
 #[test]
 fn an_index_that_does_not_fit_its_batch_is_not_used() {
-    let (store, cache) = (TestStore::default(), TestCache::default());
+    let store = TestStore::default();
+    let cache = TestCache::of(&store);
     let rope = sample(&store);
     let settings = settings(BlockCodec::Zstd, true);
     let encoder = Encoder::new(&store, &cache, 1);
     let blocks = encoder.encode_blocks(&rope, settings).unwrap();
-    let keys: Vec<_> = cache.0.lock().unwrap().keys().copied().collect();
+    let keys: Vec<_> = cache.segments.lock().unwrap().keys().copied().collect();
     let lens = [&[0xff; 4 * 64][..], &[0; 4 * 64], &[0xfe; 4 * 64], &[1; 3]];
     for key in keys {
         for bytes in lens {
-            let kept = cache.0.lock().unwrap()[&key];
+            let kept = cache.segments.lock().unwrap()[&key];
             let blob = store.put(bytes).unwrap();
             for raw_len in [kept.raw_len, 0, u64::MAX / 4] {
                 cache.put(&key, &Segment { blob, raw_len, ..kept }).unwrap();

@@ -11,6 +11,8 @@
 //! so that a format which stores them as they are names the whole blob, and so that the blob is
 //! verified when it is read.
 
+use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::io;
 use std::iter::Peekable;
 use std::panic::resume_unwind;
@@ -21,7 +23,7 @@ use std::thread;
 use serde::{Deserialize, Serialize};
 
 use crate::digest::Digest;
-use crate::encode::batch::{Batch, Packer};
+use crate::encode::batch::{Batch, Keys, Packer};
 use crate::rope::{Rope, RopeCursor};
 
 /// How many bytes of a rope make a batch.
@@ -200,8 +202,7 @@ struct BatchError {
 
 /// Compresses the blocks of a rope with up to `threads` workers.
 pub(super) fn run(rope: &Rope, packer: Packer<'_>, threads: usize) -> io::Result<EncodedBlocks> {
-    let block = packer.settings.block;
-    let queue = Queue::new(rope, block, packer.settings.batch() * block);
+    let queue = Queue::new(rope, packer.settings);
     let batches = usize::try_from(rope.len() / BATCH + 1).unwrap_or(usize::MAX);
     let workers = Workers { packer, queue: Mutex::new(queue), stop: AtomicBool::new(false) };
     let mut made = thread::scope(|scope| {
@@ -222,6 +223,16 @@ pub(super) fn run(rope: &Rope, packer: Packer<'_>, threads: usize) -> io::Result
         Ok(made)
     })?;
     let queue = workers.queue.into_inner().unwrap_or_else(PoisonError::into_inner);
+    made.sort_unstable_by_key(|(number, _)| *number);
+    let mut repeated = Vec::new();
+    for (number, first) in queue.repeats {
+        let found = made.binary_search_by_key(&first, |(number, _)| *number).ok();
+        if let Some((_, Part::Batch(batch))) = found.and_then(|found| made.get(found)) {
+            packer.counters.reused(batch.blocks().count() as u64 * packer.settings.block);
+            repeated.push((number, Part::Batch(batch.clone())));
+        }
+    }
+    made.append(&mut repeated);
     made.extend(queue.zeros.into_iter().map(|(number, count)| (number, Part::Zeros(count))));
     made.sort_unstable_by_key(|(number, _)| *number);
     Ok(EncodedBlocks { parts: made.into_iter().map(|(_, part)| part).collect() })
@@ -239,7 +250,7 @@ impl Workers<'_> {
     fn run(&self) -> io::Result<Vec<(u64, Part)>> {
         let mut made = Vec::new();
         while let Some(job) = self.next() {
-            let batch = self.packer.pack(&job.part).map_err(|source| {
+            let batch = self.packer.pack(&job.part, &job.keys).map_err(|source| {
                 self.stop.store(true, Ordering::Relaxed);
                 self.explain(source, &job)
             })?;
@@ -265,22 +276,55 @@ struct Job {
     number: u64,
     offset: u64,
     part: Rope,
+    keys: Keys,
 }
 
 /// Cuts a rope into batches.
 struct Queue<'a> {
     cursor: RopeCursor<'a>,
-    block: u64,
-    batch: u64,
+    settings: BlockSettings,
     /// The number of the next part, a batch or zeros.
     number: u64,
     /// Parts that are zeros: their numbers, and how many blocks they are.
     zeros: Vec<(u64, u64)>,
+    /// The numbers of all batches that were handed out.
+    seen: BTreeMap<Keys, u64>,
+    /// Batches that equal one that was handed out: their numbers, and the number of that one.
+    repeats: Vec<(u64, u64)>,
 }
 
 impl<'a> Queue<'a> {
-    fn new(rope: &'a Rope, block: u64, batch: u64) -> Self {
-        Self { cursor: rope.cursor(), block, batch, number: 0, zeros: Vec::new() }
+    fn new(rope: &'a Rope, settings: BlockSettings) -> Self {
+        Self {
+            cursor: rope.cursor(),
+            settings,
+            number: 0,
+            zeros: Vec::new(),
+            seen: BTreeMap::new(),
+            repeats: Vec::new(),
+        }
+    }
+
+    /// Cuts off the next batch, whatever is in it, after zeros that fill whole ones.
+    fn cut(&mut self) -> Option<Job> {
+        let block = self.settings.block;
+        let batch = self.settings.batch() * block;
+        loop {
+            let (left, zeros) = (self.cursor.left(), self.cursor.zeros());
+            let whole = if zeros == left { left } else { zeros - zeros % batch };
+            if whole == 0 {
+                break;
+            }
+            self.cursor.skip(whole);
+            self.zeros.push((self.number, whole.div_ceil(block)));
+            self.number += 1;
+            // What follows is neither zeros as long as a batch nor the same end again.
+        }
+        let offset = self.cursor.position();
+        let part = self.cursor.take(batch);
+        let (number, keys) = (self.number, Keys::of(&part, self.settings));
+        self.number += 1;
+        (!part.is_empty()).then_some(Job { number, offset, part, keys })
     }
 }
 
@@ -288,19 +332,15 @@ impl Iterator for Queue<'_> {
     type Item = Job;
 
     fn next(&mut self) -> Option<Job> {
-        let (offset, left, zeros) =
-            (self.cursor.position(), self.cursor.left(), self.cursor.zeros());
-        let whole = if zeros == left { left } else { zeros - zeros % self.batch };
-        if whole > 0 {
-            self.cursor.skip(whole);
-            self.zeros.push((self.number, whole.div_ceil(self.block)));
-            self.number += 1;
-            // What follows is neither zeros as long as a batch nor the same end again.
-            return self.next();
+        loop {
+            let job = self.cut()?;
+            match self.seen.entry(job.keys) {
+                Entry::Occupied(first) => self.repeats.push((job.number, *first.get())),
+                Entry::Vacant(place) => {
+                    place.insert(job.number);
+                    return Some(job);
+                }
+            }
         }
-        let part = self.cursor.take(self.batch);
-        let number = self.number;
-        self.number += 1;
-        (!part.is_empty()).then_some(Job { number, offset, part })
     }
 }

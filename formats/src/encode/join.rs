@@ -4,6 +4,7 @@ use std::io;
 
 use crate::blob::Blob;
 use crate::digest::Hasher;
+use crate::encode::checkpoint::Checkpoint;
 use crate::encode::segment::Packed;
 use crate::encode::{Codec, Compression, gzip, xz, zstd};
 use crate::rope::Rope;
@@ -25,12 +26,35 @@ pub(super) struct Identities {
     pub(super) raw: Hasher,
 }
 
+impl Identities {
+    /// Returns what they have come to.
+    pub(super) fn checkpoint(&self) -> Checkpoint {
+        Checkpoint { raw: self.raw.checkpoint(), compressed: self.compressed.checkpoint() }
+    }
+
+    /// Goes on from a checkpoint; `None` if it is none that hashers can have come to.
+    pub(super) fn resume(checkpoint: &Checkpoint) -> Option<Self> {
+        let Checkpoint { raw, compressed } = checkpoint;
+        Some(Self { compressed: Hasher::resume(compressed)?, raw: Hasher::resume(raw)? })
+    }
+}
+
 /// What each codec gathers for the end of the payload.
 enum Ending {
     None,
     Gzip(gzip::Trailer),
     Zstd,
     Xz(xz::Index),
+}
+
+/// Returns what a payload starts with that stands for `raw_len` bytes.
+pub(super) fn head(compression: Compression, raw_len: u64) -> Vec<u8> {
+    match compression.codec {
+        Codec::None => Vec::new(),
+        Codec::Gzip => gzip::HEAD.to_vec(),
+        Codec::Zstd => zstd::head(raw_len.min(compression.block_size())),
+        Codec::Xz => xz::head(),
+    }
 }
 
 impl Joiner {
@@ -40,35 +64,41 @@ impl Joiner {
         raw_len: u64,
         identities: Option<Identities>,
     ) -> Self {
-        let longest = raw_len.min(compression.block_size());
-        let (head, ending) = match compression.codec {
-            Codec::None => (Vec::new(), Ending::None),
-            Codec::Gzip => (gzip::HEAD.to_vec(), Ending::Gzip(gzip::Trailer::default())),
-            Codec::Zstd => (zstd::head(longest), Ending::Zstd),
-            Codec::Xz => (xz::head(), Ending::Xz(xz::Index::default())),
+        let ending = match compression.codec {
+            Codec::None => Ending::None,
+            Codec::Gzip => Ending::Gzip(gzip::Trailer::default()),
+            Codec::Zstd => Ending::Zstd,
+            Codec::Xz => Ending::Xz(xz::Index::default()),
         };
+        let head = head(compression, raw_len);
         let mut joiner = Self { rope: Rope::new(), identities, ending };
         joiner.push(&head, None);
         joiner
     }
 
-    /// Appends the next segment.
-    pub(super) fn add(&mut self, packed: &Packed) -> io::Result<()> {
-        let raw_len = packed.raw.len() as u64;
+    /// Appends the next segment, with its bytes if identities are computed.
+    pub(super) fn add(&mut self, packed: &Packed) {
+        match &mut self.ending {
+            Ending::None | Ending::Zstd => {}
+            Ending::Gzip(trailer) => trailer.add(packed.crc32, packed.raw_len),
+            Ending::Xz(index) => index.extend(packed.record),
+        }
         if let Some(identities) = &mut self.identities {
             identities.raw.update(&packed.raw);
         }
-        match &mut self.ending {
-            Ending::None | Ending::Zstd => {}
-            Ending::Gzip(trailer) => trailer.add(packed.crc32, raw_len),
-            Ending::Xz(index) => {
-                let record = xz::Record::of(&packed.bytes, raw_len, packed.crc32)
-                    .ok_or_else(|| io::Error::other("the encoder made no valid xz block"))?;
-                index.add(record);
-            }
-        }
         self.push(&packed.bytes, packed.kept);
-        Ok(())
+    }
+
+    /// Computes identities from here on; `false` if the payload so far is not as long as they say.
+    pub(super) fn resume(&mut self, identities: Identities) -> bool {
+        let fits = identities.compressed.len() == self.rope.len();
+        self.identities = Some(identities);
+        fits
+    }
+
+    /// Returns the identities of what was joined so far.
+    pub(super) fn identities(&self) -> Option<&Identities> {
+        self.identities.as_ref()
     }
 
     /// Ends the payload and returns it.

@@ -9,33 +9,45 @@
 
 mod batch;
 mod blocks;
+mod checkpoint;
 mod cut;
 mod decode;
 mod gzip;
 mod join;
 mod pipeline;
 mod segment;
+mod work;
 mod xz;
 mod zstd;
 
 #[cfg(test)]
 mod block_tests;
 #[cfg(test)]
+mod reuse_tests;
+#[cfg(test)]
 mod tests;
 
-use std::io;
+use std::io::{self, BufReader, Read};
 use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
 use crate::blob::{Blob, BlobStore};
-use crate::digest::Digest;
+use crate::digest::{Digest, Hasher};
 use crate::rope::Rope;
 
 pub use self::blocks::{BlockCodec, BlockSettings, Blocks, EncodedBlock, EncodedBlocks};
+use self::checkpoint::Chain;
+pub use self::checkpoint::Checkpoint;
+use self::cut::Cuts;
 pub use self::decode::{decoder, member_decoder, sniff};
-use self::join::{Identities, Joiner};
+use self::pipeline::Payload;
 use self::segment::Packer;
+use self::work::Counters;
+pub use self::work::Work;
+
+/// How much of a rope that is stored as it is is held while it is hashed.
+const COPY_BUFFER: usize = 128 << 10;
 
 /// How a payload is compressed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -204,15 +216,30 @@ pub struct Segment {
     pub raw_len: u64,
     /// The CRC-32 of the bytes they stand for, for gzip's trailer; 0 elsewhere.
     pub crc32: u32,
+    /// A digest of the key and all of the above: nobody reads the bytes to see whether they are
+    /// what the record says.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub seal: Option<Digest>,
 }
 
-/// Where segments are found again.
+/// Where segments and checkpoints are found again.
 pub trait SegmentCache: Sync {
-    /// Returns the segment kept under a key, if its bytes are still there.
+    /// Returns the segment kept under a key, if a blob of its size is still there; whether that has
+    /// the right bytes is seen by who reads it.
     fn get(&self, key: &Digest) -> Option<Segment>;
 
     /// Keeps a segment whose bytes are in the blob store.
     fn put(&self, key: &Digest, segment: &Segment) -> io::Result<()>;
+
+    /// Returns the record of a [`Checkpoint`] kept under a chain; it is checked by who asks.
+    fn checkpoint(&self, _chain: &Digest) -> Option<Vec<u8>> {
+        None
+    }
+
+    /// Keeps the record of a checkpoint, some 300 bytes.
+    fn put_checkpoint(&self, _chain: &Digest, _record: &[u8]) -> io::Result<()> {
+        Ok(())
+    }
 }
 
 /// A cache that keeps nothing.
@@ -229,11 +256,23 @@ impl SegmentCache for NoCache {
     }
 }
 
+/// Whether what is kept is read before it is used.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Recall {
+    /// Only if its bytes are needed: whoever reads the payload sees damage.
+    Trusting,
+    Checking,
+}
+
 /// Compresses ropes.
 pub struct Encoder<'a> {
     blobs: &'a dyn BlobStore,
     cache: &'a dyn SegmentCache,
     threads: usize,
+    recall: Recall,
+    /// How many bytes lie between two checkpoints, at least.
+    checkpoint_every: u64,
+    counters: Counters,
 }
 
 impl std::fmt::Debug for Encoder<'_> {
@@ -245,7 +284,26 @@ impl std::fmt::Debug for Encoder<'_> {
 impl<'a> Encoder<'a> {
     /// Returns an encoder that reads contents from and keeps segments in `blobs`.
     pub fn new(blobs: &'a dyn BlobStore, cache: &'a dyn SegmentCache, threads: usize) -> Self {
-        Self { blobs, cache, threads: threads.max(1) }
+        Self {
+            blobs,
+            cache,
+            threads: threads.max(1),
+            recall: Recall::Trusting,
+            checkpoint_every: checkpoint::EVERY,
+            counters: Counters::default(),
+        }
+    }
+
+    /// Lets the encoder read all of what is kept before it uses it, and compress again what is
+    /// damaged: for a blob store in which damage was found.
+    #[must_use]
+    pub fn checking(self) -> Self {
+        Self { recall: Recall::Checking, ..self }
+    }
+
+    /// Returns what the encoder did so far.
+    pub fn work(&self) -> Work {
+        self.counters.work()
     }
 
     /// Compresses a rope; the result depends on the rope and the compression alone.
@@ -253,33 +311,32 @@ impl<'a> Encoder<'a> {
     /// At most `threads + 2` segments are held at a time, each of at most 4 MiB (8 MiB for xz and
     /// from zstd level 9 up) and its compressed bytes. Each thread's compressor comes on top: less
     /// than 1 MiB for gzip, some 15 MiB for zstd at its default level and 100 MiB at its highest,
-    /// 94 MiB for xz. Segments that are worth it are kept in the blob store and in the cache; a
-    /// kept one that turns out damaged or missing is compressed again.
+    /// 94 MiB for xz. Segments that are worth it are kept in the blob store and in the cache.
+    ///
+    /// Up to the last checkpoint that is kept nothing is read but segments that are not kept. What
+    /// follows is read, before and after compression, because both digests go through it; a kept
+    /// segment that turns out damaged there is compressed again.
     pub fn encode(&self, rope: &Rope, compression: Compression) -> io::Result<Encoded> {
         check(rope, compression)?;
         match compression.codec {
             Codec::None => self.describe(rope),
             Codec::Gzip | Codec::Zstd | Codec::Xz => {
-                let identities = Identities::default();
-                let joiner = Joiner::new(compression, rope.len(), Some(identities));
-                let (rope, identities) = self.join(rope, joiner, compression)?;
-                let Identities { compressed, raw } = identities.unwrap_or_default();
-                let (blob, raw) = (Blob::of_hashed(&compressed), Blob::of_hashed(&raw));
-                Ok(Encoded { rope, blob, raw })
+                let payload = self.payload(rope, compression);
+                let (rope, identities) = payload.identify(self.checkpoint_every)?;
+                let blob = Blob::of_hashed(&identities.compressed);
+                Ok(Encoded { rope, blob, raw: Blob::of_hashed(&identities.raw) })
             }
         }
     }
 
     /// Compresses a rope as [`Encoder::encode`] does, for formats that name neither the compressed
-    /// bytes nor those before compression: it spares both digests.
+    /// bytes nor those before compression: it spares both digests, and of what is kept it reads
+    /// next to nothing. Damage is found when the rope is read.
     pub fn compress(&self, rope: &Rope, compression: Compression) -> io::Result<Rope> {
         check(rope, compression)?;
         match compression.codec {
             Codec::None => Ok(rope.clone()),
-            Codec::Gzip | Codec::Zstd | Codec::Xz => {
-                let joiner = Joiner::new(compression, rope.len(), None);
-                Ok(self.join(rope, joiner, compression)?.0)
-            }
+            Codec::Gzip | Codec::Zstd | Codec::Xz => self.payload(rope, compression).describe(),
         }
     }
 
@@ -288,29 +345,47 @@ impl<'a> Encoder<'a> {
     ///
     /// The last block is filled up with zeros. Blocks are compressed in batches of 4 MiB of the
     /// rope, and each thread holds one batch's compressed bytes at a time. All of them are kept in
-    /// the blob store and in the cache; a batch of zeros costs nothing. A kept batch that turns out
-    /// damaged or missing is compressed again.
+    /// the blob store and in the cache; a batch of zeros costs nothing, and one that occurs again
+    /// neither. Of a kept batch only the lengths of its blocks are read; damage to the blocks is
+    /// found when the file is read.
     pub fn encode_blocks(&self, rope: &Rope, settings: BlockSettings) -> io::Result<EncodedBlocks> {
         settings.check()?;
         check_consistency(rope)?;
-        let packer = batch::Packer { blobs: self.blobs, cache: self.cache, settings };
+        let Self { blobs, cache, recall, ref counters, .. } = *self;
+        let packer = batch::Packer { blobs, cache, settings, recall, counters };
         blocks::run(rope, packer, self.threads)
     }
 
-    fn join(
-        &self,
-        rope: &Rope,
-        joiner: Joiner,
-        compression: Compression,
-    ) -> io::Result<(Rope, Option<Identities>)> {
-        let packer = Packer { blobs: self.blobs, cache: self.cache, compression };
-        pipeline::run(rope, joiner, packer, self.threads)
+    fn payload<'r>(&'r self, rope: &'r Rope, compression: Compression) -> Payload<'r> {
+        let Self { blobs, cache, recall, ref counters, threads, .. } = *self;
+        let packer = Packer { blobs, cache, compression, recall, counters };
+        Payload { rope, packer, threads }
     }
 
-    /// Computes the identity of a rope that is stored as it is.
+    /// Computes the identity of a rope that is stored as it is, from the last checkpoint on that is
+    /// kept.
     fn describe(&self, rope: &Rope) -> io::Result<Encoded> {
-        let (digest, size) = Digest::of_reader(rope.reader(self.blobs))?;
-        let blob = Blob { digest, size };
+        let stored = Compression::NONE;
+        let cuts = Cuts::new(rope, stored.block_size(), stored.alone_from());
+        let chain = Chain::new(cuts, stored, &[], self.checkpoint_every);
+        let resumed = chain.resume(self.cache);
+        let resumed = resumed.and_then(|(_, checkpoint)| Hasher::resume(&checkpoint.raw));
+        let mut hasher = resumed.unwrap_or_default();
+        let start = hasher.len();
+        let mut reader = rope.reader_from(self.blobs, start);
+        for mark in chain.marks.iter().filter(|mark| mark.raw_len > start) {
+            let len = mark.raw_len - hasher.len();
+            let mut part = BufReader::with_capacity(COPY_BUFFER, (&mut reader).take(len));
+            if io::copy(&mut part, &mut hasher)? < len {
+                return Err(io::ErrorKind::UnexpectedEof.into());
+            }
+            let raw = hasher.checkpoint();
+            let record = Checkpoint { raw, compressed: raw }.print(&mark.chain);
+            self.cache.put_checkpoint(&mark.chain, &record)?;
+        }
+        self.counters.read(hasher.len() - start);
+        self.counters.hashed(hasher.len() - start);
+        let blob = Blob::of_hashed(&hasher);
         Ok(Encoded { rope: rope.clone(), blob, raw: blob })
     }
 }

@@ -7,20 +7,24 @@
 //! ```
 //!
 //! The calling thread cuts, hashes and joins. It hands out a job only while fewer than
-//! `threads + 2` segments are on their way, from being handed out to being joined.
+//! `threads + 2` segments are on their way, from being handed out to being joined. A segment that
+//! equals one on its way is not handed out but waits for that one.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 
+use crate::digest::Digest;
 use crate::encode::Compression;
+use crate::encode::checkpoint::{Chain, Checkpoint, Mark};
 use crate::encode::cut::Cuts;
-use crate::encode::join::{Identities, Joiner};
-use crate::encode::segment::{Packed, Packer};
+use crate::encode::join::{Identities, Joiner, head};
+use crate::encode::segment::{Packed, Packer, Wanted, key};
 use crate::rope::Rope;
 
 /// One segment to be made.
@@ -28,11 +32,14 @@ struct Job {
     number: u64,
     offset: u64,
     part: Rope,
+    key: Digest,
+    wanted: Wanted,
 }
 
 /// One segment made, or why not.
 struct Outcome {
-    number: u64,
+    key: Digest,
+    wanted: Wanted,
     packed: io::Result<Packed>,
 }
 
@@ -46,71 +53,208 @@ struct SegmentError {
     source: io::Error,
 }
 
-/// Compresses a rope with up to `threads` workers.
-pub(super) fn run(
-    rope: &Rope,
-    joiner: Joiner,
-    packer: Packer<'_>,
-    threads: usize,
-) -> io::Result<(Rope, Option<Identities>)> {
-    // Two neighbouring segments have at least what stands alone together.
-    let alone = packer.compression.alone_from();
-    let segments = usize::try_from(rope.len() / alone * 2 + 1).unwrap_or(usize::MAX);
-    let workers = threads.min(segments);
-    let room = workers + 2;
-    let (jobs, waiting) = sync_channel(room);
-    let (outcomes, results) = sync_channel(room);
-    let worker = Worker { packer, jobs: Mutex::new(waiting), stop: AtomicBool::new(false) };
-    thread::scope(|scope| {
-        let worker = &worker;
-        for _ in 0..workers {
-            let outcomes = outcomes.clone();
-            thread::Builder::new().spawn_scoped(scope, move || worker.run(&outcomes))?;
-        }
-        drop(outcomes);
-        let cuts = Cuts::new(rope, packer.compression.block_size(), alone);
-        let joined = feed(cuts, joiner, room, jobs, &results);
-        if joined.is_err() {
-            worker.stop.store(true, Ordering::Relaxed);
-        }
-        joined
-    })
+/// A payload to be made.
+pub(super) struct Payload<'a> {
+    /// The bytes before compression.
+    pub(super) rope: &'a Rope,
+    /// Who makes the segments.
+    pub(super) packer: Packer<'a>,
+    /// With how many workers at most.
+    pub(super) threads: usize,
 }
 
-/// Hands out jobs and joins what comes back; the workers end when this returns.
-fn feed(
-    mut cuts: Cuts<'_>,
-    mut joiner: Joiner,
-    room: usize,
-    jobs: SyncSender<Job>,
-    results: &Receiver<Outcome>,
-) -> io::Result<(Rope, Option<Identities>)> {
-    let mut jobs = Some(jobs);
-    let mut early = BTreeMap::new();
-    let (mut handed_out, mut joined, mut offset) = (0_u64, 0_u64, 0_u64);
-    loop {
-        while let Some(open) = &jobs
-            && handed_out - joined < room as u64
-        {
-            let Some(part) = cuts.next() else {
-                jobs = None;
-                break;
-            };
-            let len = part.len();
-            open.send(Job { number: handed_out, offset, part }).map_err(|_| gone())?;
-            handed_out += 1;
-            offset += len;
+/// A payload that was made.
+pub(super) type Joined = (Rope, Option<Identities>);
+
+impl Payload<'_> {
+    /// Compresses the rope.
+    pub(super) fn describe(&self) -> io::Result<Rope> {
+        let joiner = Joiner::new(self.packer.compression, self.rope.len(), None);
+        Ok(self.join(joiner, &Chain::default(), None)?.ok_or_else(unfit)?.0)
+    }
+
+    /// Compresses the rope and computes both identities, from the last checkpoint on that is kept;
+    /// there are checkpoints `every` so many bytes.
+    pub(super) fn identify(&self, every: u64) -> io::Result<(Rope, Identities)> {
+        let (compression, raw_len) = (self.packer.compression, self.rope.len());
+        let chain = Chain::new(self.cuts(), compression, &head(compression, raw_len), every);
+        if let Some(resumed) = &chain.resume(self.packer.cache) {
+            let joiner = Joiner::new(compression, raw_len, None);
+            let joined = self.join(joiner, &chain, Some(resumed))?;
+            if let Some((rope, Some(identities))) = joined {
+                return Ok((rope, identities));
+            }
+            // What does not fit a checkpoint was not made by this encoder: begin at the beginning.
         }
-        if joined == handed_out {
-            return joiner.finish();
-        }
-        let outcome = results.recv().map_err(|_| gone())?;
-        early.insert(outcome.number, outcome.packed?);
-        while let Some(packed) = early.remove(&joined) {
-            joiner.add(&packed)?;
-            joined += 1;
+        let joiner = Joiner::new(compression, raw_len, Some(Identities::default()));
+        let (rope, identities) = self.join(joiner, &chain, None)?.ok_or_else(unfit)?;
+        Ok((rope, identities.unwrap_or_default()))
+    }
+
+    fn cuts(&self) -> Cuts<'_> {
+        let compression = self.packer.compression;
+        Cuts::new(self.rope, compression.block_size(), compression.alone_from())
+    }
+
+    /// Makes and joins all segments; `None` if those before the checkpoint do not fit it.
+    fn join(
+        &self,
+        joiner: Joiner,
+        chain: &Chain,
+        resumed: Option<&(Mark, Checkpoint)>,
+    ) -> io::Result<Option<Joined>> {
+        let packer = self.packer;
+        // Two neighbouring segments have at least what stands alone together.
+        let alone = packer.compression.alone_from();
+        let segments = usize::try_from(self.rope.len() / alone * 2 + 1).unwrap_or(usize::MAX);
+        let workers = self.threads.min(segments);
+        let room = workers + 2;
+        let bytes_from = match resumed {
+            Some((mark, _)) => mark.segments,
+            None if joiner.identities().is_some() => 0,
+            None => u64::MAX,
+        };
+        let cut =
+            Jobs { packer, cuts: self.cuts(), keys: &chain.keys, bytes_from, number: 0, offset: 0 };
+        let line = Line {
+            packer,
+            chain,
+            resumed,
+            joiner,
+            joined: 0,
+            waiting: BTreeMap::new(),
+            early: BTreeMap::new(),
+        };
+        let (jobs, handed_out) = sync_channel(room);
+        let (outcomes, results) = sync_channel(room);
+        let worker = Worker { packer, jobs: Mutex::new(handed_out), stop: AtomicBool::new(false) };
+        thread::scope(|scope| {
+            let worker = &worker;
+            for _ in 0..workers {
+                let outcomes = outcomes.clone();
+                thread::Builder::new().spawn_scoped(scope, move || worker.run(&outcomes))?;
+            }
+            drop(outcomes);
+            let joined = line.run(cut, room as u64, jobs, &results);
+            if !matches!(joined, Ok(Some(_))) {
+                worker.stop.store(true, Ordering::Relaxed);
+            }
+            joined
+        })
+    }
+}
+
+/// Cuts a payload into jobs.
+struct Jobs<'a> {
+    packer: Packer<'a>,
+    cuts: Cuts<'a>,
+    /// The keys of all segments, or none if they are not known yet.
+    keys: &'a [Digest],
+    /// The first segment whose bytes are wanted.
+    bytes_from: u64,
+    /// The number of the next segment.
+    number: u64,
+    offset: u64,
+}
+
+impl Iterator for Jobs<'_> {
+    type Item = Job;
+
+    fn next(&mut self) -> Option<Job> {
+        let part = self.cuts.next()?;
+        let Self { number, offset, .. } = *self;
+        let known = usize::try_from(number).ok().and_then(|number| self.keys.get(number));
+        let key = known.copied().unwrap_or_else(|| key(&part, self.packer.compression));
+        let wanted = if number < self.bytes_from { Wanted::Description } else { Wanted::Bytes };
+        self.number += 1;
+        self.offset += part.len();
+        Some(Job { number, offset, part, key, wanted })
+    }
+}
+
+/// Where segments come together.
+struct Line<'a> {
+    packer: Packer<'a>,
+    chain: &'a Chain,
+    /// Where digests go on instead of at the start.
+    resumed: Option<&'a (Mark, Checkpoint)>,
+    joiner: Joiner,
+    /// How many segments were joined.
+    joined: u64,
+    /// Which segments a job is on its way for: equal ones are made once.
+    waiting: BTreeMap<(Digest, Wanted), Vec<u64>>,
+    /// What was made before its turn.
+    early: BTreeMap<u64, Arc<Packed>>,
+}
+
+impl Line<'_> {
+    /// Hands out jobs and joins what comes back; the workers end when this returns.
+    fn run(
+        mut self,
+        mut cut: Jobs<'_>,
+        room: u64,
+        jobs: SyncSender<Job>,
+        results: &Receiver<Outcome>,
+    ) -> io::Result<Option<Joined>> {
+        let mut jobs = Some(jobs);
+        loop {
+            while let Some(open) = &jobs
+                && cut.number - self.joined < room
+            {
+                let Some(job) = cut.next() else {
+                    jobs = None;
+                    break;
+                };
+                match self.waiting.entry((job.key, job.wanted)) {
+                    Entry::Occupied(mut numbers) => numbers.get_mut().push(job.number),
+                    Entry::Vacant(numbers) => {
+                        numbers.insert(vec![job.number]);
+                        open.send(job).map_err(|_| gone())?;
+                    }
+                }
+            }
+            if self.joined == cut.number {
+                return self.joiner.finish().map(Some);
+            }
+            let outcome = results.recv().map_err(|_| gone())?;
+            let packed = Arc::new(outcome.packed?);
+            let numbers = self.waiting.remove(&(outcome.key, outcome.wanted)).unwrap_or_default();
+            for _ in numbers.iter().skip(1) {
+                self.packer.counters.reused(packed.raw_len);
+            }
+            self.early.extend(numbers.into_iter().map(|number| (number, Arc::clone(&packed))));
+            drop(packed);
+            while let Some(packed) = self.early.remove(&self.joined) {
+                if !self.add(&packed)? {
+                    return Ok(None);
+                }
+            }
         }
     }
+
+    /// Joins the next segment; `false` if those so far do not fit the checkpoint behind them.
+    fn add(&mut self, packed: &Packed) -> io::Result<bool> {
+        self.joiner.add(packed);
+        self.joined += 1;
+        if let Some((mark, checkpoint)) = self.resumed
+            && mark.segments == self.joined
+        {
+            let identities = Identities::resume(checkpoint);
+            return Ok(identities.is_some_and(|identities| self.joiner.resume(identities)));
+        }
+        let Some(identities) = self.joiner.identities() else { return Ok(true) };
+        self.packer.counters.hashed((packed.raw.len() + packed.bytes.len()) as u64);
+        if let Some(mark) = self.chain.mark_after(self.joined) {
+            let record = identities.checkpoint().print(&mark.chain);
+            self.packer.cache.put_checkpoint(&mark.chain, &record)?;
+        }
+        Ok(true)
+    }
+}
+
+/// No checkpoint was asked for, so there is none that could not fit.
+fn unfit() -> io::Error {
+    io::Error::other("the segments do not fit a checkpoint")
 }
 
 /// Workers end early only by a panic, which the scope passes on.
@@ -128,15 +272,15 @@ struct Worker<'a> {
 impl Worker<'_> {
     fn run(&self, outcomes: &SyncSender<Outcome>) {
         while let Some(job) = self.next() {
-            let Job { number, offset, part } = job;
+            let Job { offset, part, key, wanted, .. } = job;
             // A panic must not leave the calling thread waiting for this segment.
-            let packed = catch_unwind(AssertUnwindSafe(|| self.packer.pack(&part)));
+            let packed = catch_unwind(AssertUnwindSafe(|| self.packer.pack(&part, &key, wanted)));
             let (packed, panic) = match packed {
                 Ok(packed) => (packed, None),
                 Err(panic) => (Err(gone()), Some(panic)),
             };
             let packed = packed.map_err(|source| self.explain(source, offset, part.len()));
-            let unwanted = outcomes.send(Outcome { number, packed }).is_err();
+            let unwanted = outcomes.send(Outcome { key, wanted, packed }).is_err();
             if let Some(panic) = panic {
                 resume_unwind(panic);
             }

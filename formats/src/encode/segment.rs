@@ -2,9 +2,10 @@
 
 use std::io::{self, Read};
 
-use crate::blob::{Blob, BlobSource, BlobStore};
+use crate::blob::{Blob, BlobStore};
 use crate::digest::{Digest, Hasher};
-use crate::encode::{Codec, Compression, Segment, SegmentCache, gzip, xz, zstd};
+use crate::encode::work::Counters;
+use crate::encode::{Codec, Compression, Recall, Segment, SegmentCache, gzip, xz, zstd};
 use crate::rope::{Extent, Rope};
 
 /// A segment from this length on, compressed, is kept; a smaller one is cheaper to make again than
@@ -14,16 +15,64 @@ pub(super) const KEEP: usize = 16 << 10;
 /// Sets these keys apart from every other digest.
 const DOMAIN: &str = "bake segment key 1";
 
+/// Sets the seals of records apart from every other digest.
+const SEAL: &str = "bake segment record 1";
+
+impl Segment {
+    /// Returns the record of a segment that is kept under a key.
+    pub fn new(key: &Digest, blob: Blob, raw_len: u64, crc32: u32) -> Self {
+        let seal = Some(Self::seal(key, blob, raw_len, crc32));
+        Self { blob, raw_len, crc32, seal }
+    }
+
+    /// Returns whether a record is what was kept under a key, for a part of `raw_len` bytes.
+    ///
+    /// A record without a seal is from before there were any. It is good as long as nothing in it
+    /// has to be believed, which a CRC-32 would have to be.
+    pub(super) fn is_of(&self, key: &Digest, raw_len: u64) -> bool {
+        let is_sealed = match &self.seal {
+            Some(seal) => *seal == Self::seal(key, self.blob, self.raw_len, self.crc32),
+            None => self.crc32 == 0,
+        };
+        is_sealed && self.raw_len == raw_len
+    }
+
+    fn seal(key: &Digest, blob: Blob, raw_len: u64, crc32: u32) -> Digest {
+        let mut hasher = Hasher::new();
+        update_prefixed(&mut hasher, SEAL.as_bytes());
+        hasher.update(key.as_bytes());
+        hasher.update(blob.digest.as_bytes());
+        hasher.update(&blob.size.to_le_bytes());
+        hasher.update(&raw_len.to_le_bytes());
+        hasher.update(&crc32.to_le_bytes());
+        hasher.digest()
+    }
+}
+
+/// What of a segment is needed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Wanted {
+    /// What joining it takes: nobody asks for digests, or they are known up to a place behind it.
+    Description,
+    /// Its bytes too, before and after compression.
+    Bytes,
+}
+
 /// A segment with everything that joining it takes.
+#[derive(Debug)]
 pub(super) struct Packed {
-    /// The bytes before compression.
-    pub(super) raw: Vec<u8>,
-    /// Their CRC-32 if the format has one, else 0.
+    /// How many bytes there are before compression.
+    pub(super) raw_len: u64,
+    /// Their CRC-32 if the format ends with it, else 0.
     pub(super) crc32: u32,
-    /// The compressed bytes.
-    pub(super) bytes: Vec<u8>,
+    /// What the index of an xz stream says of the segment.
+    pub(super) record: Option<xz::Record>,
     /// The compressed bytes' identity if the blob store holds them.
     pub(super) kept: Option<Blob>,
+    /// The compressed bytes; none if they are kept and not wanted.
+    pub(super) bytes: Vec<u8>,
+    /// The bytes before compression; none if they are not wanted.
+    pub(super) raw: Vec<u8>,
 }
 
 /// Makes segments.
@@ -35,50 +84,110 @@ pub(super) struct Packer<'a> {
     pub(super) cache: &'a dyn SegmentCache,
     /// How segments are compressed.
     pub(super) compression: Compression,
+    /// Whether kept segments are read before they are used.
+    pub(super) recall: Recall,
+    /// Where the work is counted.
+    pub(super) counters: &'a Counters,
 }
 
 impl Packer<'_> {
-    /// Returns the segment that a part of a rope makes.
-    pub(super) fn pack(&self, part: &Rope) -> io::Result<Packed> {
-        let raw = read(part, self.blobs)?;
+    /// Returns the segment that a part of a rope makes, which has this key.
+    pub(super) fn pack(&self, part: &Rope, key: &Digest, wanted: Wanted) -> io::Result<Packed> {
+        if let Some(mut packed) = self.find(key, part.len(), wanted) {
+            self.counters.reused(packed.raw_len);
+            if wanted == Wanted::Bytes {
+                packed.raw = self.read(part)?;
+            }
+            return Ok(packed);
+        }
+        self.make(part, key, wanted)
+    }
+
+    /// Returns a kept segment without its bytes before compression, or `None` if it is missing,
+    /// damaged or of other contents.
+    ///
+    /// Why it cannot be used does not matter: compressing again mends every case. Of a segment
+    /// whose bytes are not wanted almost nothing is read; whether they are damaged is found when the
+    /// payload is written.
+    fn find(&self, key: &Digest, raw_len: u64, wanted: Wanted) -> Option<Packed> {
+        let segment = self.cache.get(key)?;
+        let Segment { blob, crc32, .. } = segment;
+        let sizes = KEEP as u64..raw_len.checked_mul(2)?.checked_add(KEEP as u64)?;
+        if !segment.is_of(key, raw_len) || !sizes.contains(&blob.size) {
+            return None;
+        }
+        let bytes = match (wanted, self.recall) {
+            (Wanted::Description, Recall::Trusting) => Vec::new(),
+            (Wanted::Bytes, _) | (_, Recall::Checking) => {
+                let bytes = self.recall(&blob, blob.size)?;
+                let is_right = self.recall == Recall::Trusting || Blob::of(&bytes) == blob;
+                (is_right && bytes.len() as u64 == blob.size).then_some(bytes)?
+            }
+        };
+        let record = match self.compression.codec {
+            Codec::Xz if bytes.is_empty() => {
+                let start = self.recall(&blob, xz::BLOCK_HEADER_MAX - 1)?;
+                Some(xz::Record::of_start(&start, blob.size, raw_len)?)
+            }
+            Codec::Xz => Some(xz::Record::of_start(&bytes, blob.size, raw_len)?),
+            Codec::None | Codec::Gzip | Codec::Zstd => None,
+        };
+        let bytes = if wanted == Wanted::Bytes { bytes } else { Vec::new() };
+        Some(Packed { raw_len, crc32, record, kept: Some(blob), bytes, raw: Vec::new() })
+    }
+
+    /// Reads the start of a kept blob, up to one byte more than `limit`; `None` if that fails.
+    fn recall(&self, blob: &Blob, limit: u64) -> Option<Vec<u8>> {
+        let mut bytes = Vec::with_capacity(usize::try_from(limit).ok()?);
+        // One more shows whether the blob ends where it should.
+        let reader = self.blobs.open(&blob.digest, 0).ok()?;
+        reader.take(limit + 1).read_to_end(&mut bytes).ok()?;
+        Some(bytes)
+    }
+
+    /// Compresses a segment and keeps it.
+    fn make(&self, part: &Rope, key: &Digest, wanted: Wanted) -> io::Result<Packed> {
+        let raw = self.read(part)?;
+        let raw_len = part.len();
         let crc32 = match self.compression.codec {
             Codec::Gzip | Codec::Xz => crc32fast::hash(&raw),
             Codec::None | Codec::Zstd => 0,
         };
-        let key = key(part, self.compression);
-        if let Some(segment) = self.cache.get(&key)
-            && let Some(bytes) = self.recall(&segment, raw.len(), crc32)
-        {
-            return Ok(Packed { raw, crc32, bytes, kept: Some(segment.blob) });
-        }
-        let bytes = self.compress(&raw, crc32)?;
+        let mut bytes = self.compress(&raw, crc32)?;
+        self.counters.compressed(raw_len, bytes.len() as u64);
+        let record = match self.compression.codec {
+            Codec::Xz => Some(
+                xz::Record::of(&bytes, raw_len, crc32)
+                    .ok_or_else(|| io::Error::other("the encoder made no valid xz block"))?,
+            ),
+            Codec::None | Codec::Gzip | Codec::Zstd => None,
+        };
+        let crc32 = if self.compression.codec == Codec::Gzip { crc32 } else { 0 };
         let kept = if bytes.len() < KEEP {
             None
         } else {
             let blob = self.blobs.put(&bytes)?;
-            let crc32 = if self.compression.codec == Codec::Gzip { crc32 } else { 0 };
-            self.cache.put(&key, &Segment { blob, raw_len: raw.len() as u64, crc32 })?;
+            self.cache.put(key, &Segment::new(key, blob, raw_len, crc32))?;
             Some(blob)
         };
-        Ok(Packed { raw, crc32, bytes, kept })
+        if wanted == Wanted::Description && kept.is_some() {
+            bytes = Vec::new();
+        }
+        let raw = if wanted == Wanted::Bytes { raw } else { Vec::new() };
+        Ok(Packed { raw_len, crc32, record, kept, bytes, raw })
     }
 
-    /// Returns a kept segment's bytes, or `None` if they are missing, damaged or of other contents.
-    ///
-    /// Why they cannot be read does not matter: compressing again mends every case.
-    fn recall(&self, segment: &Segment, raw_len: usize, crc32: u32) -> Option<Vec<u8>> {
-        let size = usize::try_from(segment.blob.size).ok()?;
-        let sized = segment.raw_len == raw_len as u64 && (KEEP..raw_len * 2 + KEEP).contains(&size);
-        if !sized || (self.compression.codec == Codec::Gzip && segment.crc32 != crc32) {
-            return None;
+    /// Reads a whole part of a rope, which is at most one block.
+    fn read(&self, part: &Rope) -> io::Result<Vec<u8>> {
+        let len = usize::try_from(part.len()).map_err(io::Error::other)?;
+        let mut raw = Vec::with_capacity(len);
+        part.reader(self.blobs).read_to_end(&mut raw)?;
+        self.counters.read(raw.len() as u64);
+        if raw.len() == len {
+            return Ok(raw);
         }
-        let mut bytes = Vec::with_capacity(size);
-        let reader = self.blobs.open(&segment.blob.digest, 0).ok()?;
-        reader.take(segment.blob.size + 1).read_to_end(&mut bytes).ok()?;
-        let whole = Blob::of(&bytes) == segment.blob;
-        let fits = self.compression.codec != Codec::Xz
-            || xz::Record::of(&bytes, segment.raw_len, crc32).is_some();
-        (whole && fits).then_some(bytes)
+        let message = format!("expected {len} bytes, found {}", raw.len());
+        Err(io::Error::new(io::ErrorKind::UnexpectedEof, message))
     }
 
     fn compress(&self, raw: &[u8], crc32: u32) -> io::Result<Vec<u8>> {
@@ -90,18 +199,6 @@ impl Packer<'_> {
             Codec::Xz => xz::compress(raw, crc32, level),
         }
     }
-}
-
-/// Reads a whole part of a rope, which is at most one block.
-fn read(part: &Rope, blobs: &dyn BlobSource) -> io::Result<Vec<u8>> {
-    let len = usize::try_from(part.len()).map_err(io::Error::other)?;
-    let mut raw = Vec::with_capacity(len);
-    part.reader(blobs).read_to_end(&mut raw)?;
-    if raw.len() == len {
-        return Ok(raw);
-    }
-    let message = format!("expected {len} bytes, found {}", raw.len());
-    Err(io::Error::new(io::ErrorKind::UnexpectedEof, message))
 }
 
 /// Returns the key of the segment that a part of a rope makes.

@@ -29,6 +29,8 @@ const BLOCK_FLAGS: u8 = 0xc0;
 const LZMA2: [u8; 2] = [0x21, 1];
 /// The CRC-32 at the end of a block.
 const CHECK_LEN: usize = 4;
+/// Section 3.1.1: the longest block header.
+pub(super) const BLOCK_HEADER_MAX: u64 = 1024;
 /// Section 1.2: the longest variable-length integer.
 const VLI_MAX: usize = 9;
 
@@ -115,16 +117,22 @@ impl Record {
     /// Reads a block that [`compress`] made; `None` if the bytes are not one such block of
     /// `raw_len` bytes with this CRC-32.
     pub(super) fn of(block: &[u8], raw_len: u64, crc32: u32) -> Option<Self> {
+        let record = Self::of_start(block, block.len() as u64, raw_len)?;
+        block.ends_with(&crc32.to_le_bytes()).then_some(record)
+    }
+
+    /// Reads the header of a block of `len` bytes that [`compress`] made, from its first bytes;
+    /// `None` if they do not start a block of that length and of `raw_len` bytes.
+    pub(super) fn of_start(block: &[u8], len: u64, raw_len: u64) -> Option<Self> {
         let header_len = (usize::from(*block.first()?) + 1) * 4;
-        let (header, rest) = block.split_at_checked(header_len)?;
+        let (header, _) = block.split_at_checked(header_len)?;
         let (fields, checksum) = header.split_at_checked(header_len - 4)?;
-        let (sizes, check) = rest.split_at_checked(rest.len().checked_sub(CHECK_LEN)?)?;
         let (compressed, vli_len) = read_vli(fields.get(2..)?)?;
         let (raw, _) = read_vli(fields.get(2 + vli_len..)?)?;
+        let sizes = len.checked_sub((header_len + CHECK_LEN) as u64)?;
         let matches = *fields.get(1)? == BLOCK_FLAGS
             && checksum == crc32fast::hash(fields).to_le_bytes()
-            && check == crc32.to_le_bytes()
-            && compressed.checked_next_multiple_of(4)? == sizes.len() as u64
+            && compressed.checked_next_multiple_of(4)? == sizes
             && raw == raw_len;
         let unpadded_size = (header_len + CHECK_LEN) as u64 + compressed;
         matches.then_some(Self { unpadded_size, raw_len })
@@ -138,9 +146,9 @@ pub(super) struct Index {
 }
 
 impl Index {
-    /// Takes in the next block.
-    pub(super) fn add(&mut self, record: Record) {
-        self.records.push(record);
+    /// Takes in the next blocks.
+    pub(super) fn extend(&mut self, records: impl IntoIterator<Item = Record>) {
+        self.records.extend(records);
     }
 
     /// Returns the index and the stream footer, sections 4 and 2.1.2.

@@ -1,8 +1,11 @@
 //! `bake build`: bake all outputs of a recipe.
 
+use std::collections::BTreeMap;
+use std::io;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
+use serde_json::json;
 
 use crate::base::Places;
 use crate::cli::bases::{BaseArgs, folder};
@@ -14,13 +17,16 @@ use crate::cli::signing::SignArgs;
 use crate::cli::{Exit, RecipeArgs};
 use crate::error::Error;
 use crate::lower::Kind;
-use crate::plan::{self, PlanCx};
+use crate::plan::{self, PlanCx, Request};
 use crate::publish::{Engine, load};
 use crate::registry::Client;
 use crate::release::{Release, ReleasedArtifact};
 use crate::run::{self, RunCx};
+use crate::sign::Signer;
+use crate::timings::{Bytes, Span, Timings, time};
+use crate::unchanged::Inputs;
 
-use super::check::warn;
+use super::check::{tell, warn};
 
 /// Bake all outputs of a recipe.
 #[derive(Debug, Args)]
@@ -42,6 +48,12 @@ pub(in crate::cli) struct Build {
     /// Use this many threads [default: one for each core]
     #[arg(short, long, value_name = "N")]
     jobs: Option<std::num::NonZeroUsize>,
+    /// Tell where the time went, and how many bytes
+    #[arg(long)]
+    timings: bool,
+    /// Write where the time went as a file for trace viewers (Perfetto, chrome://tracing)
+    #[arg(long, value_name = "FILE")]
+    timings_file: Option<PathBuf>,
     #[command(flatten)]
     signing: SignArgs,
     /// Give the image to an engine of this machine, through its own command
@@ -67,32 +79,90 @@ enum EngineName {
 impl Build {
     pub(in crate::cli) fn run(&self, printer: &Printer) -> Result<Exit, Failure> {
         let threads = threads(self.jobs);
+        let timings = (self.timings || self.timings_file.is_some()).then(Timings::default);
+        let timings = timings.as_ref();
+        let watch = time(timings, "look", None);
         let resolved = Resolved::new(&self.recipe, threads)?;
         let store = self.store.open()?;
         // Before the work: a key that cannot sign is no reason to wait.
-        let signer = self.signing.signer(resolved.request(plan::epoch)?)?;
-        let (client, rules) = (self.bases.client(printer)?, self.bases.rules());
-        let progress = Progress::new(printer);
+        let epoch = if self.signing.is_given() {
+            resolved.request(plan::epoch)?
+        } else {
+            plan::FIXED_EPOCH
+        };
+        let signer = self.signing.signer(epoch)?;
+        let rules = self.bases.rules();
+        let fingerprint = signer.as_deref().map(Signer::fingerprint);
+        let look = |request: &Request<'_>| Ok(Inputs::look(request, &store, rules, fingerprint));
+        let inputs = resolved.request(look)?;
+        drop(watch);
+        if let Some(inputs) = &inputs
+            && let Some(remains) = inputs.remains(&store, &self.output)
+        {
+            run::repeat(&remains.release, &store, &self.output)?;
+            tell(printer, &remains.findings).map_err(Error::from)?;
+            self.tell_timings(printer, timings, &remains.release)?;
+            return self.finish(printer, &remains.release, signer.is_some(), None);
+        }
+        let client = self.bases.client(printer)?;
+        let progress = Progress::new(printer).timed(timings);
         let outcome = resolved.request(|request| {
             let folder = folder(request.recipe);
             let images = Places { wire: &client, folder: &folder };
             let cx = PlanCx { store: &store, images: &images, rules, reporter: &progress };
             let plan = plan::plan(request, cx)?;
-            progress.suspend(|| warn(printer, &plan)).map_err(Error::from)?;
+            let findings = progress.suspend(|| warn(printer, &plan)).map_err(Error::from)?;
             let signer = signer.as_deref();
             let cx = RunCx { threads, signer, images: &images, reporter: &progress };
-            Ok(run::run(&plan, &store, &self.output, cx)?)
+            let (release, written) = run::run(&plan, &store, &self.output, cx)?;
+            if let Some(inputs) = &inputs {
+                let kept = inputs.keep(&store, &plan, (&release, &written), findings);
+                kept.map_err(|source| Error::Store { path: store.root().into(), source })?;
+            }
+            Ok(release)
         });
         progress.finish();
         let release = outcome?;
-        if signer.is_some() && release.artifacts.iter().all(|made| made.signature.is_none()) {
+        self.tell_timings(printer, timings, &release)?;
+        self.finish(printer, &release, signer.is_some(), Some(client))
+    }
+
+    /// Tells where the time went, if that was asked.
+    fn tell_timings(
+        &self,
+        printer: &Printer,
+        timings: Option<&Timings>,
+        release: &Release,
+    ) -> Result<(), Failure> {
+        let Some(timings) = timings else { return Ok(()) };
+        if let Some(path) = &self.timings_file {
+            let text = serde_json::to_vec(&timings.trace()).map_err(io::Error::from)?;
+            fs_err::write(path, text)
+                .map_err(|source| Error::Output { path: path.clone(), source })?;
+        }
+        if self.timings {
+            print_timings(printer, timings, release)?;
+        }
+        Ok(())
+    }
+
+    /// Prints what was released and gives it to whoever is to have it.
+    fn finish(
+        &self,
+        printer: &Printer,
+        release: &Release,
+        signs: bool,
+        client: Option<Client>,
+    ) -> Result<Exit, Failure> {
+        if signs && release.artifacts.iter().all(|made| made.signature.is_none()) {
             printer.note(
                 "warning: nothing was signed: only debs and rpms have a place for signatures",
             );
         }
-        print(printer, &release, &self.output)?;
+        print(printer, release, &self.output)?;
         if let Some(engine) = self.load {
-            self.load(printer, &release, engine, &client)?;
+            let client = client.map_or_else(|| self.bases.client(printer), Ok)?;
+            self.load(printer, release, engine, &client)?;
         }
         Ok(Exit::Done)
     }
@@ -145,6 +215,41 @@ pub(super) fn print(printer: &Printer, release: &Release, folder: &Path) -> Resu
     }
     if printer.is_json() {
         printer.event("release", release)?;
+    }
+    Ok(())
+}
+
+/// Prints where the time went: spans in the order in which they began, then bytes.
+fn print_timings(printer: &Printer, timings: &Timings, release: &Release) -> io::Result<()> {
+    let mut spans = timings.spans();
+    spans.sort_by_key(|span| span.start);
+    let cached = release.artifacts.iter().filter(|artifact| artifact.cached).count();
+    let of = release.artifacts.len();
+    if printer.is_json() {
+        let bytes: BTreeMap<&str, u64> =
+            Bytes::ALL.iter().map(|bytes| (bytes.word(), timings.bytes(*bytes))).collect();
+        let total = timings.total().as_secs_f64() * 1e3;
+        let data = json!({ "spans": spans, "bytes": bytes, "total": total, "cached": cached });
+        return printer.event("timings", &data);
+    }
+    printer.note("      start       time  what");
+    for Span { phase, output, start, length } in &spans {
+        let [start, length] = [start, length].map(|time| time.as_secs_f64() * 1e3);
+        let output = output.as_deref().unwrap_or_default();
+        printer.note(
+            format_args!("{start:>8.1} ms {length:>7.1} ms  {phase} {output}")
+                .to_string()
+                .trim_end(),
+        );
+    }
+    let total = timings.total().as_secs_f64() * 1e3;
+    printer
+        .note(format_args!("            {total:>7.1} ms  in all, {cached} of {of} outputs cached"));
+    for bytes in Bytes::ALL {
+        let count = timings.bytes(bytes);
+        if count > 0 {
+            printer.note(format_args!("{:>22} bytes  {}", count, bytes.word()));
+        }
     }
     Ok(())
 }

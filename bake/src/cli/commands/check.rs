@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use bake_formats::digest::Digest;
 use bake_formats::tree::{Content, FileTree};
 use bake_recipes::resolved::{Output, Recipe};
-use bake_recipes::written;
+use bake_recipes::{Look, written};
 use clap::{Args, ValueEnum};
 use serde_json::json;
 
@@ -19,8 +19,9 @@ use crate::cli::{Exit, RecipeArgs};
 use crate::error::Error;
 use crate::failures::Failures;
 use crate::lint::{self, Finding, Severity, Subject};
-use crate::lower::Given;
+use crate::lower::{Given, Texts};
 use crate::plan::{self, Loaded, PlatformPlan, Request};
+use crate::unchanged::Told;
 use crate::{assemble, lower, needs};
 
 /// Check a recipe without building.
@@ -126,7 +127,8 @@ impl Checked {
         let needs::Settled { recipe, findings: needed } = needs::settle(&asked, &mut FileTree::id)?;
         let epoch = plan::epoch_of(request, &recipe);
         // The base is not looked for: this needs neither a store nor a network.
-        let given = Given { folder, epoch, locked: &[], base: None, ground: None };
+        let texts = Texts::of(folder);
+        let given = Given { texts: &texts, epoch, locked: &[], base: None, ground: None };
         for (output, tree) in &trees.trees {
             lower::lower(&recipe, *output, tree, tree.id(), &given)?;
         }
@@ -229,7 +231,7 @@ fn list_rules(printer: &Printer) -> Result<Exit, Failure> {
 }
 
 /// Warns of what can be found in a plan without reading more files.
-pub(super) fn warn(printer: &Printer, plan: &plan::Plan) -> io::Result<()> {
+pub(super) fn warn(printer: &Printer, plan: &plan::Plan) -> io::Result<Vec<Told>> {
     let stored = BTreeMap::new();
     let mut findings: Vec<Finding> = Vec::new();
     for PlatformPlan { recipe, findings: needed, trees, places, .. } in &plan.platforms {
@@ -242,19 +244,33 @@ pub(super) fn warn(printer: &Printer, plan: &plan::Plan) -> io::Result<()> {
             }
         }
     }
-    for finding in &findings {
-        if printer.is_json() {
-            printer.event("finding", finding)?;
-        } else {
-            printer.note(finding.brief(printer.look()));
-        }
-    }
+    let told = |finding: &Finding| {
+        let event = serde_json::to_value(finding)?;
+        let texts = [Look::Plain, Look::Coloured].map(|look| finding.brief(look));
+        Ok(Told { event, texts })
+    };
+    let findings: Vec<Told> = findings.iter().map(told).collect::<io::Result<_>>()?;
+    tell(printer, &findings)?;
     for ground in plan.platforms.iter().filter_map(|platform| platform.ground.as_deref()) {
         let count = ground.changes.len();
         if count > 0 && !printer.is_json() {
             printer.note(format_args!(
                 "note: {count} paths of the base are as in a fresh image; `bake plan --explain` lists them"
             ));
+        }
+    }
+    Ok(findings)
+}
+
+/// Prints what was found, each in a line and with its hint.
+pub(super) fn tell(printer: &Printer, findings: &[Told]) -> io::Result<()> {
+    for Told { event, texts: [plain, coloured] } in findings {
+        if printer.is_json() {
+            printer.event("finding", event)?;
+        } else if printer.look() == Look::Plain {
+            printer.note(plain);
+        } else {
+            printer.note(coloured);
         }
     }
     Ok(())

@@ -17,7 +17,7 @@ const LDCONFIG: &str = "activate-noawait ldconfig";
 
 /// Returns the texts of the control files that the recipe asks for or the tree needs.
 pub(super) fn control_files(cx: DebCx<'_>) -> Result<BTreeMap<ControlFile, String>, Error> {
-    let DebCx { table, folder, .. } = cx;
+    let DebCx { table, texts, .. } = cx;
     let sources = [
         (ControlFile::Templates, &table.templates),
         (ControlFile::Shlibs, &table.shlibs),
@@ -26,7 +26,7 @@ pub(super) fn control_files(cx: DebCx<'_>) -> Result<BTreeMap<ControlFile, Strin
     let mut files = BTreeMap::new();
     for (file, source) in sources {
         if let Some(source) = source {
-            let mut text = scripts::source_text(source, &table.place, folder)?;
+            let mut text = scripts::source_text(source, &table.place, texts)?;
             if !text.ends_with('\n') {
                 text.push('\n');
             }
@@ -34,7 +34,7 @@ pub(super) fn control_files(cx: DebCx<'_>) -> Result<BTreeMap<ControlFile, Strin
         }
     }
     if let Some(script) = &table.scripts.config {
-        files.insert(ControlFile::Config, maintainer::own_text(script, folder)?);
+        files.insert(ControlFile::Config, maintainer::own_text(script, texts)?);
     }
     if let Some(text) = triggers(cx) {
         files.insert(ControlFile::Triggers, text);

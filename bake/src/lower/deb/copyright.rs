@@ -1,12 +1,11 @@
 //! Debian's machine-readable copyright file, version 1.0.
 
-use std::path::Path;
-
 use bake_recipes::resolved::{Copyright, LicenseText};
 
 use super::DebCx;
 use super::licenses::{Expression, License, common_text};
 use crate::error::Error;
+use crate::lower::Texts;
 use crate::lower::scripts;
 
 const FORMAT: &str = "https://www.debian.org/doc/packaging-manuals/copyright-format/1.0/";
@@ -34,7 +33,7 @@ pub(super) fn text(cx: DebCx<'_>, copyright: &Copyright) -> Result<String, Error
         ));
     }
     for license in &licenses {
-        let text = license_text(cx.folder, copyright, license)?;
+        let text = license_text(cx.texts, copyright, license)?;
         paragraphs.push(format!("License: {license}\n{}", continued(&text)));
     }
     Ok(paragraphs.join("\n"))
@@ -52,10 +51,10 @@ fn header(copyright: &Copyright) -> String {
 }
 
 /// Returns a licence's text: where every Debian system has it, else the recipe's.
-fn license_text(folder: &Path, copyright: &Copyright, license: &License) -> Result<String, Error> {
+fn license_text(texts: &Texts, copyright: &Copyright, license: &License) -> Result<String, Error> {
     let read = |id: &str| {
         let known = copyright.texts.iter().find(|text| text.name == id);
-        known.map(|text| file_text(folder, text)).transpose()
+        known.map(|text| file_text(texts, text)).transpose()
     };
     let missing = |id: &str| {
         let message = format!("the package's copyright file needs the text of `{id}`");
@@ -81,8 +80,8 @@ fn license_text(folder: &Path, copyright: &Copyright, license: &License) -> Resu
     }
 }
 
-fn file_text(folder: &Path, text: &LicenseText) -> Result<String, Error> {
-    scripts::file_text("the licence text", &text.file, &text.place, folder)
+fn file_text(texts: &Texts, text: &LicenseText) -> Result<String, Error> {
+    scripts::file_text("the licence text", &text.file, &text.place, texts)
 }
 
 /// Returns text as lines that continue a field: indented by a space, an empty one as a full stop.

@@ -13,13 +13,13 @@ mod relations;
 mod tests;
 
 use std::collections::BTreeMap;
-use std::path::Path;
 
 use bake_formats::deb::{Package, Version};
 use bake_formats::tree::{FileTree, TreeId, TreePath};
 use bake_recipes::resolved::{Deb, Recipe};
 
 use crate::error::Error;
+use crate::lower::Texts;
 
 /// What all parts of a package are made from.
 #[derive(Clone, Copy)]
@@ -28,7 +28,7 @@ struct DebCx<'a> {
     table: &'a Deb,
     tree: &'a FileTree,
     /// What paths in the recipe are relative to.
-    folder: &'a Path,
+    texts: &'a Texts,
 }
 
 /// Returns what a recipe's deb is besides its tree.
@@ -36,9 +36,9 @@ pub(super) fn package(
     recipe: &Recipe,
     table: &Deb,
     (tree, tree_id): (&FileTree, TreeId),
-    folder: &Path,
+    texts: &Texts,
 ) -> Result<Package, Error> {
-    let cx = DebCx { recipe, table, tree, folder };
+    let cx = DebCx { recipe, table, tree, texts };
     let version: Version = table
         .version
         .parse()

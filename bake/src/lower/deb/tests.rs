@@ -33,8 +33,8 @@ fn lowered(text: &str) -> Result<Package, String> {
     let contents = vec![Content::of(b""); scan.files.len()];
     let trees = assemble::compose(&recipe, &scan, &contents).unwrap();
     let tree = &trees.trees[&Output::Deb];
-    let given =
-        Given { folder: folder.path(), epoch: Epoch(0), locked: &[], base: None, ground: None };
+    let texts = crate::lower::Texts::of(folder.path());
+    let given = Given { texts: &texts, epoch: Epoch(0), locked: &[], base: None, ground: None };
     let products = lower(&recipe, Output::Deb, tree, tree.id(), &given);
     match products.map_err(|error| match error {
         crate::error::Error::Recipe(error) => {

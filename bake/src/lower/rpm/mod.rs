@@ -5,13 +5,12 @@ mod relations;
 mod scriptlets;
 mod triggers;
 
-use std::path::Path;
-
 use bake_formats::rpm;
 use bake_formats::tree::{FileTree, TreeId, TreePath};
 use bake_recipes::resolved::{Recipe, Rpm, RpmFormat};
 
 use crate::error::Error;
+use crate::lower::Texts;
 
 /// What an rpm is made of.
 #[derive(Clone, Copy)]
@@ -20,7 +19,7 @@ struct RpmCx<'a> {
     table: &'a Rpm,
     tree: &'a FileTree,
     /// What scripts in files are relative to.
-    folder: &'a Path,
+    texts: &'a Texts,
 }
 
 /// Returns the header of a recipe's rpm.
@@ -28,9 +27,9 @@ pub(super) fn package(
     recipe: &Recipe,
     table: &Rpm,
     (tree, tree_id): (&FileTree, TreeId),
-    folder: &Path,
+    texts: &Texts,
 ) -> Result<rpm::Package, Error> {
-    let cx = RpmCx { recipe, table, tree, folder };
+    let cx = RpmCx { recipe, table, tree, texts };
     let scriptlets = scriptlets::scriptlets(cx)?;
     let evr = evr(recipe, table);
     Ok(rpm::Package {

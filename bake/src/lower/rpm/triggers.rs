@@ -32,7 +32,7 @@ pub(super) fn triggers(cx: RpmCx<'_>) -> Result<Triggers, Error> {
 }
 
 fn script(cx: RpmCx<'_>, written: &Script) -> Result<bake_formats::rpm::Script, Error> {
-    let script = scriptlets::own(written, cx.folder)?;
+    let script = scriptlets::own(written, cx.texts)?;
     if script.arguments.is_empty() {
         return Ok(script);
     }

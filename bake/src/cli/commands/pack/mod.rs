@@ -143,7 +143,7 @@ impl Pack {
         });
         progress.finish();
         let release = outcome.map_err(|failures| explained(made, failures))?;
-        print(printer, &release, &self.output)
+        print(printer, &release.0, &self.output)
     }
 
     /// Returns the platform: that of the flag, else the recipe's, else this machine's.

@@ -61,7 +61,7 @@ fn add(
     hook: Option<&Script>,
 ) -> Result<(), Error> {
     let Some(hook) = hook else { return Ok(()) };
-    let text = scripts::text(hook, cx.folder)?;
+    let text = scripts::text(hook, cx.texts)?;
     let (first_line, body) = scripts::split_interpreter(&text);
     let interpreter = hook.interpreter.as_ref().unwrap_or(&first_line);
     if !matches!(interpreter.first().map(String::as_str), Some("/bin/sh" | "/usr/bin/sh")) {

@@ -15,7 +15,6 @@ mod shell;
 mod units;
 
 use std::collections::BTreeMap;
-use std::path::Path;
 
 use bake_formats::deb::ControlFile;
 use bake_recipes::resolved::Script;
@@ -23,6 +22,7 @@ use bake_recipes::resolved::Script;
 use super::DebCx;
 use super::relations::Need;
 use crate::error::Error;
+use crate::lower::Texts;
 use crate::lower::scripts;
 
 /// The scripts of a package, and what they call.
@@ -94,7 +94,7 @@ fn combined(cx: DebCx<'_>, parts: &Parts) -> Result<BTreeMap<ControlFile, String
     let mut texts = BTreeMap::new();
     for (file, script) in all {
         let script = script.as_ref();
-        let written = script.map(|script| own_text(script, cx.folder)).transpose()?;
+        let written = script.map(|script| own_text(script, cx.texts)).transpose()?;
         let text = combine::combine(file, written, parts.of(file)).map_err(|error| {
             let place = script.map_or(&cx.table.place, |script| &script.place);
             place.error(error.reason).hint(error.hint)
@@ -107,8 +107,8 @@ fn combined(cx: DebCx<'_>, parts: &Parts) -> Result<BTreeMap<ControlFile, String
 }
 
 /// Returns a whole script of the recipe, with the line that names its interpreter.
-pub(super) fn own_text(script: &Script, folder: &Path) -> Result<String, Error> {
-    let text = scripts::text(script, folder)?;
+pub(super) fn own_text(script: &Script, texts: &Texts) -> Result<String, Error> {
+    let text = scripts::text(script, texts)?;
     Ok(match &script.interpreter {
         Some(words) => format!("#!{}\n{text}", words.join(" ")),
         None => scripts::with_interpreter(text),

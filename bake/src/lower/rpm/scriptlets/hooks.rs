@@ -44,7 +44,7 @@ fn add(
     (name, hook): (&str, &Option<Script>),
 ) -> Result<(), Error> {
     let Some(hook) = hook else { return Ok(()) };
-    let (interpreter, body) = scripts::split_interpreter(&scripts::text(hook, cx.folder)?);
+    let (interpreter, body) = scripts::split_interpreter(&scripts::text(hook, cx.texts)?);
     let interpreter = hook.interpreter.clone().unwrap_or(interpreter);
     if interpreter != ["/bin/sh"] || hook.flags != ScriptFlags::default() {
         let message = format!("the hook `{name}` is a fragment for /bin/sh, without rpm's flags");

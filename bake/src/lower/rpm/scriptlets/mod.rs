@@ -16,7 +16,6 @@ mod shell;
 mod units;
 
 use std::collections::BTreeMap;
-use std::path::Path;
 
 use bake_formats::rpm::{self, Dependency, Moment, ScriptFlags};
 use bake_recipes::resolved;
@@ -24,6 +23,7 @@ use bake_recipes::resolved;
 use super::RpmCx;
 use super::relations::Needs;
 use crate::error::Error;
+use crate::lower::Texts;
 use crate::lower::scripts;
 
 /// The scriptlets of a package, and what they call.
@@ -110,14 +110,14 @@ fn combined(cx: RpmCx<'_>, parts: &Parts) -> Result<rpm::Scripts, Error> {
     let none = Vec::new();
     let both = |scriptlet: Scriptlet, script: &Option<resolved::Script>| {
         let generated = parts.texts.get(&scriptlet).unwrap_or(&none);
-        let own = script.as_ref().map(|script| own(script, cx.folder)).transpose()?;
+        let own = script.as_ref().map(|script| own(script, cx.texts)).transpose()?;
         combine::combine(scriptlet, own, generated).map_err(|error| {
             let place = script.as_ref().map_or(&cx.table.place, |script| &script.place);
             Error::from(place.error(error.reason).hint(error.hint))
         })
     };
     let alone = |script: &Option<resolved::Script>| {
-        script.as_ref().map(|script| own(script, cx.folder)).transpose()
+        script.as_ref().map(|script| own(script, cx.texts)).transpose()
     };
     Ok(rpm::Scripts {
         pre: both(Scriptlet::Pre, &written.pre)?,
@@ -133,8 +133,8 @@ fn combined(cx: RpmCx<'_>, parts: &Parts) -> Result<rpm::Scripts, Error> {
 }
 
 /// Returns a script of the recipe.
-pub(super) fn own(script: &resolved::Script, folder: &Path) -> Result<rpm::Script, Error> {
-    let text = scripts::text(script, folder)?;
+pub(super) fn own(script: &resolved::Script, texts: &Texts) -> Result<rpm::Script, Error> {
+    let text = scripts::text(script, texts)?;
     let (mut words, body) = match &script.interpreter {
         Some(words) if !words.is_empty() => (words.clone(), text),
         _ => scripts::split_interpreter(&text),

@@ -1,0 +1,158 @@
+//! Looking at everything that the rules of a recipe name without opening a file: one `stat` for each.
+//!
+//! The digest covers, for each rule that names paths, every entry below it in the order of names: its name,
+//! kind and mode, and of everything but directories what tells that it is still the same. A directory is what
+//! is in it; its own times move with whatever `exclude` leaves out.
+
+use std::collections::BTreeSet;
+use std::io;
+use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
+
+use bake_formats::digest::{Digest, Hasher};
+use bake_recipes::resolved::{FileRule, FileSource};
+use rustix::fs::{AtFlags, CWD, Dir, FileType, Mode, OFlags, Stat, openat, statat};
+
+use crate::assemble::Filter;
+use crate::store::Stamp;
+
+/// What a walk found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Walked {
+    /// Of everything that was looked at.
+    pub(super) digest: Digest,
+    /// The latest time of a modification or change of anything but directories, in nanoseconds.
+    pub(super) newest: i64,
+}
+
+/// Looks at everything that rules name, relative to a recipe's folder.
+pub(super) fn walk<'r>(
+    folder: &Path,
+    rules: impl Iterator<Item = &'r FileRule>,
+) -> io::Result<Walked> {
+    let mut walker = Walker { hasher: Hasher::new(), newest: i64::MIN };
+    let mut seen = BTreeSet::new();
+    for rule in rules {
+        let FileSource::Path { pattern, is_glob } = &rule.source else { continue };
+        if seen.insert(format!("{pattern:?} {is_glob} {:?}", rule.exclude)) {
+            walker.rule(folder, rule)?;
+        }
+    }
+    Ok(Walked { digest: walker.hasher.digest(), newest: walker.newest })
+}
+
+struct Walker {
+    hasher: Hasher,
+    newest: i64,
+}
+
+impl Walker {
+    fn rule(&mut self, folder: &Path, rule: &FileRule) -> io::Result<()> {
+        let base = rule.source.base().unwrap_or_default();
+        self.name(base.as_os_str().as_bytes());
+        let path = folder.join(&base);
+        let stat = statat(CWD, &path, AtFlags::SYMLINK_NOFOLLOW)?;
+        let path = if FileType::from_raw_mode(stat.st_mode).is_symlink() {
+            let target = fs_err::canonicalize(&path)?;
+            self.name(target.as_os_str().as_bytes());
+            target
+        } else {
+            path
+        };
+        let stat = statat(CWD, &path, AtFlags::empty())?;
+        if !FileType::from_raw_mode(stat.st_mode).is_dir() {
+            self.entry(&stat);
+            return Ok(());
+        }
+        let filter = Filter::of(rule).map_err(io::Error::other)?;
+        let opened = open(CWD, &path)?;
+        self.directory(&opened, &mut Vec::new(), &filter)
+    }
+
+    /// Looks at everything in a directory, whose path below the rule's base is `relative`.
+    fn directory(
+        &mut self,
+        directory: &OwnedFd,
+        relative: &mut Vec<u8>,
+        filter: &Filter<'_>,
+    ) -> io::Result<()> {
+        let names = Names::of(directory)?;
+        let len = relative.len();
+        for name in names.sorted() {
+            if len > 0 {
+                relative.push(b'/');
+            }
+            relative.extend_from_slice(name.to_bytes());
+            if filter.takes_everything() || filter.descends(relative) {
+                let stat = statat(directory, name, AtFlags::SYMLINK_NOFOLLOW)?;
+                if filter.takes(relative) {
+                    self.name(name.to_bytes());
+                    self.entry(&stat);
+                }
+                if FileType::from_raw_mode(stat.st_mode).is_dir() {
+                    self.directory(&open(directory, name)?, relative, filter)?;
+                }
+            }
+            relative.truncate(len);
+        }
+        // No name is empty: this ends the directory.
+        self.name(b"");
+        Ok(())
+    }
+
+    fn name(&mut self, name: &[u8]) {
+        self.hasher.update(&(name.len() as u64).to_le_bytes());
+        self.hasher.update(name);
+    }
+
+    fn entry(&mut self, stat: &Stat) {
+        let kind = FileType::from_raw_mode(stat.st_mode);
+        let stamp = Stamp::of_stat(stat);
+        let mut bytes = [0; 44];
+        let mode = if kind.is_dir() { kind.as_raw_mode() } else { stat.st_mode };
+        bytes[..4].copy_from_slice(&mode.to_le_bytes());
+        if !kind.is_dir() {
+            self.newest = self.newest.max(stamp.mtime).max(stamp.ctime);
+            bytes[4..].copy_from_slice(&stamp.to_bytes());
+        }
+        self.hasher.update(&bytes);
+    }
+}
+
+fn open(at: impl AsFd, path: impl rustix::path::Arg) -> io::Result<OwnedFd> {
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    Ok(openat(at, path, flags, Mode::empty())?)
+}
+
+/// The names in a directory, one after another with a zero byte after each.
+struct Names {
+    bytes: Vec<u8>,
+    starts: Vec<usize>,
+}
+
+impl Names {
+    fn of(directory: &OwnedFd) -> io::Result<Self> {
+        let (mut bytes, mut starts) = (Vec::new(), Vec::new());
+        for entry in Dir::read_from(directory)? {
+            let entry = entry?;
+            let name = entry.file_name();
+            if !matches!(name.to_bytes(), b"." | b"..") {
+                starts.push(bytes.len());
+                bytes.extend_from_slice(name.to_bytes_with_nul());
+            }
+        }
+        let name = |start: usize| {
+            let rest = bytes.get(start..).unwrap_or_default();
+            rest.split(|byte| *byte == 0).next().unwrap_or_default()
+        };
+        starts.sort_unstable_by(|one, other| name(*one).cmp(name(*other)));
+        Ok(Self { bytes, starts })
+    }
+
+    fn sorted(&self) -> impl Iterator<Item = &std::ffi::CStr> {
+        self.starts.iter().filter_map(|start| {
+            std::ffi::CStr::from_bytes_until_nul(self.bytes.get(*start..)?).ok()
+        })
+    }
+}
