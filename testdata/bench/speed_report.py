@@ -80,8 +80,9 @@ class Results:
         """Returns everything as Markdown."""
         trees = ", ".join(f"{name} {tree['files']} files of {tree['bytes'] / 1e6:.0f} MB" for name, tree in told["trees"].items())
         lines = [f"```sh\n{told['command']}\n```", "",
-                 f"{told['machine']}, load {told['load'][0]:.1f} at the start and {told['load'][1]:.1f} at the end. Medians of"
-                 f" {told['runs']} interleaved runs, the least and the most in brackets.", "",
+                 f"{told['machine']}, load {told['load'][0]:.1f} at the start and {told['load'][1]:.1f} at the end."
+                 + (f" Medians of {told['runs']} interleaved runs, the least and the most in brackets." if told["runs"] > 1
+                    else " One run of each, which is no median."), "",
                  f"Trees: {trees}. Against: {'; '.join(told['versions'])}.", ""]
         goals = list(self.goals())
         if goals:

@@ -225,7 +225,7 @@ def versions():
     """Returns the first line of what each program says of itself."""
     def first(*command):
         answer = subprocess.run(command, capture_output=True, text=True)
-        return (answer.stdout + answer.stderr).strip().split("\n")[0]
+        return (answer.stdout + answer.stderr).strip().split("\n")[0].strip("* .,")
 
     asked = [("dpkg-deb", "--version"), ("rpmbuild", "--version"), ("umoci", "--version"), ("buildah", "--version"),
              ("skopeo", "--version"), ("mke2fs", "-V"), ("qemu-img", "--version"), ("tar", "--version"), ("gzip", "--version"),
