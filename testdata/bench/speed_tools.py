@@ -182,9 +182,14 @@ def storage(work):
         yield environment
     finally:
         subprocess.run(["buildah", "rm", "--all"], env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        for line in reversed(Path("/proc/mounts").read_text().splitlines()):
-            if line.split()[1].startswith(f"{work}/"):
-                run("umount", line.split()[1])
+        unmount(work)
+
+
+def unmount(folder):
+    """Undoes mounts below a folder, those that a run left which was ended early among them."""
+    for line in reversed(Path("/proc/mounts").read_text().splitlines()):
+        if line.split()[1].startswith(f"{folder}/"):
+            run("umount", line.split()[1])
 
 
 def crate(work, tree, metadata):
