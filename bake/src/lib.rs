@@ -77,6 +77,7 @@ pub mod release;
 pub mod run;
 
 pub mod unchanged;
+mod writers;
 
 pub mod configure;
 

@@ -53,28 +53,20 @@ impl OutputFolder {
         rope: &Rope,
         source: &dyn BlobSource,
     ) -> Result<Blob, Error> {
-        self.expect(name)?;
-        self.fill(name, rope, source)
+        self.expect(name)?.fill(rope, source)
     }
 
-    /// Gets ready for a file: it appears with the others once [`OutputFolder::fill`] wrote it.
-    pub fn expect(&mut self, name: &str) -> Result<(), Error> {
-        if let Some(folder) = self.staged(name).parent() {
+    /// Gets ready for a file, which appears with the others once it is written.
+    pub fn expect(&mut self, name: &str) -> Result<Place, Error> {
+        let staged = self.staged(name);
+        if let Some(folder) = staged.parent() {
             fs_err::create_dir_all(folder)?;
         }
         let top = name.split('/').next().unwrap_or(name).to_owned();
         if !self.staged.contains(&top) {
             self.staged.push(top);
         }
-        Ok(())
-    }
-
-    /// Writes what a rope describes to an expected file and returns its identity. Several files can
-    /// be written at once.
-    pub fn fill(&self, name: &str, rope: &Rope, source: &dyn BlobSource) -> Result<Blob, Error> {
-        let file = fs_err::File::create(self.staged(name))?;
-        write_rope(rope, source, file)
-            .map_err(|source| Error::Output { path: self.root.join(name), source })
+        Ok(Place { staged, shown: self.root.join(name), name: name.into() })
     }
 
     /// Returns where a staged file is.
@@ -110,6 +102,30 @@ impl OutputFolder {
             fs_err::rename(from, to)?;
         }
         Ok(Appeared { names, moment })
+    }
+}
+
+/// Where a file of an output is staged. Several can be written at once.
+#[derive(Debug)]
+pub struct Place {
+    staged: PathBuf,
+    /// Where it appears.
+    shown: PathBuf,
+    /// The same, relative to the output folder.
+    name: String,
+}
+
+impl Place {
+    /// Returns the output that the file belongs to.
+    pub fn artifact(&self) -> Option<&str> {
+        self.name.split('/').next().filter(|name| *name != DOCUMENT)
+    }
+
+    /// Writes what a rope describes to the file and returns its identity.
+    pub fn fill(&self, rope: &Rope, source: &dyn BlobSource) -> Result<Blob, Error> {
+        let file = fs_err::File::create(&self.staged)?;
+        write_rope(rope, source, file)
+            .map_err(|source| Error::Output { path: self.shown.clone(), source })
     }
 }
 

@@ -1,8 +1,9 @@
 //! Doing what a plan says: make what is missing, let everything appear together.
 
-use std::borrow::Cow;
+use std::collections::HashSet;
 use std::io;
 use std::path::Path;
+use std::thread;
 
 use bake_formats::blob::Blob;
 use bake_formats::digest::Digest;
@@ -19,16 +20,14 @@ use crate::error::Error;
 use crate::lower::{self, Described, Kind};
 use crate::opened::Opened;
 use crate::output::{self, Appeared, OutputFolder, Written};
-use crate::plan::{Plan, State, Step};
+use crate::plan::{Plan, Step};
 use crate::release::{Made, Release, ReleasedArtifact, ReleasedSignature};
 use crate::report::Reporter;
 use crate::seal::{self, SealOptions};
 use crate::sign::Signer;
-use crate::store::{self, ActionResult, OutputFile, StatIndex, Store};
+use crate::store::{self, ActionResult, ImageDigest, OutputFile, StatIndex, Store};
 use crate::timings::{Bytes, time};
-
-/// How often a step is tried again after damage in the store was found and removed.
-const ATTEMPTS: usize = 100;
+use crate::writers::{Writers, Writing};
 
 /// Who watches a bake, what it may use, and who signs.
 #[derive(Clone, Copy)]
@@ -69,25 +68,14 @@ pub fn run(
         Ok(folder) => store.stat_index(&folder)?,
         Err(_) => store.no_stat_index()?,
     };
-    let contents = &contents;
-    let mut runner =
-        Runner { plan, store, contents, cx, index, folder, output: None, has_found_damage: false };
-    let mut release = Release::new(plan);
-    let mut outputs = Vec::new();
-    let mut ropes = Vec::new();
-    for step in &plan.steps {
-        let name = step.file_name();
-        reporter.output_started(&name, step.parts.iter().map(|p| content_size(&p.tree)).sum());
-        let made = runner.step(step, &name)?;
-        store.put_note(&step.subject, &step.covers.summary())?;
-        for file in &made.result.files {
-            outputs.push((join(&name, &file.path), file.blob));
-            ropes.push(file.rope);
-        }
-        release.artifacts.push(ReleasedArtifact::new(step, name, &made));
-    }
-    let written = runner.finish(&release, &outputs, &ropes)?;
-    Ok((release, written))
+    // Outlives the threads that write into it.
+    let mut output = None;
+    thread::scope(|scope| {
+        let writers = Writers::start(scope, cx.threads, &contents, reporter.timings());
+        let (contents, output) = (&contents, &mut output);
+        let has_found_damage = false;
+        Runner { plan, store, contents, cx, index, folder, output, writers, has_found_damage }.run()
+    })
 }
 
 /// Says in a folder whose outputs are all there that nothing had to be done for them.
@@ -120,69 +108,158 @@ struct Runner<'a> {
     index: StatIndex,
     folder: &'a Path,
     /// Opened when the first output has to be written.
-    output: Option<OutputFolder>,
+    output: &'a mut Option<OutputFolder>,
+    writers: Writers,
     /// Whether the store turned out to be damaged, so that nothing in it is used unread any more:
     /// else each attempt to make an output would find one damaged blob, and there may be many.
     has_found_damage: bool,
 }
 
-impl Runner<'_> {
-    /// Makes one output; a blob that turns out to be damaged is removed and made again.
-    fn step(&mut self, step: &Step, name: &str) -> Result<Made, Error> {
-        let mut hit = match &step.state {
-            State::Hit(result) => Some(result.clone()),
-            State::Miss(_) | State::Unknown(_) => None,
-        };
-        let signer = self.cx.signer.filter(|_| step.kind().is_signable());
-        for _ in 0..ATTEMPTS {
-            let outcome = match signer {
-                Some(signer) => self.make_signed(step, name, hit.take(), signer),
-                None => self.make_unsigned(step, name, hit.take()),
-            };
-            let error = match outcome {
-                Ok(made) => return Ok(made),
-                Err(error) => error,
-            };
-            let Some(digest) = store::is_damage(&error) else { return Err(error) };
-            self.has_found_damage = true;
-            self.store.discard(&digest)?;
-            self.contents.forget();
-            self.cx.reporter.healed(&digest);
+/// An output that is known but for the digests of its files, while those are being written.
+struct Begun {
+    output: Known,
+    writing: Vec<Writing>,
+}
+
+enum Known {
+    /// It was made before, and this is what its files must be.
+    Kept(ActionResult),
+    /// It was described just now: its files, each with the rope that is kept of it.
+    New {
+        format: String,
+        identity: Option<Digest>,
+        images: Vec<ImageDigest>,
+        files: Vec<(String, Blob)>,
+    },
+}
+
+impl<'a> Runner<'a> {
+    /// Describes one output after another, and takes them in the same order as their files are written.
+    fn run(mut self) -> Result<(Release, Written), Error> {
+        let mut begun = Vec::new();
+        for step in &self.plan.steps {
+            let name = step.file_name();
+            let content = step.parts.iter().map(|part| content_size(&part.tree)).sum();
+            self.cx.reporter.output_started(&name, content);
+            let first = self.begin(step, &name, step.state.hit());
+            let has_failed = first.as_ref().is_err_and(|error| store::is_damage(error).is_none());
+            begun.push((step, name, first));
+            if has_failed {
+                break;
+            }
         }
-        Err(Error::Store {
-            path: self.store.root().into(),
-            source: io::Error::other("blobs are damaged as fast as they are made"),
-        })
+        let mut release = Release::new(self.plan);
+        let (mut outputs, mut ropes) = (Vec::new(), Vec::new());
+        for (step, name, first) in begun {
+            let made = self.end(step, &name, first)?;
+            self.store.put_note(&step.subject, &step.covers.summary())?;
+            for file in &made.result.files {
+                outputs.push((join(&name, &file.path), file.blob));
+                ropes.push(file.rope);
+            }
+            release.artifacts.push(ReleasedArtifact::new(step, name, &made));
+        }
+        let written = self.finish(&release, &outputs, &ropes)?;
+        Ok((release, written))
     }
 
-    fn make_unsigned(
+    /// Describes one output, or finds what was made of it before, and lets its files be written.
+    fn begin(
         &mut self,
         step: &Step,
         name: &str,
-        hit: Option<ActionResult>,
-    ) -> Result<Made, Error> {
-        let cached = hit.is_some();
-        let result = match hit {
-            Some(result) => self.restore(name, result)?,
-            None => self.make(step, name)?,
-        };
-        Ok(Made { result, signature: None, cached })
+        hit: Option<&ActionResult>,
+    ) -> Result<Begun, Error> {
+        let Some(kept) = hit else { return self.describe(step, name) };
+        // What is signed after this is not what the folder holds.
+        if self.signer(step).is_some() || self.is_current(name, kept)? {
+            return Ok(Begun { output: Known::Kept(kept.clone()), writing: Vec::new() });
+        }
+        self.restore(name, kept)
     }
 
-    /// Makes an output and signs it. The signed output is a result of its own, so that what is kept
-    /// of the unsigned one is the same whoever signs.
+    /// Makes one output whose first attempt was begun; a blob that turns out to be damaged is removed and made again.
+    fn end(&mut self, step: &Step, name: &str, first: Result<Begun, Error>) -> Result<Made, Error> {
+        let mut healed = HashSet::new();
+        let mut begun = first;
+        loop {
+            let error = match begun.and_then(|begun| self.take(step, name, begun)) {
+                Ok(made) => return Ok(made),
+                Err(error) => error,
+            };
+            let damaged = store::is_damage(&error).filter(|digest| healed.insert(*digest));
+            let Some(digest) = damaged else { return Err(error) };
+            self.has_found_damage = true;
+            self.heal(&digest)?;
+            begun = self.begin(step, name, None);
+        }
+    }
+
+    /// Removes a damaged blob, unless it was made again for another output.
+    fn heal(&self, digest: &Digest) -> Result<(), Error> {
+        if self.store.is_sound(digest)? {
+            return Ok(());
+        }
+        self.store.discard(digest)?;
+        self.contents.forget();
+        self.cx.reporter.healed(digest);
+        Ok(())
+    }
+
+    /// Waits for the files of an output and signs it, if that is to be done.
+    fn take(&mut self, step: &Step, name: &str, begun: Begun) -> Result<Made, Error> {
+        let cached = matches!(begun.output, Known::Kept(_));
+        let result = self.settle(step, name, begun)?;
+        match self.signer(step) {
+            Some(signer) => self.make_signed(step, name, result, cached, signer),
+            None => Ok(Made { result, signature: None, cached }),
+        }
+    }
+
+    /// Waits for the files of an output, all of them even if one fails: nobody writes to them after this.
+    fn settle(&mut self, step: &Step, name: &str, begun: Begun) -> Result<ActionResult, Error> {
+        let Begun { output, writing } = begun;
+        let blobs: Vec<_> = writing.into_iter().map(Writing::wait).collect();
+        let blobs = blobs.into_iter().collect::<Result<Vec<_>, Error>>()?;
+        let (format, identity, images, files) = match output {
+            Known::Kept(kept) => {
+                expect_blobs(name, &kept, &blobs)?;
+                return Ok(kept);
+            }
+            Known::New { format, identity, images, files } => (format, identity, images, files),
+        };
+        let files: Vec<_> = files
+            .into_iter()
+            .zip(blobs)
+            .map(|((path, rope), blob)| OutputFile { path, blob, rope })
+            .collect();
+        for file in &files {
+            check_name(&file.path, &file.blob)?;
+        }
+        let identity = identity.or_else(|| files.first().map(|file| file.blob.digest));
+        let Some(identity) = identity else {
+            return Err(io::Error::other(format!("{format} has no file")).into());
+        };
+        let result = ActionResult { format, identity, files, images };
+        self.store.put_result(step.key.digest(), &result)?;
+        Ok(result)
+    }
+
+    /// Returns who signs an output, if it is signed.
+    fn signer(&self, step: &Step) -> Option<&'a dyn Signer> {
+        self.cx.signer.filter(|_| step.kind().is_signable())
+    }
+
+    /// Signs an output. The signed output is a result of its own, so that what is kept of the unsigned one is the same
+    /// whoever signs.
     fn make_signed(
         &mut self,
         step: &Step,
         name: &str,
-        hit: Option<ActionResult>,
+        unsigned: ActionResult,
+        cached: bool,
         signer: &dyn Signer,
     ) -> Result<Made, Error> {
-        let is_staged = hit.is_none();
-        let unsigned = match hit {
-            Some(result) => result,
-            None => self.make(step, name)?,
-        };
         let signature = Some(ReleasedSignature {
             fingerprint: signer.fingerprint().into(),
             unsigned: unsigned.identity,
@@ -192,16 +269,18 @@ impl Runner<'_> {
         let kept = kept.filter(|kept| kept.files.iter().all(|f| self.store.rope(&f.rope).is_ok()));
         if let Some(kept) = kept {
             // What is staged is unsigned, and would replace the output even if that is current.
-            let result =
-                if is_staged { self.unpack(name, kept)? } else { self.restore(name, kept)? };
-            return Ok(Made { result, signature, cached: !is_staged });
+            if !cached || !self.is_current(name, &kept)? {
+                let begun = self.restore(name, &kept)?;
+                self.settle(step, name, begun)?;
+            }
+            return Ok(Made { result: kept, signature, cached });
         }
         let [file] = unsigned.files.as_slice() else {
             return Err(io::Error::other(format!("{} is not one file", unsigned.format)).into());
         };
         let rope = self.store.rope(&file.rope)?;
-        if !is_staged {
-            self.stage(name, &rope)?;
+        if cached {
+            self.write(name, rope.clone())?.wait()?;
         }
         let (blob, rope) = self.sign(name, &rope, signer)?;
         let rope = self.store.put_rope(&rope)?;
@@ -224,12 +303,13 @@ impl Runner<'_> {
         let signed = edit_rope(rope, &edits);
         let blob = match self.output()?.edit(name, &edits)? {
             Some(blob) => blob,
-            None => self.stage(name, &signed)?,
+            None => self.write(name, signed.clone())?.wait()?,
         };
         Ok((blob, signed))
     }
 
-    fn make(&mut self, step: &Step, name: &str) -> Result<ActionResult, Error> {
+    /// Describes an output and lets it be written.
+    fn describe(&mut self, step: &Step, name: &str) -> Result<Begun, Error> {
         self.bring_layers(step)?;
         let encoder = Encoder::new(self.contents, self.store, self.cx.threads);
         let encoder = if self.has_found_damage { encoder.checking() } else { encoder };
@@ -245,25 +325,13 @@ impl Runner<'_> {
         }
         let described = described.map_err(|source| self.write_error(step, source))?;
         let Described { artifact: Artifact { format, files: made }, identity, images } = described;
-        let mut files = Vec::new();
+        let (mut files, mut writing) = (Vec::new(), Vec::new());
         for file in made {
-            let blob = self.stage(&join(name, &file.path), &file.rope)?;
-            check_name(&file.path, &blob)?;
-            let expanded = match self.plan.sources.expand(&file.rope) {
-                Cow::Owned(rope) => Some(rope),
-                Cow::Borrowed(_) => None,
-            };
-            // One of the two is enough to hold.
-            let rope = self.store.put_rope(&expanded.unwrap_or(file.rope))?;
-            files.push(OutputFile { path: file.path, blob, rope });
+            let kept = self.store.put_rope(&self.plan.sources.expand(&file.rope))?;
+            writing.push(self.write(&join(name, &file.path), file.rope)?);
+            files.push((file.path, kept));
         }
-        let identity = identity.or_else(|| files.first().map(|file| file.blob.digest));
-        let Some(identity) = identity else {
-            return Err(io::Error::other(format!("{format} has no file")).into());
-        };
-        let result = ActionResult { format, identity, files, images };
-        self.store.put_result(step.key.digest(), &result)?;
-        Ok(result)
+        Ok(Begun { output: Known::New { format, identity, images, files }, writing })
     }
 
     /// Brings the layers of base images into the store, if what is made holds their bytes.
@@ -281,21 +349,14 @@ impl Runner<'_> {
         Ok(())
     }
 
-    fn restore(&mut self, name: &str, result: ActionResult) -> Result<ActionResult, Error> {
-        if self.is_current(name, &result)? { Ok(result) } else { self.unpack(name, result) }
-    }
-
-    fn unpack(&mut self, name: &str, result: ActionResult) -> Result<ActionResult, Error> {
-        for file in &result.files {
+    /// Lets an output that was made before be written again.
+    fn restore(&mut self, name: &str, kept: &ActionResult) -> Result<Begun, Error> {
+        let mut writing = Vec::new();
+        for file in &kept.files {
             let rope = self.store.rope(&file.rope)?;
-            let blob = self.stage(&join(name, &file.path), &rope)?;
-            if blob != file.blob {
-                let reason =
-                    format!("`{name}` came out as {}, expected {}", blob.digest, file.blob.digest);
-                return Err(io::Error::new(io::ErrorKind::InvalidData, reason).into());
-            }
+            writing.push(self.write(&join(name, &file.path), rope)?);
         }
-        Ok(result)
+        Ok(Begun { output: Known::Kept(kept.clone()), writing })
     }
 
     fn is_current(&self, name: &str, result: &ActionResult) -> io::Result<bool> {
@@ -317,15 +378,9 @@ impl Runner<'_> {
         Ok(self.output.insert(opened))
     }
 
-    fn stage(&mut self, name: &str, rope: &Rope) -> Result<Blob, Error> {
-        let contents = self.contents;
-        let timings = self.cx.reporter.timings();
-        let artifact = name.split('/').next().filter(|name| *name != output::DOCUMENT);
-        let _watch = time(timings, "write", artifact);
-        if let Some(timings) = timings {
-            timings.add(Bytes::Written, rope.len());
-        }
-        self.output()?.stage(name, rope, contents)
+    fn write(&mut self, name: &str, rope: Rope) -> Result<Writing, Error> {
+        let place = self.output()?.expect(name)?;
+        Ok(self.writers.write(place, rope))
     }
 
     fn write_error(&self, step: &Step, source: WriteError) -> Error {
@@ -352,7 +407,7 @@ impl Runner<'_> {
         let _watch = time(self.cx.reporter.timings(), "finish", None);
         let document = release.document()?;
         if !output::says(self.folder, &document) {
-            self.stage(output::DOCUMENT, &Rope::from(document))?;
+            self.write(output::DOCUMENT, Rope::from(document))?.wait()?;
         }
         let appeared = match self.output.take() {
             Some(output) => output.commit()?,
@@ -378,6 +433,19 @@ impl Runner<'_> {
         }
         Ok(())
     }
+}
+
+/// Fails if a file of an output that was made before came out as another.
+fn expect_blobs(name: &str, kept: &ActionResult, found: &[Blob]) -> io::Result<()> {
+    for (file, found) in kept.files.iter().zip(found) {
+        if file.blob != *found {
+            let name = join(name, &file.path);
+            let reason =
+                format!("`{name}` came out as {}, expected {}", found.digest, file.blob.digest);
+            return Err(io::Error::new(io::ErrorKind::InvalidData, reason));
+        }
+    }
+    Ok(())
 }
 
 /// Fails if a file of an image layout does not have the digest that it is named by, which its manifest says, too.

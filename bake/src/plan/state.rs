@@ -21,6 +21,14 @@ pub enum State {
 }
 
 impl State {
+    /// Returns the result that is in the store.
+    pub fn hit(&self) -> Option<&ActionResult> {
+        match self {
+            Self::Hit(result) => Some(result),
+            Self::Miss(_) | Self::Unknown(_) => None,
+        }
+    }
+
     /// Looks a result up; `images` is how many it must name.
     pub(super) fn find(
         store: &Store,

@@ -137,12 +137,10 @@ impl<'a> Landing<'a> {
         files: &[(String, Rope)],
         source: &dyn BlobSource,
     ) -> Result<Vec<Blob>, Error> {
-        for (path, _) in files {
-            self.output.expect(path)?;
-        }
+        let place = |(path, rope): &(String, Rope)| Ok((self.output.expect(path)?, rope.clone()));
+        let places: Vec<_> = files.iter().map(place).collect::<Result<_, Error>>()?;
         let source = Watched { source, progress: self.progress };
-        let output = &self.output;
-        in_parallel(files, |(path, rope)| output.fill(path, rope, &source))
+        in_parallel(&places, |(place, rope)| place.fill(rope, &source))
     }
 
     /// Fails if something of that name was pulled already: a registry may not replace it.

@@ -91,9 +91,27 @@ impl Store {
         digest: &Digest,
         offset: u64,
     ) -> io::Result<Box<dyn Read + Send + '_>> {
-        let mut file = fs_err::File::open(self.blob_path(digest))?;
+        let mut file = self.open_file(digest)?;
         file.seek(SeekFrom::Start(offset))?;
         Ok(Box::new(file))
+    }
+
+    /// Opens the file of a blob; one that is gone is as good as damaged, for it can be made again.
+    fn open_file(&self, digest: &Digest) -> io::Result<fs_err::File> {
+        fs_err::File::open(self.blob_path(digest)).map_err(|error| match error.kind() {
+            io::ErrorKind::NotFound => damage(digest, "its file is gone"),
+            _ => error,
+        })
+    }
+
+    /// Returns whether a blob is there and has its digest.
+    pub fn is_sound(&self, digest: &Digest) -> io::Result<bool> {
+        let read = self.open(digest, 0).and_then(|mut blob| io::copy(&mut blob, &mut io::sink()));
+        match read {
+            Ok(_) => Ok(true),
+            Err(error) if is_damage(&error).is_some() => Ok(false),
+            Err(error) => Err(error),
+        }
     }
 
     /// Removes a blob that turned out to be damaged, so that it is made again.
@@ -110,7 +128,7 @@ impl BlobSource for Store {
         if offset > 0 {
             return self.open_sound(digest, offset);
         }
-        let file = fs_err::File::open(self.blob_path(digest))?;
+        let file = self.open_file(digest)?;
         let left = file.metadata()?.len();
         Ok(Box::new(Verified::new(file, digest, left, digest)))
     }
