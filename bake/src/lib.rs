@@ -18,7 +18,9 @@ pub mod timings;
 
 pub mod report;
 
+mod exchange;
 pub mod interrupt;
+mod parallel;
 
 pub mod edit;
 
@@ -31,6 +33,7 @@ pub mod store;
 pub mod base;
 
 pub mod output;
+mod writers;
 
 pub mod guest;
 
@@ -77,7 +80,6 @@ pub mod release;
 pub mod run;
 
 pub mod unchanged;
-mod writers;
 
 pub mod configure;
 

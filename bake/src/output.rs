@@ -10,6 +10,7 @@ use bake_formats::tree::Content;
 
 use crate::edit::{Edit, edit_in_place};
 use crate::error::Error;
+use crate::exchange::exchange;
 use crate::interrupt;
 use crate::store::{Stamp, StatIndex, Store, TICK_NANOSECONDS};
 
@@ -95,6 +96,11 @@ impl OutputFolder {
         let names = std::mem::take(&mut self.staged);
         for name in &names {
             let (from, to) = (self.staging.path().join(name), self.root.join(name));
+            // What was there goes with the staging folder. ext4 would wait until the data of a file is on its way
+            // to the disk if the file replaced another by a plain rename.
+            if exchange(&from, &to)? {
+                continue;
+            }
             if to.is_dir() {
                 // A folder cannot be replaced by rename, so the old one steps aside first.
                 fs_err::rename(&to, self.staging.path().join(format!("{name}.old")))?;

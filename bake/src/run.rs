@@ -3,6 +3,7 @@
 use std::collections::HashSet;
 use std::io;
 use std::path::Path;
+use std::sync::{Mutex, PoisonError};
 use std::thread;
 
 use bake_formats::blob::Blob;
@@ -20,6 +21,7 @@ use crate::error::Error;
 use crate::lower::{self, Described, Kind};
 use crate::opened::Opened;
 use crate::output::{self, Appeared, OutputFolder, Written};
+use crate::parallel::in_parallel;
 use crate::plan::{Plan, Step};
 use crate::release::{Made, Release, ReleasedArtifact, ReleasedSignature};
 use crate::report::Reporter;
@@ -28,6 +30,9 @@ use crate::sign::Signer;
 use crate::store::{self, ActionResult, ImageDigest, OutputFile, StatIndex, Store};
 use crate::timings::{Bytes, time};
 use crate::writers::{Writers, Writing};
+
+/// How many outputs are described at once: what each holds of the payload while it is compressed adds up.
+const DESCRIBED_AT_ONCE: usize = 2;
 
 /// Who watches a bake, what it may use, and who signs.
 #[derive(Clone, Copy)]
@@ -64,18 +69,25 @@ pub fn run(
         file.save(&plan.lock)?;
     }
     let contents = Sound::new(Contents { sources: &plan.sources, store, reporter });
+    let encoder = Encoder::new(&contents, store, cx.threads);
     let index = match fs_err::canonicalize(folder) {
         Ok(folder) => store.stat_index(&folder)?,
         Err(_) => store.no_stat_index()?,
     };
     // Outlives the threads that write into it.
-    let mut output = None;
-    thread::scope(|scope| {
+    let output = Mutex::default();
+    let done = thread::scope(|scope| {
         let writers = Writers::start(scope, cx.threads, &contents, reporter.timings());
-        let (contents, output) = (&contents, &mut output);
-        let has_found_damage = false;
-        Runner { plan, store, contents, cx, index, folder, output, writers, has_found_damage }.run()
-    })
+        let (contents, encoder, output) = (&contents, &encoder, &output);
+        let fetching = Mutex::default();
+        Runner { plan, store, contents, encoder, cx, index, folder, output, writers, fetching }
+            .run()
+    });
+    if let Some(timings) = reporter.timings() {
+        timings.add(Bytes::Compressed, encoder.work().compressed_in);
+        timings.add(Bytes::Reused, encoder.work().reused);
+    }
+    done
 }
 
 /// Says in a folder whose outputs are all there that nothing had to be done for them.
@@ -104,15 +116,15 @@ struct Runner<'a> {
     plan: &'a Plan,
     store: &'a Store,
     contents: &'a Sound<'a>,
+    encoder: &'a Encoder<'a>,
     cx: RunCx<'a>,
     index: StatIndex,
     folder: &'a Path,
     /// Opened when the first output has to be written.
-    output: &'a mut Option<OutputFolder>,
+    output: &'a Mutex<Option<OutputFolder>>,
     writers: Writers,
-    /// Whether the store turned out to be damaged, so that nothing in it is used unread any more:
-    /// else each attempt to make an output would find one damaged blob, and there may be many.
-    has_found_damage: bool,
+    /// Held by who brings layers of base images into the store: several outputs may want the same.
+    fetching: Mutex<()>,
 }
 
 /// An output that is known but for the digests of its files, while those are being written.
@@ -134,23 +146,26 @@ enum Known {
 }
 
 impl<'a> Runner<'a> {
-    /// Describes one output after another, and takes them in the same order as their files are written.
-    fn run(mut self) -> Result<(Release, Written), Error> {
-        let mut begun = Vec::new();
-        for step in &self.plan.steps {
-            let name = step.file_name();
-            let content = step.parts.iter().map(|part| content_size(&part.tree)).sum();
-            self.cx.reporter.output_started(&name, content);
-            let first = self.begin(step, &name, step.state.hit());
-            let has_failed = first.as_ref().is_err_and(|error| store::is_damage(error).is_none());
-            begun.push((step, name, first));
-            if has_failed {
-                break;
-            }
-        }
+    /// Describes outputs, two at a time, and takes them in their order as their files are written.
+    ///
+    /// Most of the time that it takes to describe an output which shares all its contents with another goes into a
+    /// digest, which one processor computes.
+    fn run(self) -> Result<(Release, Written), Error> {
+        let begun =
+            in_parallel(DESCRIBED_AT_ONCE.min(self.cx.threads), &self.plan.steps, |step| {
+                let name = step.file_name();
+                let content = step.parts.iter().map(|part| content_size(&part.tree)).sum();
+                self.cx.reporter.output_started(&name, content);
+                let begun = self.begin(step, &name, step.state.hit(), self.encoder);
+                match begun {
+                    Err(error) if store::is_damage(&error).is_none() => Err(error),
+                    // Damage is mended when the turn of the output comes.
+                    begun => Ok((name, begun)),
+                }
+            })?;
         let mut release = Release::new(self.plan);
         let (mut outputs, mut ropes) = (Vec::new(), Vec::new());
-        for (step, name, first) in begun {
+        for (step, (name, first)) in self.plan.steps.iter().zip(begun) {
             let made = self.end(step, &name, first)?;
             self.store.put_note(&step.subject, &step.covers.summary())?;
             for file in &made.result.files {
@@ -165,12 +180,13 @@ impl<'a> Runner<'a> {
 
     /// Describes one output, or finds what was made of it before, and lets its files be written.
     fn begin(
-        &mut self,
+        &self,
         step: &Step,
         name: &str,
         hit: Option<&ActionResult>,
+        encoder: &Encoder<'_>,
     ) -> Result<Begun, Error> {
-        let Some(kept) = hit else { return self.describe(step, name) };
+        let Some(kept) = hit else { return self.describe(step, name, encoder) };
         // What is signed after this is not what the folder holds.
         if self.signer(step).is_some() || self.is_current(name, kept)? {
             return Ok(Begun { output: Known::Kept(kept.clone()), writing: Vec::new() });
@@ -179,7 +195,7 @@ impl<'a> Runner<'a> {
     }
 
     /// Makes one output whose first attempt was begun; a blob that turns out to be damaged is removed and made again.
-    fn end(&mut self, step: &Step, name: &str, first: Result<Begun, Error>) -> Result<Made, Error> {
+    fn end(&self, step: &Step, name: &str, first: Result<Begun, Error>) -> Result<Made, Error> {
         let mut healed = HashSet::new();
         let mut begun = first;
         loop {
@@ -189,9 +205,11 @@ impl<'a> Runner<'a> {
             };
             let damaged = store::is_damage(&error).filter(|digest| healed.insert(*digest));
             let Some(digest) = damaged else { return Err(error) };
-            self.has_found_damage = true;
             self.heal(&digest)?;
-            begun = self.begin(step, name, None);
+            // Nothing in the store is used unread any more: else each attempt would find one damaged blob, and there
+            // may be many.
+            let encoder = Encoder::new(self.contents, self.store, self.cx.threads).checking();
+            begun = self.begin(step, name, None, &encoder);
         }
     }
 
@@ -207,7 +225,7 @@ impl<'a> Runner<'a> {
     }
 
     /// Waits for the files of an output and signs it, if that is to be done.
-    fn take(&mut self, step: &Step, name: &str, begun: Begun) -> Result<Made, Error> {
+    fn take(&self, step: &Step, name: &str, begun: Begun) -> Result<Made, Error> {
         let cached = matches!(begun.output, Known::Kept(_));
         let result = self.settle(step, name, begun)?;
         match self.signer(step) {
@@ -217,7 +235,7 @@ impl<'a> Runner<'a> {
     }
 
     /// Waits for the files of an output, all of them even if one fails: nobody writes to them after this.
-    fn settle(&mut self, step: &Step, name: &str, begun: Begun) -> Result<ActionResult, Error> {
+    fn settle(&self, step: &Step, name: &str, begun: Begun) -> Result<ActionResult, Error> {
         let Begun { output, writing } = begun;
         let blobs: Vec<_> = writing.into_iter().map(Writing::wait).collect();
         let blobs = blobs.into_iter().collect::<Result<Vec<_>, Error>>()?;
@@ -253,7 +271,7 @@ impl<'a> Runner<'a> {
     /// Signs an output. The signed output is a result of its own, so that what is kept of the unsigned one is the same
     /// whoever signs.
     fn make_signed(
-        &mut self,
+        &self,
         step: &Step,
         name: &str,
         unsigned: ActionResult,
@@ -291,17 +309,11 @@ impl<'a> Runner<'a> {
     }
 
     /// Signs a staged file, which a rope describes.
-    fn sign(
-        &mut self,
-        name: &str,
-        rope: &Rope,
-        signer: &dyn Signer,
-    ) -> Result<(Blob, Rope), Error> {
-        let output = self.output()?;
-        let opened = Opened::open(&output.staged(name))?;
+    fn sign(&self, name: &str, rope: &Rope, signer: &dyn Signer) -> Result<(Blob, Rope), Error> {
+        let opened = Opened::open(&self.with_output(|output| Ok(output.staged(name)))?)?;
         let edits = seal::seal(&opened, signer, &SealOptions::first(self.plan.epoch))?;
         let signed = edit_rope(rope, &edits);
-        let blob = match self.output()?.edit(name, &edits)? {
+        let blob = match self.with_output(|output| output.edit(name, &edits))? {
             Some(blob) => blob,
             None => self.write(name, signed.clone())?.wait()?,
         };
@@ -309,20 +321,13 @@ impl<'a> Runner<'a> {
     }
 
     /// Describes an output and lets it be written.
-    fn describe(&mut self, step: &Step, name: &str) -> Result<Begun, Error> {
+    fn describe(&self, step: &Step, name: &str, encoder: &Encoder<'_>) -> Result<Begun, Error> {
         self.bring_layers(step)?;
-        let encoder = Encoder::new(self.contents, self.store, self.cx.threads);
-        let encoder = if self.has_found_damage { encoder.checking() } else { encoder };
-        let cx = WriteCx { blobs: self.contents, encoder: &encoder, epoch: self.plan.epoch };
+        let cx = WriteCx { blobs: self.contents, encoder, epoch: self.plan.epoch };
         let parts: Vec<_> = step.parts.iter().map(|part| (&part.product, &*part.tree)).collect();
-        let timings = self.cx.reporter.timings();
-        let watch = time(timings, "describe", Some(name));
+        let watch = time(self.cx.reporter.timings(), "describe", Some(name));
         let described = lower::write(&parts, step.joining.as_ref(), &cx);
         drop(watch);
-        if let Some(timings) = timings {
-            timings.add(Bytes::Compressed, encoder.work().compressed_in);
-            timings.add(Bytes::Reused, encoder.work().reused);
-        }
         let described = described.map_err(|source| self.write_error(step, source))?;
         let Described { artifact: Artifact { format, files: made }, identity, images } = described;
         let (mut files, mut writing) = (Vec::new(), Vec::new());
@@ -336,6 +341,7 @@ impl<'a> Runner<'a> {
 
     /// Brings the layers of base images into the store, if what is made holds their bytes.
     fn bring_layers(&self, step: &Step) -> Result<(), Error> {
+        let _fetching = self.fetching.lock().unwrap_or_else(PoisonError::into_inner);
         for part in &step.parts {
             let Some(base) = part.product.image().and_then(|image| image.base.as_ref()) else {
                 continue;
@@ -350,7 +356,7 @@ impl<'a> Runner<'a> {
     }
 
     /// Lets an output that was made before be written again.
-    fn restore(&mut self, name: &str, kept: &ActionResult) -> Result<Begun, Error> {
+    fn restore(&self, name: &str, kept: &ActionResult) -> Result<Begun, Error> {
         let mut writing = Vec::new();
         for file in &kept.files {
             let rope = self.store.rope(&file.rope)?;
@@ -370,16 +376,21 @@ impl<'a> Runner<'a> {
         Ok(!is_folder || output::count_files(&self.folder.join(name))? == result.files.len())
     }
 
-    fn output(&mut self) -> Result<&mut OutputFolder, Error> {
-        let opened = match self.output.take() {
-            Some(output) => output,
-            None => OutputFolder::open(self.folder)?,
-        };
-        Ok(self.output.insert(opened))
+    /// Does something with the output folder, which is opened if it is not.
+    fn with_output<T>(
+        &self,
+        act: impl FnOnce(&mut OutputFolder) -> Result<T, Error>,
+    ) -> Result<T, Error> {
+        let mut output = self.output.lock().unwrap_or_else(PoisonError::into_inner);
+        match &mut *output {
+            Some(opened) => act(opened),
+            None => act(output.insert(OutputFolder::open(self.folder)?)),
+        }
     }
 
-    fn write(&mut self, name: &str, rope: Rope) -> Result<Writing, Error> {
-        let place = self.output()?.expect(name)?;
+    /// Lets a file of an output be written.
+    fn write(&self, name: &str, rope: Rope) -> Result<Writing, Error> {
+        let place = self.with_output(|output| output.expect(name))?;
         Ok(self.writers.write(place, rope))
     }
 
@@ -399,7 +410,7 @@ impl<'a> Runner<'a> {
     }
 
     fn finish(
-        mut self,
+        self,
         release: &Release,
         outputs: &[(String, Blob)],
         ropes: &[Blob],
@@ -409,7 +420,8 @@ impl<'a> Runner<'a> {
         if !output::says(self.folder, &document) {
             self.write(output::DOCUMENT, Rope::from(document))?.wait()?;
         }
-        let appeared = match self.output.take() {
+        let output = self.output.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let appeared = match output {
             Some(output) => output.commit()?,
             None => Appeared::default(),
         };

@@ -2,14 +2,13 @@
 
 use std::io::{self, Read};
 use std::path::Path;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Mutex, PoisonError};
 
 use bake_formats::tree::Content;
 
 use super::contents::{check_unchanged, open_unchanged};
 use super::scan::FoundFile;
 use crate::error::Error;
+use crate::parallel::in_parallel;
 use crate::report::Reporter;
 use crate::store::{Stamp, Store};
 use crate::timings::Bytes;
@@ -68,27 +67,10 @@ fn read_all(
     threads: usize,
     reporter: &dyn Reporter,
 ) -> Result<Vec<(usize, Content)>, Error> {
-    let next = AtomicUsize::new(0);
-    let done = Mutex::new(Vec::with_capacity(unknown.len()));
-    let work = || {
-        while let Some(number) = unknown.get(next.fetch_add(1, Ordering::Relaxed)) {
-            let result = read(&files[*number], reporter, |reader| Content::of_reader(reader));
-            let failed = result.is_err();
-            done.lock().unwrap_or_else(PoisonError::into_inner).push((*number, result));
-            if failed {
-                next.store(unknown.len(), Ordering::Relaxed);
-            }
-        }
-    };
-    std::thread::scope(|scope| {
-        for _ in 1..threads.min(unknown.len()) {
-            scope.spawn(work);
-        }
-        work();
-    });
-    let mut done = done.into_inner().unwrap_or_else(PoisonError::into_inner);
-    done.sort_by_key(|(number, _)| *number);
-    done.into_iter().map(|(number, result)| Ok((number, result?))).collect()
+    in_parallel(threads, unknown, |number| {
+        let content = read(&files[*number], reporter, |reader| Content::of_reader(reader))?;
+        Ok((*number, content))
+    })
 }
 
 fn read(

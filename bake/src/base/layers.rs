@@ -1,8 +1,6 @@
 //! Layers of base images: into the store, when somebody needs their bytes.
 
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Mutex, PoisonError};
 
 use bake_formats::digest::Digest;
 use bake_formats::oci::Descriptor;
@@ -10,6 +8,7 @@ use bake_formats::oci::Descriptor;
 use super::error::{BaseError, chain};
 use super::find::{Bases, Found};
 use super::images::{ImageSource, name};
+use crate::parallel::in_parallel;
 
 /// How many layers are read at once.
 const PARALLEL: usize = 4;
@@ -37,38 +36,10 @@ impl Bases<'_> {
                 )
             })?;
             let missing: Vec<&Descriptor> = missing.into_values().collect();
-            self.fetch_all(&called, &*source, &missing)?;
+            in_parallel(PARALLEL, &missing, |layer| self.fetch(&called, &*source, layer))?;
         }
         let blobs: Vec<_> = layers.iter().map(Descriptor::blob).collect();
         self.keep(&called, &layers_key(&found.base.manifest.digest), &blobs)
-    }
-
-    /// Reads several layers at once; the first that fails ends it.
-    fn fetch_all(
-        &self,
-        name: &str,
-        source: &dyn ImageSource,
-        layers: &[&Descriptor],
-    ) -> Result<(), BaseError> {
-        let next = AtomicUsize::new(0);
-        let failed: Mutex<Option<BaseError>> = Mutex::new(None);
-        let work = || {
-            while let Some(layer) = layers.get(next.fetch_add(1, Ordering::Relaxed)) {
-                if let Err(error) = self.fetch(name, source, layer) {
-                    next.store(layers.len(), Ordering::Relaxed);
-                    let mut failed = failed.lock().unwrap_or_else(PoisonError::into_inner);
-                    failed.get_or_insert(error);
-                }
-            }
-        };
-        std::thread::scope(|scope| {
-            for _ in 1..PARALLEL.min(layers.len()) {
-                scope.spawn(work);
-            }
-            work();
-        });
-        let failed = failed.into_inner().unwrap_or_else(PoisonError::into_inner);
-        failed.map_or(Ok(()), Err)
     }
 
     fn fetch(

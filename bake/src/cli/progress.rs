@@ -1,5 +1,6 @@
 //! Progress on a terminal: one bar with bytes and rate, nothing elsewhere.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use bake_formats::digest::Digest;
@@ -16,6 +17,8 @@ pub(super) struct Progress<'a> {
     bar: ProgressBar,
     printer: &'a Printer,
     timings: Option<&'a Timings>,
+    /// Whether the bar is of the source, or of nothing yet.
+    is_scanning: AtomicBool,
 }
 
 impl<'a> Progress<'a> {
@@ -30,7 +33,7 @@ impl<'a> Progress<'a> {
         if visible {
             bar.enable_steady_tick(Duration::from_millis(100));
         }
-        Self { bar, printer, timings: None }
+        Self { bar, printer, timings: None, is_scanning: AtomicBool::new(true) }
     }
 
     /// Lets a bake note where its time goes.
@@ -64,15 +67,20 @@ impl Reporter for Progress<'_> {
     }
 
     fn scanning(&self, files: usize, bytes: u64) {
+        self.is_scanning.store(true, Ordering::Relaxed);
         self.bar.reset();
         self.bar.set_message(format!("reading {files} files"));
         self.bar.set_length(bytes);
     }
 
     fn output_started(&self, name: &str, content: u64) {
-        self.bar.reset();
+        // Several are made at once; the bar shows all that were begun.
+        if self.is_scanning.swap(false, Ordering::Relaxed) {
+            self.bar.reset();
+            self.bar.set_length(0);
+        }
         self.bar.set_message(name.to_owned());
-        self.bar.set_length(content);
+        self.bar.inc_length(content);
     }
 
     fn advanced(&self, bytes: u64) {

@@ -7,12 +7,11 @@ use std::path::{Path, PathBuf};
 use bake_config::OutputFile;
 use bake_config::schema::Secrecy;
 use fs_err::os::unix::fs::OpenOptionsExt as _;
-use rustix::fs::{CWD, RenameFlags};
-use rustix::io::Errno;
 use walkdir::WalkDir;
 
 use super::{Rendered, record};
 use crate::error::Error;
+use crate::exchange::exchange;
 use crate::interrupt;
 
 /// The largest record of an earlier output that is read, in bytes.
@@ -31,7 +30,7 @@ pub fn write(rendered: &Rendered, folder: &Path) -> Result<(), Error> {
     let staging = tempfile::Builder::new().prefix(".bake-").tempdir_in(parent).map_err(fail)?;
     let guard = interrupt::remove_on_interrupt(staging.path());
     let staged = staging.path().join("output");
-    let placed = fill(&staged, &rendered.files).and_then(|()| exchange(&staged, &place));
+    let placed = fill(&staged, &rendered.files).and_then(|()| put_in_place(&staged, &place));
     drop(staging);
     guard.release();
     placed.map_err(fail)
@@ -133,21 +132,17 @@ fn set_mode(path: &Path, mode: u32) -> io::Result<()> {
 }
 
 /// Puts a folder into a place, in one step if something is there; what was there is in the folder's place then.
-fn exchange(staged: &Path, place: &Path) -> io::Result<()> {
+fn put_in_place(staged: &Path, place: &Path) -> io::Result<()> {
     if !place.exists() {
         return fs_err::rename(staged, place);
     }
-    match rustix::fs::renameat_with(CWD, staged, CWD, place, RenameFlags::EXCHANGE) {
-        Ok(()) => Ok(()),
-        // A file system that cannot exchange.
-        Err(Errno::INVAL | Errno::NOSYS | Errno::NOTSUP) => {
-            let old = staged.with_extension("old");
-            fs_err::rename(place, &old)?;
-            fs_err::rename(staged, place).or_else(|error| {
-                fs_err::rename(&old, place)?;
-                Err(error)
-            })
-        }
-        Err(error) => Err(error.into()),
+    if exchange(staged, place)? {
+        return Ok(());
     }
+    let old = staged.with_extension("old");
+    fs_err::rename(place, &old)?;
+    fs_err::rename(staged, place).or_else(|error| {
+        fs_err::rename(&old, place)?;
+        Err(error)
+    })
 }

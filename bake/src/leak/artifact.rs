@@ -3,8 +3,7 @@
 use std::io;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use bake_formats::input::{ReadAt, Section, Source};
 use bake_formats::vm::Container;
@@ -23,6 +22,7 @@ use crate::error::Error;
 use crate::lint::Severity;
 use crate::lower::Kind;
 use crate::opened::Opened;
+use crate::parallel::in_parallel;
 use crate::source;
 
 /// How many bytes of a disk are one piece of work.
@@ -191,31 +191,12 @@ impl Work {
 
     /// Does everything and returns what was found at each level.
     fn run(&self, scanner: &Scanner, limits: Limits, threads: usize) -> io::Result<[Found; 3]> {
-        let next = AtomicUsize::new(0);
-        let results: Vec<_> = self.tasks.iter().map(|_| Mutex::new(None)).collect();
-        let work = || {
-            while let Some((number, (_, task))) = Some(next.fetch_add(1, Ordering::Relaxed))
-                .and_then(|n| Some((n, self.tasks.get(n)?)))
-            {
-                let found = task.run(scanner, limits);
-                *results[number].lock().unwrap_or_else(PoisonError::into_inner) = Some(found);
-            }
-        };
-        std::thread::scope(|scope| {
-            let threads: Vec<_> = (1..threads).map(|_| scope.spawn(work)).collect();
-            work();
-            for thread in threads {
-                thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
-            }
-        });
+        let results = in_parallel(threads, &self.tasks, |(_, task)| task.run(scanner, limits))?;
         let mut found = [(); 3].map(|()| Found::default());
         found[0].unopened.clone_from(&self.found.unopened);
         found[0].hits.clone_from(&self.found.hits);
         for ((level, _), result) in self.tasks.iter().zip(results) {
-            let result = result.into_inner().unwrap_or_else(PoisonError::into_inner);
-            if let Some(result) = result {
-                found[*level as usize].add(result?);
-            }
+            found[*level as usize].add(result);
         }
         found[0].unopened.retain(|(place, reason)| !self.is_opened(place, reason));
         Ok(found)

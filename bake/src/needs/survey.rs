@@ -5,9 +5,6 @@
 //! changed file opens one.
 
 use std::collections::BTreeMap;
-use std::sync::Mutex;
-use std::sync::PoisonError;
-use std::sync::atomic::{AtomicUsize, Ordering};
 
 use bake_formats::digest::Digest;
 use bake_formats::tree::{Entry, FileTree, Mark, Node, TreeId, TreePath};
@@ -17,6 +14,7 @@ use super::facts::{self, Facts, Role};
 use super::kept::Kept;
 use crate::assemble::SourceFiles;
 use crate::error::Error;
+use crate::parallel::in_parallel;
 
 /// A file of a tree that says something.
 #[derive(Debug)]
@@ -123,26 +121,8 @@ fn read_contents(
     sources: &SourceFiles,
     threads: usize,
 ) -> Result<Lookup, Error> {
-    let next = AtomicUsize::new(0);
-    let done = Mutex::new(Vec::with_capacity(unknown.len()));
-    let work = || {
-        while let Some(key) = unknown.get(next.fetch_add(1, Ordering::Relaxed)) {
-            let result = read_content(sources, key);
-            let failed = result.is_err();
-            done.lock().unwrap_or_else(PoisonError::into_inner).push((*key, result));
-            if failed {
-                next.store(unknown.len(), Ordering::Relaxed);
-            }
-        }
-    };
-    std::thread::scope(|scope| {
-        for _ in 1..threads.min(unknown.len()) {
-            scope.spawn(work);
-        }
-        work();
-    });
-    let done = done.into_inner().unwrap_or_else(PoisonError::into_inner);
-    done.into_iter().map(|(key, result)| Ok((key, result?))).collect()
+    let read = |key: &(Digest, Role)| read_content(sources, key).map(|facts| (*key, facts));
+    Ok(in_parallel(threads, unknown, read)?.into_iter().collect())
 }
 
 fn read_content(sources: &SourceFiles, key: &(Digest, Role)) -> Result<Option<Facts>, Error> {

@@ -17,8 +17,9 @@ use super::pull::chosen;
 use super::push::{Pushed, push};
 use super::refuse;
 use super::release::{own_tag, the_root};
-use super::survey::{in_parallel, survey};
+use super::survey::{PARALLEL, survey};
 use crate::error::Error;
+use crate::parallel::in_parallel;
 use crate::registry::{Access, Progress, Repository, Which, Wire};
 
 /// What goes along.
@@ -148,8 +149,10 @@ impl Source<'_> {
             let subjects = graph.nodes().iter().skip(asked).map(|node| node.descriptor.digest);
             let subjects: Vec<_> = subjects.collect();
             asked = graph.nodes().len();
-            let look = |subject: &Digest| Ok(repository.referrers(*subject, None)?.manifests);
-            for referrer in in_parallel(&subjects, look)?.into_iter().flatten() {
+            let look = |subject: &Digest| -> Result<_, Error> {
+                Ok(repository.referrers(*subject, None)?.manifests)
+            };
+            for referrer in in_parallel(PARALLEL, &subjects, look)?.into_iter().flatten() {
                 graph.add(self.origin, &referrer)?;
                 parcels.push(Parcel { root: referrer.digest, tags: Vec::new() });
             }

@@ -14,10 +14,11 @@ use super::graph::Graph;
 use super::origin::Origin;
 use super::refuse;
 use super::supplies::Supplies;
-use super::survey::in_parallel;
+use super::survey::PARALLEL;
 use super::trees::{expect_tree, expect_trees};
 use crate::error::Error;
 use crate::output::OutputFolder;
+use crate::parallel::in_parallel;
 use crate::registry::{Progress, Wire};
 
 /// One thing that was pulled.
@@ -140,7 +141,7 @@ impl<'a> Landing<'a> {
         let place = |(path, rope): &(String, Rope)| Ok((self.output.expect(path)?, rope.clone()));
         let places: Vec<_> = files.iter().map(place).collect::<Result<_, Error>>()?;
         let source = Watched { source, progress: self.progress };
-        in_parallel(&places, |(place, rope)| place.fill(rope, &source))
+        in_parallel(PARALLEL, &places, |(place, rope)| place.fill(rope, &source))
     }
 
     /// Fails if something of that name was pulled already: a registry may not replace it.

@@ -3,8 +3,9 @@
 use bake_formats::oci::{Descriptor, Reference};
 
 use super::refuse;
-use super::survey::in_parallel;
+use super::survey::PARALLEL;
 use crate::error::Error;
+use crate::parallel::in_parallel;
 use crate::registry::{Repository, Which};
 
 /// Returns what tags lead to, in their order; `None` for one that is gone. One request for each.
@@ -12,7 +13,7 @@ pub fn digests(
     repository: &Repository<'_>,
     tags: &[String],
 ) -> Result<Vec<Option<Descriptor>>, Error> {
-    in_parallel(tags, |tag| Ok(repository.head_manifest(Which::Tag(tag))?))
+    in_parallel(PARALLEL, tags, |tag| Ok(repository.head_manifest(Which::Tag(tag))?))
 }
 
 /// Returns what is attached to what a reference leads to.

@@ -15,8 +15,9 @@ use super::origin::RemoteOrigin;
 use super::outputs::FORMAT_KEY;
 use super::refuse;
 use super::release::{LAYOUT_KEY, RELEASE_TYPE, VERSION_KEY};
-use super::survey::in_parallel;
+use super::survey::PARALLEL;
 use crate::error::Error;
+use crate::parallel::in_parallel;
 use crate::registry::{Access, Progress, Repository, Which, Wire};
 
 /// What to pull, and how.
@@ -116,7 +117,7 @@ impl Puller<'_> {
         let version = index.annotations.get(VERSION_KEY).map(|version| version.replace('+', "_"));
         let tag = version.or_else(|| reference.tag.clone()).unwrap_or_else(|| "latest".to_owned());
         let read = |listed: &Descriptor| self.read(listed, known);
-        let nodes = in_parallel(&wanted, read)?;
+        let nodes = in_parallel(PARALLEL, &wanted, read)?;
         let (images, artifacts): (Vec<_>, Vec<_>) =
             wanted.iter().zip(nodes).partition(|(_, node)| node.is_image());
         let artifacts: Vec<_> = artifacts.into_iter().map(|(_, node)| node).collect();

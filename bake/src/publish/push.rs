@@ -13,8 +13,9 @@ use super::node::Node;
 use super::origin::Origin;
 use super::plan::{Plan, Step};
 use super::supplies::Supplies;
-use super::survey::in_parallel;
+use super::survey::PARALLEL;
 use crate::error::Error;
+use crate::parallel::in_parallel;
 use crate::registry::{Mounted, Progress, Put, Repository, UploadSession, Which, Wire};
 
 /// What came of a push.
@@ -63,7 +64,7 @@ pub fn push(
         matches!(step, Step::Mount { .. } | Step::Upload { .. } | Step::Stream { .. })
     };
     let blobs: Vec<_> = plan.steps.iter().filter(is_blob).collect();
-    in_parallel(&blobs, |step| sender.blob(step))?;
+    in_parallel(PARALLEL, &blobs, |step| sender.blob(step))?;
     for step in &plan.steps {
         match step {
             Step::PutManifest { digest, .. } => sender.manifest(*digest, Which::Digest(*digest))?,
@@ -143,7 +144,7 @@ impl Sender<'_> {
                 if lacks.is_empty() {
                     return Err(error.into());
                 }
-                in_parallel(&lacks, |digest| self.send(*digest, None))?;
+                in_parallel(PARALLEL, &lacks, |digest| self.send(*digest, None))?;
                 self.put(node, which)?.stored()?
             }
         };

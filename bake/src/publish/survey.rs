@@ -8,6 +8,7 @@ use super::graph::Graph;
 use super::node::Node;
 use super::plan::{Known, Parcel, Step, Target, questions};
 use crate::error::Error;
+use crate::parallel::in_parallel;
 use crate::registry::{Document, Fault, RegistryError, Repository, Which};
 
 /// How many manifests of an earlier index are read to learn of their blobs.
@@ -42,15 +43,19 @@ pub fn survey(
         }
     }
     let untagged: Vec<_> = parcels.iter().filter(|parcel| parcel.tags.is_empty()).collect();
-    let look = |parcel: &&Parcel| Ok(repository.head_manifest(parcel.root.into())?.is_some());
-    for (parcel, found) in untagged.iter().zip(in_parallel(&untagged, look)?) {
+    let look = |parcel: &&Parcel| -> Result<bool, Error> {
+        Ok(repository.head_manifest(parcel.root.into())?.is_some())
+    };
+    for (parcel, found) in untagged.iter().zip(in_parallel(PARALLEL, &untagged, look)?) {
         let root = parcel.root;
         let there = found.then_some(root);
         known.asked.push(Step::ReadManifest { which: root.to_string(), found: there });
         known.manifests.extend(there);
     }
     let wanted = questions(graph, parcels, &known, target);
-    let found = in_parallel(&wanted, |blob| Ok(repository.has_blob(blob.digest)?.is_some()))?;
+    let found = in_parallel(PARALLEL, &wanted, |blob| -> Result<bool, Error> {
+        Ok(repository.has_blob(blob.digest)?.is_some())
+    })?;
     for (blob, found) in wanted.iter().zip(found) {
         known.asked.push(Step::HeadBlob { digest: blob.digest, found });
         if found {
@@ -87,7 +92,7 @@ fn learn(
     let missing = others.len().min(MAX_EARLIER);
     let digests: Vec<_> = others[..missing].iter().map(|child| child.digest).collect();
     let read = |digest: &Digest| find(repository, Which::Digest(*digest));
-    for (digest, found) in digests.iter().zip(in_parallel(&digests, read)?) {
+    for (digest, found) in digests.iter().zip(in_parallel(PARALLEL, &digests, read)?) {
         let there = found.as_ref().map(|_| *digest);
         known.asked.push(Step::ReadManifest { which: digest.to_string(), found: there });
         let Some(found) = found else { continue };
@@ -97,39 +102,4 @@ fn learn(
         }
     }
     Ok(())
-}
-
-/// Does something for each item, several at a time; results are in the items' order. After an
-/// error nothing new is begun.
-pub(super) fn in_parallel<T: Sync, R: Send>(
-    items: &[T],
-    act: impl Fn(&T) -> Result<R, Error> + Sync,
-) -> Result<Vec<R>, Error> {
-    let queue = std::sync::Mutex::new(items.iter().enumerate());
-    let failed = std::sync::atomic::AtomicBool::new(false);
-    let relaxed = std::sync::atomic::Ordering::Relaxed;
-    let next = || queue.lock().unwrap_or_else(std::sync::PoisonError::into_inner).next();
-    let work = || {
-        let mut results = Vec::new();
-        while !failed.load(relaxed) {
-            let Some((number, item)) = next() else { break };
-            let result = act(item);
-            failed.fetch_or(result.is_err(), relaxed);
-            results.push((number, result));
-        }
-        results
-    };
-    let mut results = Vec::new();
-    std::thread::scope(|scope| {
-        let workers = items.len().min(PARALLEL);
-        let threads: Vec<_> = (0..workers).map(|_| scope.spawn(work)).collect();
-        for thread in threads {
-            match thread.join() {
-                Ok(found) => results.extend(found),
-                Err(panic) => std::panic::resume_unwind(panic),
-            }
-        }
-    });
-    results.sort_by_key(|(number, _)| *number);
-    results.into_iter().map(|(_, result)| result).collect()
 }

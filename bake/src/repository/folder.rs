@@ -11,11 +11,12 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use rustix::fs::{CWD, FlockOperation, RenameFlags};
+use rustix::fs::FlockOperation;
 use rustix::io::Errno;
 
 use super::{refuse, refuse_with};
 use crate::error::Error;
+use crate::exchange::exchange;
 use crate::interrupt;
 
 const OWN: &str = ".bake";
@@ -124,11 +125,10 @@ impl Folder {
         sync(staged)?;
         if !live.exists() {
             fs_err::rename(staged, &live)?;
-        } else if let Err(error) = rustix::fs::renameat_with(CWD, staged, CWD, &live, EXCHANGE) {
-            match error {
-                Errno::INVAL | Errno::NOSYS | Errno::NOTSUP => replace(staged, &live, last)?,
-                error => return Err(Error::Output { path: live, source: error.into() }),
-            }
+        } else if !exchange(staged, &live)
+            .map_err(|source| Error::Output { path: live.clone(), source })?
+        {
+            replace(staged, &live, last)?;
         }
         sync(live.parent().unwrap_or(&live)).map_err(Into::into)
     }
@@ -148,8 +148,6 @@ impl Folder {
         Ok(())
     }
 }
-
-const EXCHANGE: RenameFlags = RenameFlags::EXCHANGE;
 
 fn lock(path: &Path) -> Result<std::fs::File, Error> {
     let mut options = fs_err::OpenOptions::new();

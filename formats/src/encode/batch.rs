@@ -8,6 +8,7 @@ use crate::blob::{Blob, BlobStore};
 use crate::digest::{Digest, Hasher};
 use crate::encode::blocks::{BlockCodec, BlockSettings, EncodedBlock};
 use crate::encode::segment::{update_extents, update_prefixed};
+use crate::encode::turn::Turns;
 use crate::encode::work::Counters;
 use crate::encode::{Recall, Segment, SegmentCache};
 use crate::rope::Rope;
@@ -65,11 +66,14 @@ pub(super) struct Packer<'a> {
     pub(super) recall: Recall,
     /// Where the work is counted.
     pub(super) counters: &'a Counters,
+    /// Keeps others from making what is being made.
+    pub(super) turns: &'a Turns,
 }
 
 impl Packer<'_> {
     /// Returns the batch that a part of a rope makes, which has these keys.
     pub(super) fn pack(&self, part: &Rope, keys: &Keys) -> io::Result<Batch> {
+        let _turn = self.turns.take(&keys.packed);
         if let Some(batch) = self.find(keys, part.len()) {
             self.counters.reused(part.len());
             return Ok(batch);

@@ -16,6 +16,7 @@ mod gzip;
 mod join;
 mod pipeline;
 mod segment;
+mod turn;
 mod work;
 mod xz;
 mod zstd;
@@ -43,6 +44,7 @@ use self::cut::Cuts;
 pub use self::decode::{decoder, member_decoder, sniff};
 use self::pipeline::Payload;
 use self::segment::Packer;
+use self::turn::Turns;
 use self::work::Counters;
 pub use self::work::Work;
 
@@ -264,7 +266,7 @@ enum Recall {
     Checking,
 }
 
-/// Compresses ropes.
+/// Compresses ropes, on several threads at once if somebody wants to; what they all need is compressed once.
 pub struct Encoder<'a> {
     blobs: &'a dyn BlobStore,
     cache: &'a dyn SegmentCache,
@@ -273,6 +275,7 @@ pub struct Encoder<'a> {
     /// How many bytes lie between two checkpoints, at least.
     checkpoint_every: u64,
     counters: Counters,
+    turns: Turns,
 }
 
 impl std::fmt::Debug for Encoder<'_> {
@@ -291,6 +294,7 @@ impl<'a> Encoder<'a> {
             recall: Recall::Trusting,
             checkpoint_every: checkpoint::EVERY,
             counters: Counters::default(),
+            turns: Turns::default(),
         }
     }
 
@@ -351,14 +355,14 @@ impl<'a> Encoder<'a> {
     pub fn encode_blocks(&self, rope: &Rope, settings: BlockSettings) -> io::Result<EncodedBlocks> {
         settings.check()?;
         check_consistency(rope)?;
-        let Self { blobs, cache, recall, ref counters, .. } = *self;
-        let packer = batch::Packer { blobs, cache, settings, recall, counters };
+        let Self { blobs, cache, recall, ref counters, ref turns, .. } = *self;
+        let packer = batch::Packer { blobs, cache, settings, recall, counters, turns };
         blocks::run(rope, packer, self.threads)
     }
 
     fn payload<'r>(&'r self, rope: &'r Rope, compression: Compression) -> Payload<'r> {
-        let Self { blobs, cache, recall, ref counters, threads, .. } = *self;
-        let packer = Packer { blobs, cache, compression, recall, counters };
+        let Self { blobs, cache, recall, ref counters, ref turns, threads, .. } = *self;
+        let packer = Packer { blobs, cache, compression, recall, counters, turns };
         Payload { rope, packer, threads }
     }
 

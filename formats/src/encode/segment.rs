@@ -4,6 +4,7 @@ use std::io::{self, Read};
 
 use crate::blob::{Blob, BlobStore};
 use crate::digest::{Digest, Hasher};
+use crate::encode::turn::Turns;
 use crate::encode::work::Counters;
 use crate::encode::{Codec, Compression, Recall, Segment, SegmentCache, gzip, xz, zstd};
 use crate::rope::{Extent, Rope};
@@ -88,12 +89,16 @@ pub(super) struct Packer<'a> {
     pub(super) recall: Recall,
     /// Where the work is counted.
     pub(super) counters: &'a Counters,
+    /// Keeps others from making what is being made.
+    pub(super) turns: &'a Turns,
 }
 
 impl Packer<'_> {
     /// Returns the segment that a part of a rope makes, which has this key.
     pub(super) fn pack(&self, part: &Rope, key: &Digest, wanted: Wanted) -> io::Result<Packed> {
+        let turn = self.turns.take(key);
         if let Some(mut packed) = self.find(key, part.len(), wanted) {
+            drop(turn);
             self.counters.reused(packed.raw_len);
             if wanted == Wanted::Bytes {
                 packed.raw = self.read(part)?;
