@@ -2,6 +2,7 @@
 
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
+use std::thread;
 
 use bake_formats::blob::{Blob, BlobSource};
 use bake_formats::digest::{Digest, Hasher};
@@ -12,6 +13,7 @@ use crate::edit::{Edit, edit_in_place};
 use crate::error::Error;
 use crate::exchange::exchange;
 use crate::interrupt;
+use crate::parallel::in_parallel;
 use crate::store::{Stamp, StatIndex, Store, TICK_NANOSECONDS};
 
 /// Longer than a tick of the clock that stamps files.
@@ -91,7 +93,7 @@ impl OutputFolder {
     /// What appears was written a tick of the clock before, so that whoever writes to it from now on gives it
     /// another time.
     pub fn commit(mut self) -> Result<Appeared, Error> {
-        std::thread::sleep(TICK);
+        thread::sleep(TICK);
         let moment = Stamp::of(&tempfile::tempfile_in(self.staging.path())?.metadata()?).mtime;
         let names = std::mem::take(&mut self.staged);
         for name in &names {
@@ -107,6 +109,7 @@ impl OutputFolder {
             }
             fs_err::rename(from, to)?;
         }
+        self.remove_old(&names)?;
         Ok(Appeared { names, moment })
     }
 }
@@ -132,6 +135,17 @@ impl Place {
         let file = fs_err::File::create(&self.staged)?;
         write_rope(rope, source, file)
             .map_err(|source| Error::Output { path: self.shown.clone(), source })
+    }
+}
+
+impl OutputFolder {
+    /// Removes the files that stood where others appeared. That takes the longer the larger they are, so several go at
+    /// once; folders go with the staging folder.
+    fn remove_old(&self, names: &[String]) -> io::Result<()> {
+        let threads = thread::available_parallelism().map_or(1, usize::from);
+        let olds: Vec<_> = names.iter().map(|name| self.staged(name)).collect();
+        let files: Vec<_> = olds.into_iter().filter(|old| !old.is_dir() && old.exists()).collect();
+        in_parallel(threads, &files, |file| fs_err::remove_file(file)).map(drop)
     }
 }
 
@@ -312,15 +326,21 @@ fn copy_sparse(
             return Ok(copied);
         }
         hasher.update(&buffer[..count]);
-        for chunk in buffer[..count].chunks(HOLE) {
-            if chunk.len() == HOLE && chunk.iter().all(|byte| *byte == 0) {
-                seek_over(file, HOLE as u64)?;
-            } else {
-                file.write_all(chunk)?;
-            }
+        let mut written = &buffer[..count];
+        while !written.is_empty() {
+            let holes = written.chunks(HOLE).take_while(|chunk| is_hole(chunk)).count() * HOLE;
+            seek_over(file, holes as u64)?;
+            let data = written[holes..].chunks(HOLE).take_while(|chunk| !is_hole(chunk));
+            let end = holes + data.map(<[u8]>::len).sum::<usize>();
+            file.write_all(&written[holes..end])?;
+            written = &written[end..];
         }
         copied += count as u64;
     }
+}
+
+fn is_hole(chunk: &[u8]) -> bool {
+    chunk.len() == HOLE && chunk.iter().all(|byte| *byte == 0)
 }
 
 fn fill(reader: &mut impl Read, buffer: &mut [u8]) -> io::Result<usize> {

@@ -8,9 +8,7 @@ use crate::blob::{Blob, BlobStore};
 use crate::digest::{Digest, Hasher};
 use crate::encode::blocks::{BlockCodec, BlockSettings, EncodedBlock};
 use crate::encode::segment::{update_extents, update_prefixed};
-use crate::encode::turn::Turns;
-use crate::encode::work::Counters;
-use crate::encode::{Recall, Segment, SegmentCache};
+use crate::encode::{Recall, Segment, SegmentCache, Tools};
 use crate::rope::Rope;
 
 /// Sets the keys of packed blocks apart from every other digest.
@@ -64,24 +62,24 @@ pub(super) struct Packer<'a> {
     pub(super) settings: BlockSettings,
     /// Whether kept batches are read before they are used.
     pub(super) recall: Recall,
-    /// Where the work is counted.
-    pub(super) counters: &'a Counters,
-    /// Keeps others from making what is being made.
-    pub(super) turns: &'a Turns,
+    /// What it is done with.
+    pub(super) tools: &'a Tools,
 }
 
 impl Packer<'_> {
     /// Returns the batch that a part of a rope makes, which has these keys.
     pub(super) fn pack(&self, part: &Rope, keys: &Keys) -> io::Result<Batch> {
-        let _turn = self.turns.take(&keys.packed);
+        let _turn = self.tools.turns.take(&keys.packed);
         if let Some(batch) = self.find(keys, part.len()) {
-            self.counters.reused(part.len());
+            self.tools.counters.reused(part.len());
             return Ok(batch);
         }
-        let (bytes, index) = self.compress(part)?;
-        self.counters.read(part.len());
-        self.counters.compressed(part.len(), bytes.len() as u64);
-        let blob = self.blobs.put(&bytes)?;
+        let (blob, index) = self.tools.compressors.scratch(|bytes| {
+            let index = self.compress(part, bytes)?;
+            Ok::<_, io::Error>((self.blobs.put(bytes)?, index))
+        })?;
+        self.tools.counters.read(part.len());
+        self.tools.counters.compressed(part.len(), blob.size);
         let lens: Vec<u8> = index.iter().flat_map(|len| len.to_le_bytes()).collect();
         let segment = |key, blob| Segment::new(key, blob, part.len(), 0);
         self.cache.put(&keys.index, &segment(&keys.index, self.blobs.put(&lens)?))?;
@@ -124,16 +122,16 @@ impl Packer<'_> {
         (Blob::of(&bytes) == *blob).then_some(bytes)
     }
 
-    /// Compresses all blocks in order.
+    /// Appends all blocks, compressed, in order and returns what became of each.
     ///
     /// The compressor is new for each batch, so that the bytes are a function of the batch alone
     /// even if a compressor should remember more than it says.
-    fn compress(&self, part: &Rope) -> io::Result<(Vec<u8>, Vec<u32>)> {
+    fn compress(&self, part: &Rope, bytes: &mut Vec<u8>) -> io::Result<Vec<u32>> {
         let size = usize::try_from(self.settings.block).map_err(io::Error::other)?;
         let mut compressor = Compressor::new(self.settings)?;
         let mut reader = part.reader(self.blobs);
         let (mut block, mut packed) = (vec![0; size], Vec::with_capacity(bound(size)));
-        let (mut bytes, mut index, mut left) = (Vec::new(), Vec::new(), part.len());
+        let (mut index, mut left) = (Vec::new(), part.len());
         while left > 0 {
             let there = usize::try_from(left).unwrap_or(size).min(size);
             reader.read_exact(&mut block[..there])?;
@@ -151,7 +149,7 @@ impl Packer<'_> {
             index.push(u32::try_from(packed.len()).map_err(io::Error::other)?);
             bytes.extend_from_slice(&packed);
         }
-        Ok((bytes, index))
+        Ok(index)
     }
 }
 

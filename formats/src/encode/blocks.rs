@@ -228,7 +228,7 @@ pub(super) fn run(rope: &Rope, packer: Packer<'_>, threads: usize) -> io::Result
     for (number, first) in queue.repeats {
         let found = made.binary_search_by_key(&first, |(number, _)| *number).ok();
         if let Some((_, Part::Batch(batch))) = found.and_then(|found| made.get(found)) {
-            packer.counters.reused(batch.blocks().count() as u64 * packer.settings.block);
+            packer.tools.counters.reused(batch.blocks().count() as u64 * packer.settings.block);
             repeated.push((number, Part::Batch(batch.clone())));
         }
     }

@@ -24,18 +24,18 @@ const LAST_BLOCK: [u8; 2] = [3, 0];
 ///
 /// The compressor takes the whole segment in one call: its block boundaries depend on how the
 /// input is handed over.
-pub(super) fn compress(raw: &[u8], level: u8) -> io::Result<Vec<u8>> {
+pub(super) fn compress(raw: &[u8], level: u8, out: &mut Vec<u8>) -> io::Result<()> {
     let mut deflate = Compress::new(flate2::Compression::new(level.into()), false);
-    let mut out = Vec::with_capacity(raw.len() + raw.len() / 8 + 1024);
+    out.reserve(raw.len() + raw.len() / 8 + 1024);
     let mut rest = raw;
     loop {
         let before = deflate.total_in();
-        deflate.compress_vec(rest, &mut out, FlushCompress::Sync).map_err(io::Error::other)?;
+        deflate.compress_vec(rest, out, FlushCompress::Sync).map_err(io::Error::other)?;
         let taken = usize::try_from(deflate.total_in() - before).unwrap_or(rest.len());
         rest = rest.get(taken..).unwrap_or_default();
         // The flush is complete once there is room left over.
         if rest.is_empty() && out.len() < out.capacity() {
-            return Ok(out);
+            return Ok(());
         }
         out.reserve(raw.len() / 8 + 1024);
     }

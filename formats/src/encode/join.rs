@@ -84,9 +84,9 @@ impl Joiner {
             Ending::Xz(index) => index.extend(packed.record),
         }
         if let Some(identities) = &mut self.identities {
-            identities.raw.update(&packed.raw);
+            identities.raw.update(packed.raw());
         }
-        self.push(&packed.bytes, packed.kept);
+        self.push(packed.bytes(), packed.kept);
     }
 
     /// Computes identities from here on; `false` if the payload so far is not as long as they say.

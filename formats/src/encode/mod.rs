@@ -9,12 +9,15 @@
 
 mod batch;
 mod blocks;
+mod buffers;
 mod checkpoint;
+mod compressors;
 mod cut;
 mod decode;
 mod gzip;
 mod join;
 mod pipeline;
+mod room;
 mod segment;
 mod turn;
 mod work;
@@ -30,6 +33,7 @@ mod tests;
 
 use std::io::{self, BufReader, Read};
 use std::str::FromStr;
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
@@ -38,11 +42,14 @@ use crate::digest::{Digest, Hasher};
 use crate::rope::Rope;
 
 pub use self::blocks::{BlockCodec, BlockSettings, Blocks, EncodedBlock, EncodedBlocks};
+use self::buffers::Buffers;
 use self::checkpoint::Chain;
 pub use self::checkpoint::Checkpoint;
+use self::compressors::Compressors;
 use self::cut::Cuts;
 pub use self::decode::{decoder, member_decoder, sniff};
 use self::pipeline::Payload;
+use self::room::Room;
 use self::segment::Packer;
 use self::turn::Turns;
 use self::work::Counters;
@@ -50,6 +57,9 @@ pub use self::work::Work;
 
 /// How much of a rope that is stored as it is is held while it is hashed.
 const COPY_BUFFER: usize = 128 << 10;
+
+/// The longest segment before compression, whatever the codec.
+const SEGMENT_MAX: usize = 8 << 20;
 
 /// How a payload is compressed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -274,8 +284,19 @@ pub struct Encoder<'a> {
     recall: Recall,
     /// How many bytes lie between two checkpoints, at least.
     checkpoint_every: u64,
+    tools: Tools,
+}
+
+/// What all threads that work for an encoder share.
+struct Tools {
     counters: Counters,
     turns: Turns,
+    compressors: Compressors,
+    room: Room,
+    /// For bytes before compression.
+    raw: Arc<Buffers>,
+    /// For bytes after it.
+    packed: Arc<Buffers>,
 }
 
 impl std::fmt::Debug for Encoder<'_> {
@@ -293,8 +314,14 @@ impl<'a> Encoder<'a> {
             threads: threads.max(1),
             recall: Recall::Trusting,
             checkpoint_every: checkpoint::EVERY,
-            counters: Counters::default(),
-            turns: Turns::default(),
+            tools: Tools {
+                counters: Counters::default(),
+                turns: Turns::default(),
+                compressors: Compressors::new(threads.max(1)),
+                room: Room::new(threads.max(1) + 2),
+                raw: Arc::new(Buffers::new(SEGMENT_MAX)),
+                packed: Arc::new(Buffers::new(SEGMENT_MAX + SEGMENT_MAX / 8)),
+            },
         }
     }
 
@@ -307,7 +334,7 @@ impl<'a> Encoder<'a> {
 
     /// Returns what the encoder did so far.
     pub fn work(&self) -> Work {
-        self.counters.work()
+        self.tools.counters.work()
     }
 
     /// Compresses a rope; the result depends on the rope and the compression alone.
@@ -355,14 +382,14 @@ impl<'a> Encoder<'a> {
     pub fn encode_blocks(&self, rope: &Rope, settings: BlockSettings) -> io::Result<EncodedBlocks> {
         settings.check()?;
         check_consistency(rope)?;
-        let Self { blobs, cache, recall, ref counters, ref turns, .. } = *self;
-        let packer = batch::Packer { blobs, cache, settings, recall, counters, turns };
+        let Self { blobs, cache, recall, ref tools, .. } = *self;
+        let packer = batch::Packer { blobs, cache, settings, recall, tools };
         blocks::run(rope, packer, self.threads)
     }
 
     fn payload<'r>(&'r self, rope: &'r Rope, compression: Compression) -> Payload<'r> {
-        let Self { blobs, cache, recall, ref counters, ref turns, threads, .. } = *self;
-        let packer = Packer { blobs, cache, compression, recall, counters, turns };
+        let Self { blobs, cache, recall, ref tools, threads, .. } = *self;
+        let packer = Packer { blobs, cache, compression, recall, tools };
         Payload { rope, packer, threads }
     }
 
@@ -387,8 +414,8 @@ impl<'a> Encoder<'a> {
             let record = Checkpoint { raw, compressed: raw }.print(&mark.chain);
             self.cache.put_checkpoint(&mark.chain, &record)?;
         }
-        self.counters.read(hasher.len() - start);
-        self.counters.hashed(hasher.len() - start);
+        self.tools.counters.read(hasher.len() - start);
+        self.tools.counters.hashed(hasher.len() - start);
         let blob = Blob::of_hashed(&hasher);
         Ok(Encoded { rope: rope.clone(), blob, raw: blob })
     }

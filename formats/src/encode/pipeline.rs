@@ -7,8 +7,9 @@
 //! ```
 //!
 //! The calling thread cuts, hashes and joins. It hands out a job only while fewer than
-//! `threads + 2` segments are on their way, from being handed out to being joined. A segment that
-//! equals one on its way is not handed out but waits for that one.
+//! `threads + 2` segments are on their way, from being handed out to being joined, in all payloads
+//! that are made at the same time together. A segment that equals one on its way is not handed out
+//! but waits for that one.
 
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
@@ -24,6 +25,7 @@ use crate::encode::Compression;
 use crate::encode::checkpoint::{Chain, Checkpoint, Mark};
 use crate::encode::cut::Cuts;
 use crate::encode::join::{Identities, Joiner, head};
+use crate::encode::room::Held;
 use crate::encode::segment::{Packed, Packer, Wanted, key};
 use crate::rope::Rope;
 
@@ -118,6 +120,7 @@ impl Payload<'_> {
             Jobs { packer, cuts: self.cuts(), keys: &chain.keys, bytes_from, number: 0, offset: 0 };
         let line = Line {
             packer,
+            held: packer.tools.room.enter(),
             chain,
             resumed,
             joiner,
@@ -135,7 +138,7 @@ impl Payload<'_> {
                 thread::Builder::new().spawn_scoped(scope, move || worker.run(&outcomes))?;
             }
             drop(outcomes);
-            let joined = line.run(cut, room as u64, jobs, &results);
+            let joined = line.run(cut, jobs, &results);
             if !matches!(joined, Ok(Some(_))) {
                 worker.stop.store(true, Ordering::Relaxed);
             }
@@ -175,6 +178,8 @@ impl Iterator for Jobs<'_> {
 /// Where segments come together.
 struct Line<'a> {
     packer: Packer<'a>,
+    /// The segments that are on their way.
+    held: Held<'a>,
     chain: &'a Chain,
     /// Where digests go on instead of at the start.
     resumed: Option<&'a (Mark, Checkpoint)>,
@@ -192,16 +197,16 @@ impl Line<'_> {
     fn run(
         mut self,
         mut cut: Jobs<'_>,
-        room: u64,
         jobs: SyncSender<Job>,
         results: &Receiver<Outcome>,
     ) -> io::Result<Option<Joined>> {
         let mut jobs = Some(jobs);
         loop {
             while let Some(open) = &jobs
-                && cut.number - self.joined < room
+                && self.held.take()
             {
                 let Some(job) = cut.next() else {
+                    self.held.give_back();
                     jobs = None;
                     break;
                 };
@@ -220,7 +225,7 @@ impl Line<'_> {
             let packed = Arc::new(outcome.packed?);
             let numbers = self.waiting.remove(&(outcome.key, outcome.wanted)).unwrap_or_default();
             for _ in numbers.iter().skip(1) {
-                self.packer.counters.reused(packed.raw_len);
+                self.packer.tools.counters.reused(packed.raw_len);
             }
             self.early.extend(numbers.into_iter().map(|number| (number, Arc::clone(&packed))));
             drop(packed);
@@ -236,6 +241,7 @@ impl Line<'_> {
     fn add(&mut self, packed: &Packed) -> io::Result<bool> {
         self.joiner.add(packed);
         self.joined += 1;
+        self.held.give_back();
         if let Some((mark, checkpoint)) = self.resumed
             && mark.segments == self.joined
         {
@@ -243,7 +249,7 @@ impl Line<'_> {
             return Ok(identities.is_some_and(|identities| self.joiner.resume(identities)));
         }
         let Some(identities) = self.joiner.identities() else { return Ok(true) };
-        self.packer.counters.hashed((packed.raw.len() + packed.bytes.len()) as u64);
+        self.packer.tools.counters.hashed((packed.raw().len() + packed.bytes().len()) as u64);
         if let Some(mark) = self.chain.mark_after(self.joined) {
             let record = identities.checkpoint().print(&mark.chain);
             self.packer.cache.put_checkpoint(&mark.chain, &record)?;

@@ -334,6 +334,37 @@ fn equal_segments_on_their_way_are_compressed_once() {
     }
 }
 
+/// Formats that frame the same files in other headers are described at the same time.
+#[test]
+fn what_several_threads_need_at_the_same_time_is_compressed_once() {
+    for compression in QUICK {
+        let store = TestStore::default();
+        let cache = TestCache::of(&store);
+        let files: Vec<_> = (0..6).map(|seed| (seed, 2 * MIB)).collect();
+        let ropes = ["deb", "rpm", "oci"].map(|format| {
+            let mut framed = Rope::from(format.as_bytes().repeat(100));
+            framed.push_rope(&rope(&store, &files));
+            framed
+        });
+        let shared = encoder(&store, &cache, 2);
+        let made = std::thread::scope(|scope| {
+            let running = ropes
+                .each_ref()
+                .map(|rope| scope.spawn(|| shared.encode(rope, compression).unwrap()));
+            running.map(|thread| thread.join().unwrap())
+        });
+        for (rope, made) in ropes.iter().zip(made) {
+            assert_eq!(made, fresh(&store, rope, compression));
+        }
+        let Work { compressed_in, .. } = shared.work();
+        let once = 12 * MIB as u64;
+        assert!(
+            (once..once + 64 * 1024).contains(&compressed_in),
+            "{compression}: {compressed_in}"
+        );
+    }
+}
+
 fn copy(store: &TestStore) -> TestStore {
     let blobs = store.blobs.lock().unwrap().clone();
     TestStore { blobs: blobs.into(), ..TestStore::default() }

@@ -4,9 +4,8 @@ use std::io::{self, Read};
 
 use crate::blob::{Blob, BlobStore};
 use crate::digest::{Digest, Hasher};
-use crate::encode::turn::Turns;
-use crate::encode::work::Counters;
-use crate::encode::{Codec, Compression, Recall, Segment, SegmentCache, gzip, xz, zstd};
+use crate::encode::buffers::Buffer;
+use crate::encode::{Codec, Compression, Recall, Segment, SegmentCache, Tools, xz};
 use crate::rope::{Extent, Rope};
 
 /// A segment from this length on, compressed, is kept; a smaller one is cheaper to make again than
@@ -70,10 +69,20 @@ pub(super) struct Packed {
     pub(super) record: Option<xz::Record>,
     /// The compressed bytes' identity if the blob store holds them.
     pub(super) kept: Option<Blob>,
-    /// The compressed bytes; none if they are kept and not wanted.
-    pub(super) bytes: Vec<u8>,
-    /// The bytes before compression; none if they are not wanted.
-    pub(super) raw: Vec<u8>,
+    bytes: Option<Buffer>,
+    raw: Option<Buffer>,
+}
+
+impl Packed {
+    /// Returns the compressed bytes; none if they are kept and not wanted.
+    pub(super) fn bytes(&self) -> &[u8] {
+        self.bytes.as_deref().unwrap_or_default()
+    }
+
+    /// Returns the bytes before compression; none if they are not wanted.
+    pub(super) fn raw(&self) -> &[u8] {
+        self.raw.as_deref().unwrap_or_default()
+    }
 }
 
 /// Makes segments.
@@ -87,21 +96,19 @@ pub(super) struct Packer<'a> {
     pub(super) compression: Compression,
     /// Whether kept segments are read before they are used.
     pub(super) recall: Recall,
-    /// Where the work is counted.
-    pub(super) counters: &'a Counters,
-    /// Keeps others from making what is being made.
-    pub(super) turns: &'a Turns,
+    /// What it is done with.
+    pub(super) tools: &'a Tools,
 }
 
 impl Packer<'_> {
     /// Returns the segment that a part of a rope makes, which has this key.
     pub(super) fn pack(&self, part: &Rope, key: &Digest, wanted: Wanted) -> io::Result<Packed> {
-        let turn = self.turns.take(key);
+        let turn = self.tools.turns.take(key);
         if let Some(mut packed) = self.find(key, part.len(), wanted) {
             drop(turn);
-            self.counters.reused(packed.raw_len);
+            self.tools.counters.reused(packed.raw_len);
             if wanted == Wanted::Bytes {
-                packed.raw = self.read(part)?;
+                packed.raw = Some(self.read(part)?);
             }
             return Ok(packed);
         }
@@ -122,31 +129,38 @@ impl Packer<'_> {
             return None;
         }
         let bytes = match (wanted, self.recall) {
-            (Wanted::Description, Recall::Trusting) => Vec::new(),
+            (Wanted::Description, Recall::Trusting) => None,
             (Wanted::Bytes, _) | (_, Recall::Checking) => {
                 let bytes = self.recall(&blob, blob.size)?;
                 let is_right = self.recall == Recall::Trusting || Blob::of(&bytes) == blob;
-                (is_right && bytes.len() as u64 == blob.size).then_some(bytes)?
+                Some((is_right && bytes.len() as u64 == blob.size).then_some(bytes)?)
             }
         };
-        let record = match self.compression.codec {
-            Codec::Xz if bytes.is_empty() => {
+        let record = match (self.compression.codec, &bytes) {
+            (Codec::Xz, Some(bytes)) => Some(xz::Record::of_start(bytes, blob.size, raw_len)?),
+            (Codec::Xz, None) => {
                 let start = self.recall(&blob, xz::BLOCK_HEADER_MAX - 1)?;
                 Some(xz::Record::of_start(&start, blob.size, raw_len)?)
             }
-            Codec::Xz => Some(xz::Record::of_start(&bytes, blob.size, raw_len)?),
-            Codec::None | Codec::Gzip | Codec::Zstd => None,
+            (Codec::None | Codec::Gzip | Codec::Zstd, _) => None,
         };
-        let bytes = if wanted == Wanted::Bytes { bytes } else { Vec::new() };
-        Some(Packed { raw_len, crc32, record, kept: Some(blob), bytes, raw: Vec::new() })
+        let bytes = bytes.filter(|_| wanted == Wanted::Bytes);
+        Some(Packed { raw_len, crc32, record, kept: Some(blob), bytes, raw: None })
     }
 
     /// Reads the start of a kept blob, up to one byte more than `limit`; `None` if that fails.
-    fn recall(&self, blob: &Blob, limit: u64) -> Option<Vec<u8>> {
-        let mut bytes = Vec::with_capacity(usize::try_from(limit).ok()?);
+    fn recall(&self, blob: &Blob, limit: u64) -> Option<Buffer> {
         // One more shows whether the blob ends where it should.
-        let reader = self.blobs.open(&blob.digest, 0).ok()?;
-        reader.take(limit + 1).read_to_end(&mut bytes).ok()?;
+        let mut bytes = self.tools.packed.take(usize::try_from(limit).ok()? + 1);
+        let mut reader = self.blobs.open(&blob.digest, 0).ok()?;
+        let mut filled = 0;
+        while filled < bytes.len() {
+            match reader.read(&mut bytes[filled..]).ok()? {
+                0 => break,
+                count => filled += count,
+            }
+        }
+        bytes.truncate(filled);
         Some(bytes)
     }
 
@@ -158,8 +172,9 @@ impl Packer<'_> {
             Codec::Gzip | Codec::Xz => crc32fast::hash(&raw),
             Codec::None | Codec::Zstd => 0,
         };
-        let mut bytes = self.compress(&raw, crc32)?;
-        self.counters.compressed(raw_len, bytes.len() as u64);
+        let hold = |bytes: &[u8]| self.tools.packed.hold(bytes);
+        let bytes = self.tools.compressors.compress(&raw, crc32, self.compression, hold)?;
+        self.tools.counters.compressed(raw_len, bytes.len() as u64);
         let record = match self.compression.codec {
             Codec::Xz => Some(
                 xz::Record::of(&bytes, raw_len, crc32)
@@ -175,34 +190,23 @@ impl Packer<'_> {
             self.cache.put(key, &Segment::new(key, blob, raw_len, crc32))?;
             Some(blob)
         };
-        if wanted == Wanted::Description && kept.is_some() {
-            bytes = Vec::new();
-        }
-        let raw = if wanted == Wanted::Bytes { raw } else { Vec::new() };
+        let bytes = Some(bytes).filter(|_| wanted == Wanted::Bytes || kept.is_none());
+        let raw = Some(raw).filter(|_| wanted == Wanted::Bytes);
         Ok(Packed { raw_len, crc32, record, kept, bytes, raw })
     }
 
     /// Reads a whole part of a rope, which is at most one block.
-    fn read(&self, part: &Rope) -> io::Result<Vec<u8>> {
+    fn read(&self, part: &Rope) -> io::Result<Buffer> {
         let len = usize::try_from(part.len()).map_err(io::Error::other)?;
-        let mut raw = Vec::with_capacity(len);
-        part.reader(self.blobs).read_to_end(&mut raw)?;
-        self.counters.read(raw.len() as u64);
-        if raw.len() == len {
-            return Ok(raw);
+        let mut raw = self.tools.raw.take(len);
+        let mut reader = part.reader(self.blobs);
+        reader.read_exact(&mut raw)?;
+        // At its end, a reader finds out whether it gave what it promised.
+        if reader.read(&mut [0])? > 0 {
+            return Err(io::Error::other(format!("expected {len} bytes, found more")));
         }
-        let message = format!("expected {len} bytes, found {}", raw.len());
-        Err(io::Error::new(io::ErrorKind::UnexpectedEof, message))
-    }
-
-    fn compress(&self, raw: &[u8], crc32: u32) -> io::Result<Vec<u8>> {
-        let level = self.compression.level;
-        match self.compression.codec {
-            Codec::None => Ok(raw.to_vec()),
-            Codec::Gzip => gzip::compress(raw, level),
-            Codec::Zstd => zstd::compress(raw, level),
-            Codec::Xz => xz::compress(raw, crc32, level),
-        }
+        self.tools.counters.read(raw.len() as u64);
+        Ok(raw)
     }
 }
 

@@ -477,7 +477,7 @@ fn a_zstd_segment_uses_no_repeat_offset_it_has_not_set() {
             let pieces = [text(5000, 1), text(period, 2).repeat(3000 / period)];
             let mut frame = zstd::head(5000);
             for piece in &pieces {
-                frame.extend(zstd::compress(piece, level).unwrap());
+                frame.extend(zstd::Compressor::new().unwrap().compress(piece, level).unwrap());
             }
             frame.extend(zstd::TAIL);
             let raw = decode(Codec::Zstd, &frame).unwrap();
@@ -518,8 +518,8 @@ proptest! {
         let (mut stream, mut index) = (xz::head(), xz::Index::default());
         for piece in &pieces {
             let (len, crc32) = (piece.len() as u64, crc32fast::hash(piece));
-            zstd_frame.extend(zstd::compress(piece, level).unwrap());
-            member.extend(gzip::compress(piece, level.min(9)).unwrap());
+            zstd_frame.extend(zstd::Compressor::new().unwrap().compress(piece, level).unwrap());
+            gzip::compress(piece, level.min(9), &mut member).unwrap();
             trailer.add(crc32, len);
             let block = xz::compress(piece, crc32, level.min(9)).unwrap();
             index.extend(xz::Record::of(&block, len, crc32));
