@@ -54,12 +54,11 @@ mod tests {
     #[test]
     fn nothing_is_begun_after_an_error() {
         let begun = AtomicUsize::new(0);
-        let items = [(); 100];
-        let fails = |()| {
+        let fails = |_: &u8| {
             begun.fetch_add(1, Ordering::Relaxed);
             Err::<(), ()>(())
         };
-        in_parallel(2, &items, |item| fails(*item)).unwrap_err();
+        in_parallel(2, &[0; 100], fails).unwrap_err();
         assert!(begun.into_inner() <= 2);
     }
 }
