@@ -34,16 +34,15 @@ impl Compressors {
         take: impl FnOnce(&[u8]) -> T,
     ) -> io::Result<T> {
         let level = compression.level;
-        self.with(|compressor| match compression.codec {
-            Codec::None => Ok(take(raw)),
-            Codec::Gzip => {
-                let out = &mut compressor.scratch;
-                out.clear();
-                gzip::compress(raw, level, out)?;
-                Ok(take(out))
+        self.with(|Compressor { zstd, scratch }| {
+            scratch.clear();
+            match compression.codec {
+                Codec::None => return Ok(take(raw)),
+                Codec::Gzip => gzip::compress(raw, level, scratch)?,
+                Codec::Zstd => compress_zstd(zstd, raw, level, scratch)?,
+                Codec::Xz => return Ok(take(&xz::compress(raw, crc32, level)?)),
             }
-            Codec::Zstd => compressor.zstd(|zstd| Ok(take(zstd.compress(raw, level)?))),
-            Codec::Xz => Ok(take(&xz::compress(raw, crc32, level)?)),
+            Ok(take(scratch))
         })
     }
 
@@ -82,18 +81,18 @@ impl Drop for Borrowed<'_> {
     }
 }
 
-impl Compressor {
-    /// Uses the compressor for zstd; it is not used again if that fails.
-    fn zstd<T>(
-        &mut self,
-        act: impl FnOnce(&mut zstd::Compressor) -> io::Result<T>,
-    ) -> io::Result<T> {
-        let mut zstd = match self.zstd.take() {
-            Some(zstd) => zstd,
-            None => zstd::Compressor::new()?,
-        };
-        let made = act(&mut zstd)?;
-        self.zstd = Some(zstd);
-        Ok(made)
-    }
+/// Compresses with a context that is there, or a new one; one that failed is not used again.
+fn compress_zstd(
+    kept: &mut Option<zstd::Compressor>,
+    raw: &[u8],
+    level: u8,
+    out: &mut Vec<u8>,
+) -> io::Result<()> {
+    let mut zstd = match kept.take() {
+        Some(zstd) => zstd,
+        None => zstd::Compressor::new()?,
+    };
+    zstd.compress(raw, level, out)?;
+    *kept = Some(zstd);
+    Ok(())
 }

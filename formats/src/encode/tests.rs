@@ -157,6 +157,12 @@ pub(super) fn text(len: usize, mut seed: u64) -> Vec<u8> {
 }
 
 /// Headers, small files, a large blob of `large` bytes, zeros, and a range of the large blob.
+fn zstd_segment(raw: &[u8], level: u8) -> Vec<u8> {
+    let mut out = Vec::new();
+    zstd::Compressor::new().unwrap().compress(raw, level, &mut out).unwrap();
+    out
+}
+
 fn sample(store: &dyn BlobStore, large: usize) -> Rope {
     let blob = store.put(&text(large, 1)).unwrap();
     let mut rope = Rope::new();
@@ -477,7 +483,7 @@ fn a_zstd_segment_uses_no_repeat_offset_it_has_not_set() {
             let pieces = [text(5000, 1), text(period, 2).repeat(3000 / period)];
             let mut frame = zstd::head(5000);
             for piece in &pieces {
-                frame.extend(zstd::Compressor::new().unwrap().compress(piece, level).unwrap());
+                frame.extend(zstd_segment(piece, level));
             }
             frame.extend(zstd::TAIL);
             let raw = decode(Codec::Zstd, &frame).unwrap();
@@ -518,7 +524,7 @@ proptest! {
         let (mut stream, mut index) = (xz::head(), xz::Index::default());
         for piece in &pieces {
             let (len, crc32) = (piece.len() as u64, crc32fast::hash(piece));
-            zstd_frame.extend(zstd::Compressor::new().unwrap().compress(piece, level).unwrap());
+            zstd_frame.extend(zstd_segment(piece, level));
             gzip::compress(piece, level.min(9), &mut member).unwrap();
             trailer.add(crc32, len);
             let block = xz::compress(piece, crc32, level.min(9)).unwrap();
