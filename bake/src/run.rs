@@ -31,8 +31,10 @@ use crate::store::{self, ActionResult, ImageDigest, OutputFile, StatIndex, Store
 use crate::timings::{Bytes, time};
 use crate::writers::{Writers, Writing};
 
-/// How many outputs are described at once: what each holds of the payload while it is compressed adds up.
+/// How many outputs are described at once.
 const DESCRIBED_AT_ONCE: usize = 2;
+/// From so many entries of a tree on, one is: what a description says of each entry would add up.
+const MANY_ENTRIES: usize = 10_000;
 
 /// Who watches a bake, what it may use, and who signs.
 #[derive(Clone, Copy)]
@@ -151,18 +153,21 @@ impl<'a> Runner<'a> {
     /// Most of the time that it takes to describe an output which shares all its contents with another goes into a
     /// digest, which one processor computes.
     fn run(self) -> Result<(Release, Written), Error> {
-        let begun =
-            in_parallel(DESCRIBED_AT_ONCE.min(self.cx.threads), &self.plan.steps, |step| {
-                let name = step.file_name();
-                let content = step.parts.iter().map(|part| content_size(&part.tree)).sum();
-                self.cx.reporter.output_started(&name, content);
-                let begun = self.begin(step, &name, step.state.hit(), self.encoder);
-                match begun {
-                    Err(error) if store::is_damage(&error).is_none() => Err(error),
-                    // Damage is mended when the turn of the output comes.
-                    begun => Ok((name, begun)),
-                }
-            })?;
+        let steps = &self.plan.steps;
+        let parts = || steps.iter().flat_map(|step| &step.parts);
+        let is_large = parts().any(|part| part.tree.len() >= MANY_ENTRIES);
+        let at_once = if is_large { 1 } else { DESCRIBED_AT_ONCE.min(self.cx.threads) };
+        let begun = in_parallel(at_once, steps, |step| {
+            let name = step.file_name();
+            let content = step.parts.iter().map(|part| content_size(&part.tree)).sum();
+            self.cx.reporter.output_started(&name, content);
+            let begun = self.begin(step, &name, step.state.hit(), self.encoder);
+            match begun {
+                Err(error) if store::is_damage(&error).is_none() => Err(error),
+                // Damage is mended when the turn of the output comes.
+                begun => Ok((name, begun)),
+            }
+        })?;
         let mut release = Release::new(self.plan);
         let (mut outputs, mut ropes) = (Vec::new(), Vec::new());
         for (step, (name, first)) in self.plan.steps.iter().zip(begun) {
@@ -330,12 +335,12 @@ impl<'a> Runner<'a> {
         drop(watch);
         let described = described.map_err(|source| self.write_error(step, source))?;
         let Described { artifact: Artifact { format, files: made }, identity, images } = described;
-        let (mut files, mut writing) = (Vec::new(), Vec::new());
-        for file in made {
+        let mut files = Vec::new();
+        for file in &made {
             let kept = self.store.put_rope(&self.plan.sources.expand(&file.rope))?;
-            writing.push(self.write(&join(name, &file.path), file.rope)?);
-            files.push((file.path, kept));
+            files.push((file.path.clone(), kept));
         }
+        let writing = self.write_all(name, made.into_iter().map(|file| (file.path, file.rope)))?;
         Ok(Begun { output: Known::New { format, identity, images, files }, writing })
     }
 
@@ -357,11 +362,9 @@ impl<'a> Runner<'a> {
 
     /// Lets an output that was made before be written again.
     fn restore(&self, name: &str, kept: &ActionResult) -> Result<Begun, Error> {
-        let mut writing = Vec::new();
-        for file in &kept.files {
-            let rope = self.store.rope(&file.rope)?;
-            writing.push(self.write(&join(name, &file.path), rope)?);
-        }
+        let rope = |file: &OutputFile| Ok((file.path.clone(), self.store.rope(&file.rope)?));
+        let ropes = kept.files.iter().map(rope).collect::<io::Result<Vec<_>>>()?;
+        let writing = self.write_all(name, ropes)?;
         Ok(Begun { output: Known::Kept(kept.clone()), writing })
     }
 
@@ -386,6 +389,16 @@ impl<'a> Runner<'a> {
             Some(opened) => act(opened),
             None => act(output.insert(OutputFolder::open(self.folder)?)),
         }
+    }
+
+    /// Lets the files of an output be written. To be asked when nothing but this can fail: who tries again must wait
+    /// for what is being written.
+    fn write_all(
+        &self,
+        name: &str,
+        files: impl IntoIterator<Item = (String, Rope)>,
+    ) -> Result<Vec<Writing>, Error> {
+        files.into_iter().map(|(path, rope)| self.write(&join(name, &path), rope)).collect()
     }
 
     /// Lets a file of an output be written.
