@@ -112,6 +112,15 @@ impl OutputFolder {
         self.remove_old(&names)?;
         Ok(Appeared { names, moment })
     }
+
+    /// Removes the files that stood where others appeared. That takes the longer the larger they are, so several go at
+    /// once; folders go with the staging folder.
+    fn remove_old(&self, names: &[String]) -> io::Result<()> {
+        let threads = thread::available_parallelism().map_or(1, usize::from);
+        let olds: Vec<_> = names.iter().map(|name| self.staged(name)).collect();
+        let files: Vec<_> = olds.into_iter().filter(|old| !old.is_dir() && old.exists()).collect();
+        in_parallel(threads, &files, |file| fs_err::remove_file(file)).map(drop)
+    }
 }
 
 /// Where a file of an output is staged. Several can be written at once.
@@ -135,17 +144,6 @@ impl Place {
         let file = fs_err::File::create(&self.staged)?;
         write_rope(rope, source, file)
             .map_err(|source| Error::Output { path: self.shown.clone(), source })
-    }
-}
-
-impl OutputFolder {
-    /// Removes the files that stood where others appeared. That takes the longer the larger they are, so several go at
-    /// once; folders go with the staging folder.
-    fn remove_old(&self, names: &[String]) -> io::Result<()> {
-        let threads = thread::available_parallelism().map_or(1, usize::from);
-        let olds: Vec<_> = names.iter().map(|name| self.staged(name)).collect();
-        let files: Vec<_> = olds.into_iter().filter(|old| !old.is_dir() && old.exists()).collect();
-        in_parallel(threads, &files, |file| fs_err::remove_file(file)).map(drop)
     }
 }
 

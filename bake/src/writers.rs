@@ -57,7 +57,7 @@ impl Writers {
     pub(crate) fn write(&self, place: Place, rope: Rope) -> Writing {
         let (wanted, (asked, answer)) = (Arc::new(()), mpsc::channel());
         let job = Job { place, rope, answer: asked, wanted: Arc::downgrade(&wanted) };
-        // Only fails if all threads ended, which they do in a panic that the scope passes on.
+        // Only fails if all threads ended, which they do in a panic; then who waits for the answer is told.
         drop(self.0.send(job));
         Writing { answer, _wanted: wanted }
     }

@@ -339,7 +339,8 @@ impl<'a> Encoder<'a> {
 
     /// Compresses a rope; the result depends on the rope and the compression alone.
     ///
-    /// At most `threads + 2` segments are held at a time, each of at most 4 MiB (8 MiB for xz and
+    /// At most `threads + 2` segments are held at a time by all who use the encoder, and one more for
+    /// each of them who would have none; each of at most 4 MiB (8 MiB for xz and
     /// from zstd level 9 up) and its compressed bytes. Each thread's compressor comes on top: less
     /// than 1 MiB for gzip, some 15 MiB for zstd at its default level and 100 MiB at its highest,
     /// 94 MiB for xz. Segments that are worth it are kept in the blob store and in the cache.

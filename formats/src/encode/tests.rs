@@ -540,3 +540,14 @@ proptest! {
         prop_assert!(decode(Codec::Xz, &stream).unwrap() == raw);
     }
 }
+
+#[test]
+fn no_segment_is_longer_than_buffers_are() {
+    for codec in [Codec::Gzip, Codec::Zstd, Codec::Xz] {
+        let (_, highest) = codec.levels();
+        for level in 1..=highest {
+            let longest = Compression { codec, level }.block_size();
+            assert!(longest <= SEGMENT_MAX as u64, "{codec:?}:{level}");
+        }
+    }
+}
