@@ -114,7 +114,7 @@ impl Debug for WriteCx<'_> {
 }
 
 /// One finished output: its files, described.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Artifact {
     /// The format's name.
     pub format: String,
@@ -123,7 +123,7 @@ pub struct Artifact {
 }
 
 /// One file of an artifact.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ArtifactFile {
     /// The path below the artifact's folder, or empty if the artifact is one file.
     pub path: String,

@@ -6,34 +6,31 @@
 //! is a few kilobytes until somebody needs its bytes.
 
 mod expand;
+mod pieces;
 mod reader;
 
 use std::io::{self, Write};
 use std::ops::Range;
 
-use serde::{Deserialize, Serialize};
-
 use crate::blob::{Blob, BlobSource};
 use crate::digest::{Digest, Hasher};
 
+use self::pieces::{Piece, Pieces};
 pub use self::reader::RopeReader;
 
+/// A run of zeros from this length on is an extent of its own in what is pushed sparsely.
+const WORTH_A_PIECE: usize = 16;
+
 /// A sequence of bytes, described by where they come from.
-#[derive(Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Default, PartialEq, Eq)]
 pub struct Rope {
     /// The bytes of all inline extents, one after another.
-    #[serde(with = "hex_bytes")]
     inline: Vec<u8>,
-    pieces: Vec<Piece>,
+    /// All extents but the last.
+    pieces: Pieces,
+    /// The last extent, which may still grow.
+    last: Option<Piece>,
     len: u64,
-}
-
-/// One extent as it is stored: inline bytes are a length into the rope's own buffer.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-enum Piece {
-    Inline(u64),
-    Blob(Digest, u64, u64),
-    Zero(u64),
 }
 
 /// One stretch of a rope.
@@ -82,7 +79,7 @@ impl std::fmt::Debug for Rope {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Rope")
             .field("len", &self.len)
-            .field("extents", &self.pieces.len())
+            .field("extents", &self.extents().count())
             .field("inline", &self.inline.len())
             .finish()
     }
@@ -91,8 +88,8 @@ impl std::fmt::Debug for Rope {
 impl From<Vec<u8>> for Rope {
     fn from(bytes: Vec<u8>) -> Self {
         let len = bytes.len() as u64;
-        let pieces = if len == 0 { Vec::new() } else { vec![Piece::Inline(len)] };
-        Self { inline: bytes, pieces, len }
+        let last = (len > 0).then_some(Piece::Inline(len));
+        Self { inline: bytes, pieces: Pieces::default(), last, len }
     }
 }
 
@@ -128,10 +125,9 @@ impl Rope {
         }
         self.inline.extend_from_slice(bytes);
         self.len += added;
-        if let Some(Piece::Inline(len)) = self.pieces.last_mut() {
-            *len += added;
-        } else {
-            self.pieces.push(Piece::Inline(added));
+        match &mut self.last {
+            Some(Piece::Inline(len)) => *len += added,
+            _ => self.push_piece(Piece::Inline(added)),
         }
     }
 
@@ -146,13 +142,13 @@ impl Rope {
             return;
         }
         self.len += len;
-        match self.pieces.last_mut() {
+        match &mut self.last {
             Some(Piece::Blob(last, start, length))
                 if *last == digest && *start + *length == offset =>
             {
                 *length += len;
             }
-            _ => self.pieces.push(Piece::Blob(digest, offset, len)),
+            _ => self.push_piece(Piece::Blob(digest, offset, len)),
         }
     }
 
@@ -162,10 +158,26 @@ impl Rope {
             return;
         }
         self.len += len;
-        if let Some(Piece::Zero(length)) = self.pieces.last_mut() {
-            *length += len;
-        } else {
-            self.pieces.push(Piece::Zero(len));
+        match &mut self.last {
+            Some(Piece::Zero(length)) => *length += len,
+            _ => self.push_piece(Piece::Zero(len)),
+        }
+    }
+
+    /// Appends bytes, long runs of zeros among them as zeros that take no memory.
+    pub(crate) fn push_sparse(&mut self, bytes: &[u8]) {
+        for part in bytes.chunk_by(|one, other| (*one == 0) == (*other == 0)) {
+            match part {
+                [0, ..] if part.len() >= WORTH_A_PIECE => self.push_zeros(part.len() as u64),
+                _ => self.push_bytes(part),
+            }
+        }
+    }
+
+    /// Starts another extent.
+    fn push_piece(&mut self, piece: Piece) {
+        if let Some(complete) = self.last.replace(piece) {
+            self.pieces.push(complete);
         }
     }
 
@@ -199,7 +211,7 @@ impl Rope {
     /// Returns the extents in order; none is empty.
     pub fn extents(&self) -> impl Iterator<Item = Extent<'_>> + '_ {
         let mut inline = self.inline.as_slice();
-        self.pieces.iter().map(move |piece| match *piece {
+        self.pieces().map(move |piece| match piece {
             Piece::Inline(len) => {
                 let len = usize::try_from(len).unwrap_or(usize::MAX).min(inline.len());
                 let (bytes, rest) = inline.split_at(len);
@@ -209,6 +221,10 @@ impl Rope {
             Piece::Blob(digest, offset, len) => Extent::Blob { digest, offset, len },
             Piece::Zero(len) => Extent::Zero(len),
         })
+    }
+
+    fn pieces(&self) -> impl Iterator<Item = Piece> + Clone + '_ {
+        self.pieces.iter().chain(self.last)
     }
 
     /// Starts cutting the rope into parts, from its start on.
@@ -235,14 +251,14 @@ impl Rope {
         part
     }
 
-    /// Returns whether the rope is consistent, which one that was read from a file need not be.
+    /// Returns whether all lengths add up, which they need not if somebody else says how long ranges are.
     pub fn is_consistent(&self) -> bool {
-        let inline = self.pieces.iter().try_fold(0_u64, |sum, piece| match piece {
-            Piece::Inline(len) => sum.checked_add(*len),
+        let inline = self.pieces().try_fold(0_u64, |sum, piece| match piece {
+            Piece::Inline(len) => sum.checked_add(len),
             _ => Some(sum),
         });
-        let len = self.pieces.iter().try_fold(0_u64, |sum, piece| match piece {
-            Piece::Inline(len) | Piece::Blob(_, _, len) | Piece::Zero(len) => sum.checked_add(*len),
+        let len = self.pieces().try_fold(0_u64, |sum, piece| match piece {
+            Piece::Inline(len) | Piece::Blob(_, _, len) | Piece::Zero(len) => sum.checked_add(len),
         });
         inline == Some(self.inline.len() as u64) && len == Some(self.len)
     }
@@ -365,25 +381,6 @@ impl RopeCursor<'_> {
     }
 }
 
-/// Inline bytes as text in a rope's JSON form: hex is plain, and most inline parts are small.
-mod hex_bytes {
-    use serde::{Deserialize, Deserializer, Serializer};
-
-    pub(super) fn serialize<S: Serializer>(bytes: &[u8], serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(&crate::digest::hex(bytes))
-    }
-
-    pub(super) fn deserialize<'de, D: Deserializer<'de>>(d: D) -> Result<Vec<u8>, D::Error> {
-        let text = String::deserialize(d)?;
-        let byte = |pair: &[u8]| {
-            let text = std::str::from_utf8(pair).ok()?;
-            u8::from_str_radix(text, 16).ok()
-        };
-        let bytes: Option<Vec<u8>> = text.as_bytes().chunks(2).map(byte).collect();
-        bytes.ok_or_else(|| serde::de::Error::custom("expected hex digits"))
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use std::io::Read as _;
@@ -469,16 +466,6 @@ mod tests {
         rope.push_zeros(1);
         rope.push_zeros(2);
         assert_eq!(rope.extents().count(), 3);
-    }
-
-    #[test]
-    fn survives_its_json_form() {
-        let store = MemoryStore::new();
-        let rope = sample(&store);
-        let text = serde_json::to_string(&rope).unwrap();
-        let back: Rope = serde_json::from_str(&text).unwrap();
-        assert_eq!(back, rope);
-        assert!(back.is_consistent());
     }
 
     #[test]

@@ -21,8 +21,11 @@ pub struct Trees {
     /// Where contents are.
     pub sources: SourceFiles,
     /// The line of the recipe that each entry comes from.
-    pub places: BTreeMap<TreePath, Place>,
+    pub places: EntryPlaces,
 }
+
+/// The line of the recipe that each entry comes from; entries of one rule share it.
+pub type EntryPlaces = BTreeMap<TreePath, Arc<Place>>;
 
 /// Lays what was found into the tree of each output.
 pub fn compose(recipe: &Recipe, scan: &Scan, contents: &[Content]) -> Result<Trees, RecipeError> {
@@ -42,7 +45,7 @@ pub fn compose(recipe: &Recipe, scan: &Scan, contents: &[Content]) -> Result<Tre
         sources.insert_bytes(&file.contents);
     }
     let mut trees: BTreeMap<Output, Arc<FileTree>> = BTreeMap::new();
-    let mut places = BTreeMap::new();
+    let mut places = EntryPlaces::new();
     let mut made: Vec<(Vec<bool>, Arc<FileTree>)> = Vec::new();
     for output in recipe.outputs() {
         let rules: Vec<bool> = recipe.files.iter().map(|rule| rule.is_for(output)).collect();
@@ -51,20 +54,20 @@ pub fn compose(recipe: &Recipe, scan: &Scan, contents: &[Content]) -> Result<Tre
             continue;
         }
         let mut composer =
-            Composer { contents, builder: TreeBuilder::new(), places: BTreeMap::new() };
+            Composer { contents, builder: TreeBuilder::new(), places: EntryPlaces::new() };
         for ((rule, items), wanted) in recipe.files.iter().zip(&scan.items).zip(&rules) {
             if *wanted {
                 composer.rule(rule, items)?;
             }
         }
         for file in &generated {
-            let place = file.place.as_ref();
+            let place = file.place.clone().map(Arc::new);
             let content = Content::of(&file.contents);
-            composer.insert(&file.path, Entry::file(content, file.mode), place)?;
+            composer.insert(&file.path, Entry::file(content, file.mode), place.as_ref())?;
         }
-        let (tree, new) = composer.finish(recipe, scan, &rules)?;
+        let (tree, mut new) = composer.finish(recipe, scan, &rules)?;
         check_destinations(recipe, &tree, &new)?;
-        places.extend(new);
+        places.append(&mut new);
         let tree = Arc::new(tree);
         made.push((rules, Arc::clone(&tree)));
         trees.insert(output, tree);
@@ -76,14 +79,15 @@ pub fn compose(recipe: &Recipe, scan: &Scan, contents: &[Content]) -> Result<Tre
 fn check_destinations(
     recipe: &Recipe,
     tree: &FileTree,
-    places: &BTreeMap<TreePath, Place>,
+    places: &EntryPlaces,
 ) -> Result<(), RecipeError> {
     for destination in recipe.config.destinations() {
         let Ok(path) = TreePath::parse(destination) else { continue };
         if tree.get(&path).is_none() {
             continue;
         }
-        let error = match places.get(&path).or(recipe.config.place.as_ref()) {
+        let place = places.get(&path).map(Arc::as_ref);
+        let error = match place.or(recipe.config.place.as_ref()) {
             Some(place) => place
                 .error(format!("`{path}` is in the payload, and `[config]` renders a file there")),
             None => RecipeError::new(format!(
@@ -99,12 +103,13 @@ struct Composer<'a> {
     contents: &'a [Content],
     builder: TreeBuilder,
     /// The rule that made each entry, for errors about two that claim one path.
-    places: BTreeMap<TreePath, Place>,
+    places: EntryPlaces,
 }
 
 impl Composer<'_> {
     fn rule(&mut self, rule: &FileRule, items: &[Item]) -> Result<(), RecipeError> {
         let mut names: BTreeMap<usize, TreePath> = BTreeMap::new();
+        let place = Arc::new(rule.place.clone());
         for item in items {
             let mut entry = match &item.kind {
                 ItemKind::WalkedDirectory => continue,
@@ -115,7 +120,9 @@ impl Composer<'_> {
                     let node = if let Some(first) = first {
                         Node::HardLink(first)
                     } else {
-                        names.insert(*file, item.to.clone());
+                        if *linked {
+                            names.insert(*file, item.to.clone());
+                        }
                         Node::File(self.contents[*file])
                     };
                     Entry::new(node, rule.mode.unwrap_or(mode))
@@ -143,7 +150,7 @@ impl Composer<'_> {
                 entry.language = rule.language.as_deref().map(Arc::from);
                 entry.xattrs = rule.xattrs.clone();
             }
-            self.insert(&item.to, entry, Some(&rule.place))?;
+            self.insert(&item.to, entry, Some(&place))?;
         }
         Ok(())
     }
@@ -152,15 +159,15 @@ impl Composer<'_> {
         &mut self,
         path: &TreePath,
         entry: Entry,
-        place: Option<&Place>,
+        place: Option<&Arc<Place>>,
     ) -> Result<(), RecipeError> {
         let result = self.builder.insert(path.clone(), entry);
         match (result, place) {
             (Ok(()), place) => {
-                self.places.extend(place.map(|place| (path.clone(), place.clone())));
+                self.places.extend(place.map(|place| (path.clone(), Arc::clone(place))));
                 Ok(())
             }
-            (Err(error), place) => Err(self.error(path, &error, place)),
+            (Err(error), place) => Err(self.error(path, &error, place.map(Arc::as_ref))),
         }
     }
 
@@ -170,7 +177,7 @@ impl Composer<'_> {
             Some(first) => format!("{error}; the other is at {first}"),
             None => error.to_string(),
         };
-        match place.or_else(|| self.places.get(path)) {
+        match place.or_else(|| self.places.get(path).map(Arc::as_ref)) {
             Some(place) => place.error(message),
             None => RecipeError::new(message),
         }
@@ -182,13 +189,14 @@ impl Composer<'_> {
         recipe: &Recipe,
         scan: &Scan,
         rules: &[bool],
-    ) -> Result<(FileTree, BTreeMap<TreePath, Place>), RecipeError> {
+    ) -> Result<(FileTree, EntryPlaces), RecipeError> {
         for ((rule, items), wanted) in recipe.files.iter().zip(&scan.items).zip(rules) {
+            let place = Arc::new(rule.place.clone());
             let walked = items.iter().filter(|item| item.kind == ItemKind::WalkedDirectory);
             for item in walked.filter(|_| *wanted) {
                 let there = self.builder.get(&item.to).is_some_and(Entry::is_directory);
                 if !there && !item.to.is_root() {
-                    self.insert(&item.to, directory(rule), Some(&rule.place))?;
+                    self.insert(&item.to, directory(rule), Some(&place))?;
                 }
             }
         }

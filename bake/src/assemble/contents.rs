@@ -2,7 +2,7 @@
 //! contents for what lies in an archive, else the store.
 
 use std::borrow::Cow;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::io::{self, Read, Seek, SeekFrom};
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
@@ -20,7 +20,7 @@ use crate::timings::Bytes;
 /// Contents of the build output by digest, with what tells that a file is still the one scanned.
 #[derive(Debug, Default, Clone)]
 pub struct SourceFiles {
-    files: BTreeMap<Digest, (PathBuf, Stamp)>,
+    files: HashMap<Digest, (Arc<Path>, Stamp)>,
     inline: BTreeMap<Digest, Arc<[u8]>>,
     /// Contents that are described by others: files in a tar archive, which is one blob.
     ropes: BTreeMap<Digest, Rope>,
@@ -28,8 +28,8 @@ pub struct SourceFiles {
 
 impl SourceFiles {
     /// Notes that a file holds a content.
-    pub fn insert_file(&mut self, digest: Digest, path: PathBuf, stamp: Stamp) {
-        self.files.entry(digest).or_insert((path, stamp));
+    pub fn insert_file(&mut self, digest: Digest, path: impl Into<Arc<Path>>, stamp: Stamp) {
+        self.files.entry(digest).or_insert_with(|| (path.into(), stamp));
     }
 
     /// Notes a content that is in memory: rendered units, text from the recipe.
@@ -49,8 +49,12 @@ impl SourceFiles {
 
     /// Adds what another scan found.
     pub fn extend(&mut self, other: Self) {
-        for (digest, found) in other.files {
-            self.files.entry(digest).or_insert(found);
+        if self.files.is_empty() {
+            self.files = other.files;
+        } else {
+            for (digest, found) in other.files {
+                self.files.entry(digest).or_insert(found);
+            }
         }
         self.inline.extend(other.inline);
         for (digest, rope) in other.ropes {

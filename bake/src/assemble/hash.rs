@@ -78,7 +78,7 @@ fn read(
     reporter: &dyn Reporter,
     identify: fn(&mut dyn Read) -> io::Result<Content>,
 ) -> Result<Content, Error> {
-    let changed = || Error::Changed { path: file.path.clone() };
+    let changed = || Error::Changed { path: file.path.to_path_buf() };
     let mut source = open_unchanged(&file.path, &file.stamp).map_err(|error| {
         let inner = error.get_ref().and_then(|inner| inner.downcast_ref::<super::ChangedFile>());
         if inner.is_some() { changed() } else { Error::Io(error) }
@@ -123,7 +123,7 @@ mod tests {
         fs_err::File::open(&path).unwrap().into_parts().0.set_modified(old).unwrap();
         // The time of the change, which nobody can set, must be older than the scan, too.
         std::thread::sleep(std::time::Duration::from_millis(30));
-        let file = FoundFile { stamp: Stamp::of(&fs_err::metadata(&path).unwrap()), path };
+        let file = FoundFile { stamp: Stamp::of(&fs_err::metadata(&path).unwrap()), path: path.into() };
         let expected = Content { md5: [0; 16], ..Content::of(b"hello") };
         assert_eq!(hash_file(&store, &file, &Silent).unwrap(), expected);
         // It is not read again.
@@ -140,7 +140,7 @@ mod tests {
                 let path = folder.path().join(number.to_string());
                 fs_err::write(&path, vec![b'x'; number * 1000]).unwrap();
                 let stamp = Stamp::of(&fs_err::metadata(&path).unwrap());
-                FoundFile { path, stamp }
+                FoundFile { path: path.into(), stamp }
             })
             .collect();
         let expected: Vec<_> =
@@ -158,6 +158,6 @@ mod tests {
         let other = tempfile::tempdir().unwrap();
         let store = Store::open(other.path()).unwrap();
         let error = hash_files(&store, folder.path(), &files, 2, &Silent).unwrap_err();
-        assert!(matches!(error, Error::Changed { path } if path == files[7].path));
+        assert!(matches!(error, Error::Changed { path } if *path == *files[7].path));
     }
 }

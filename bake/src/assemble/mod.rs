@@ -5,10 +5,12 @@ mod contents;
 mod hash;
 mod scan;
 mod sound;
+mod walk;
 
-pub use compose::{Trees, compose};
+pub use compose::{EntryPlaces, Trees, compose};
 pub use contents::{ChangedFile, Contents, ScannedBytes, SourceFiles};
 pub use hash::{hash_file, hash_files};
 pub use scan::{Filter, FoundFile, Item, ItemKind, Scan, scan};
 pub(crate) use scan::{climbs_out, environments};
 pub use sound::Sound;
+pub(crate) use walk::{Visitor, walk};

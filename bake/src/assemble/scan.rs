@@ -4,13 +4,16 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsStr;
 use std::io;
 use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::{FileTypeExt, MetadataExt};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Component, Path, PathBuf};
+use std::sync::Arc;
 
 use bake_formats::tree::{DeviceKind, TreePath};
 use bake_recipes::resolved::{FileRule, FileSource, Glob, GlobError};
 use bake_recipes::{RecipeError, environment};
+use rustix::fs::{FileType, Stat};
 
+use super::walk::{Visitor, below, walk};
 use crate::store::Stamp;
 
 /// What the rules of a recipe name, in the order of the rules.
@@ -26,7 +29,7 @@ pub struct Scan {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FoundFile {
     /// Where it is.
-    pub path: PathBuf,
+    pub path: Arc<Path>,
     /// What tells that it is still the same.
     pub stamp: Stamp,
 }
@@ -157,8 +160,9 @@ impl Scanner<'_> {
         let found = fs_err::symlink_metadata(&path);
         let link = found.map_err(|error| self.missing(rule, from, &error))?;
         let path = if link.is_symlink() { self.follow(rule, &path)? } else { path };
-        let metadata = fs_err::metadata(&path).map_err(|error| unreadable(rule, &path, &error))?;
-        if metadata.is_dir() {
+        let stat = rustix::fs::stat(&path);
+        let stat = stat.map_err(|error| unreadable(rule, &path, &error.into()))?;
+        if FileType::from_raw_mode(stat.st_mode).is_dir() {
             return self.walk(rule, &path);
         }
         let to = if rule.to.into {
@@ -170,7 +174,7 @@ impl Scanner<'_> {
         } else {
             rule.to.path.clone()
         };
-        Ok(vec![Item { to, kind: self.kind(rule, &path, &metadata)? }])
+        Ok(vec![Item { to, kind: self.kind(rule, &path, &stat)? }])
     }
 
     fn glob(&mut self, rule: &FileRule, pattern: &str) -> Result<Vec<Item>, RecipeError> {
@@ -189,45 +193,23 @@ impl Scanner<'_> {
     fn walk(&mut self, rule: &FileRule, root: &Path) -> Result<Vec<Item>, RecipeError> {
         let filter = Filter::of(rule).map_err(|error| rule.place.error(error.to_string()))?;
         let mut items = Vec::new();
-        let mut walk = walkdir::WalkDir::new(root).follow_links(false).into_iter();
-        while let Some(entry) = walk.next() {
-            let entry = entry.map_err(|error| {
-                let path = error.path().unwrap_or(root).to_owned();
-                unreadable(rule, &path, &error.into())
-            })?;
-            let relative = entry.path().strip_prefix(root).unwrap_or(entry.path());
-            let path = relative.as_os_str().as_bytes();
-            if !path.is_empty() && !filter.descends(path) {
-                if entry.file_type().is_dir() {
-                    walk.skip_current_dir();
-                }
-                continue;
-            }
-            if !filter.takes(path) {
-                continue;
-            }
-            let to = rule.to.path.join(path);
-            let to = to.map_err(|error| rule.place.error(error.to_string()))?;
-            let metadata =
-                entry.metadata().map_err(|error| unreadable(rule, entry.path(), &error.into()))?;
-            if metadata.is_symlink() {
-                self.check_link(rule, root, entry.path())?;
-            }
-            items.push(Item { to, kind: self.kind(rule, entry.path(), &metadata)? });
+        if filter.takes(b"") {
+            items.push(Item { to: rule.to.path.clone(), kind: ItemKind::WalkedDirectory });
         }
-        items.sort_by(|a, b| a.to.cmp(&b.to));
-        Ok(items)
+        let mut walking = Walking { scanner: self, rule, root, items };
+        walk(root, &filter, &mut walking)?;
+        Ok(walking.items)
     }
 
     fn kind(
         &mut self,
         rule: &FileRule,
         path: &Path,
-        metadata: &std::fs::Metadata,
+        stat: &Stat,
     ) -> Result<ItemKind, RecipeError> {
-        let kind = metadata.file_type();
+        let kind = FileType::from_raw_mode(stat.st_mode);
         if kind.is_file() {
-            let stamp = Stamp::of(metadata);
+            let stamp = Stamp::of_stat(stat);
             if self.environments.contains(&(stamp.device, stamp.inode)) {
                 return Err(rule
                     .place
@@ -239,11 +221,11 @@ impl Scanner<'_> {
             if file == next {
                 self.scan.files.push(FoundFile { path: path.into(), stamp });
             }
-            let executable = metadata.mode() & 0o100 != 0;
-            return Ok(ItemKind::File { file, executable, linked: metadata.nlink() > 1 });
+            let executable = stat.st_mode & 0o100 != 0;
+            return Ok(ItemKind::File { file, executable, linked: stat.st_nlink > 1 });
         }
         let device = |kind| {
-            let number = metadata.rdev();
+            let number = stat.st_rdev;
             ItemKind::Device(kind, rustix::fs::major(number), rustix::fs::minor(number))
         };
         match () {
@@ -322,6 +304,34 @@ impl Scanner<'_> {
         }
         let error = rule.place.error(format!("`{}` is not there", from.display()));
         error.hint(format!("looked in `{}`; has the build been run?", self.folder.display()))
+    }
+}
+
+/// Takes what a walk for a rule meets.
+struct Walking<'s, 'a> {
+    scanner: &'s mut Scanner<'a>,
+    rule: &'s FileRule,
+    root: &'s Path,
+    items: Vec<Item>,
+}
+
+impl Visitor for Walking<'_, '_> {
+    type Error = RecipeError;
+
+    fn meet(&mut self, relative: &[u8], stat: &Stat) -> Result<(), RecipeError> {
+        let Self { scanner, rule, root, items } = self;
+        let to = rule.to.path.join(relative);
+        let to = to.map_err(|error| rule.place.error(error.to_string()))?;
+        let path = below(root, relative);
+        if FileType::from_raw_mode(stat.st_mode).is_symlink() {
+            scanner.check_link(rule, root, &path)?;
+        }
+        items.push(Item { to, kind: scanner.kind(rule, &path, stat)? });
+        Ok(())
+    }
+
+    fn fail(&self, path: &Path, error: &io::Error) -> RecipeError {
+        unreadable(self.rule, path, error)
     }
 }
 

@@ -53,10 +53,10 @@ pub fn rules() -> impl Iterator<Item = &'static Rule> {
     topics.into_iter().flatten()
 }
 
-/// Checks a recipe and its trees against every rule; what is found is in the order of the lines.
-pub fn lint(subject: &Subject<'_>) -> Vec<Finding> {
+/// Checks a recipe and its trees against every rule that is at least so bad; what is found is in the order of the lines.
+pub fn lint(subject: &Subject<'_>, least: Severity) -> Vec<Finding> {
     let mut findings = Vec::new();
-    for rule in rules() {
+    for rule in rules().filter(|rule| rule.severity >= least) {
         let mut report = Report::new(rule, &mut findings);
         match rule.check {
             Check::Package(check) => check(subject, &mut report),
@@ -67,11 +67,19 @@ pub fn lint(subject: &Subject<'_>) -> Vec<Finding> {
             }
         }
     }
-    let line = |finding: &Finding| finding.place.as_ref().map_or((0, 0), |p| (p.line, p.column));
     findings.sort_by_key(|finding| (line(finding), finding.rule));
+    only_once(&mut findings);
+    findings
+}
+
+/// Leaves the first of findings that say the same.
+pub fn only_once(findings: &mut Vec<Finding>) {
     let mut seen = BTreeSet::new();
     findings.retain(|finding| seen.insert((finding.rule, line(finding), finding.message.clone())));
-    findings
+}
+
+fn line(finding: &Finding) -> (usize, usize) {
+    finding.place.as_ref().map_or((0, 0), |place| (place.line, place.column))
 }
 
 #[cfg(test)]

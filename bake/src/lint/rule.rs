@@ -58,7 +58,14 @@ impl<'a> Report<'a> {
         self.add(place, message.into(), Some(hint.into()));
     }
 
+    /// Adds a finding, unless the one before it is the same: a rule may say of each file what it says of its folder.
     fn add(&mut self, place: Option<Place>, message: String, hint: Option<String>) {
+        let same = |last: &Finding| {
+            last.rule == self.rule.id && last.message == message && last.place == place
+        };
+        if self.findings.last().is_some_and(same) {
+            return;
+        }
         let plain = |text: String| {
             text.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect::<String>()
         };

@@ -3,7 +3,7 @@
 use std::cell::OnceCell;
 use std::collections::BTreeMap;
 use std::io::Read;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
 use bake_formats::tree::{Entry, FileTree, Node, TreePath};
@@ -11,7 +11,7 @@ use bake_recipes::resolved::{Output, Recipe, Script, ScriptSource};
 use bake_recipes::{Place, written};
 
 use super::places::Places;
-use crate::assemble::{ItemKind, Scan};
+use crate::assemble::{EntryPlaces, ItemKind, Scan};
 use crate::entry;
 
 /// How much of a file is looked at to tell what it is, in bytes.
@@ -23,7 +23,7 @@ const MAX_SCRIPT: u64 = 1 << 20;
 #[derive(Debug, Clone)]
 pub enum Stored {
     /// In a file.
-    File(PathBuf),
+    File(Arc<Path>),
     /// In the recipe.
     Bytes(Arc<[u8]>),
 }
@@ -49,6 +49,8 @@ pub(super) struct File<'a> {
     pub(super) path: &'a TreePath,
     /// The absolute path as text; what is not UTF-8 is replaced.
     pub(super) name: String,
+    /// Where the last name starts in it.
+    base: usize,
     pub(super) entry: &'a Entry,
     pub(super) place: Option<&'a Place>,
     pub(super) is_utf8: bool,
@@ -63,7 +65,7 @@ impl<'a> Subject<'a> {
         recipe: &'a Recipe,
         folder: &'a Path,
         trees: &'a BTreeMap<Output, Arc<FileTree>>,
-        places: &'a BTreeMap<TreePath, Place>,
+        places: &'a EntryPlaces,
         stored: &'a BTreeMap<TreePath, Stored>,
     ) -> Self {
         let packages = [Output::Deb, Output::Rpm, Output::Oci, Output::Vm];
@@ -74,19 +76,28 @@ impl<'a> Subject<'a> {
                 different.push(tree);
             }
         }
-        let mut files: BTreeMap<&TreePath, File<'a>> = BTreeMap::new();
-        for (path, entry) in different.iter().flat_map(|tree| tree.iter()) {
-            files.entry(path).or_insert_with(|| File {
-                path,
-                name: String::from_utf8_lossy(&path.absolute()).into_owned(),
-                entry,
-                place: place_of(places, path),
-                is_utf8: path.relative_str().is_some(),
-                stored: stored.get(path),
-                head: OnceCell::new(),
-            });
+        let mut entries: Vec<_> = different.iter().flat_map(|tree| tree.iter()).collect();
+        if different.len() > 1 {
+            // What the first of several trees has at a path stays the first there.
+            entries.sort_by_key(|(path, _)| *path);
+            entries.dedup_by_key(|(path, _)| *path);
         }
-        let files: Vec<_> = files.into_values().filter(|file| !file.path.is_root()).collect();
+        let entries = entries.into_iter().filter(|(path, _)| !path.is_root());
+        let files: Vec<_> = entries
+            .map(|(path, entry)| {
+                let name = String::from_utf8_lossy(&path.absolute()).into_owned();
+                File {
+                    path,
+                    base: name.rfind('/').map_or(0, |slash| slash + 1),
+                    name,
+                    entry,
+                    place: place_of(places, path),
+                    is_utf8: path.relative_str().is_some(),
+                    stored: stored.get(path),
+                    head: OnceCell::new(),
+                }
+            })
+            .collect();
         let creates =
             |file: &File<'_>| file.is_below("/usr/lib/sysusers.d") && file.place.is_some();
         let creates_accounts = files.iter().any(creates);
@@ -100,7 +111,7 @@ impl<'a> Subject<'a> {
         let mut stored = BTreeMap::new();
         for item in scan.items.iter().flatten() {
             let bytes = match &item.kind {
-                ItemKind::File { file, .. } => Stored::File(scan.files[*file].path.clone()),
+                ItemKind::File { file, .. } => Stored::File(Arc::clone(&scan.files[*file].path)),
                 ItemKind::Inline(text) => Stored::Bytes(text.as_slice().into()),
                 _ => continue,
             };
@@ -159,7 +170,7 @@ impl<'a> Subject<'a> {
 
 /// Returns the place of an entry; of a directory that only leads somewhere, that of what it leads
 /// to.
-fn place_of<'a>(places: &'a BTreeMap<TreePath, Place>, path: &TreePath) -> Option<&'a Place> {
+fn place_of<'a>(places: &'a EntryPlaces, path: &TreePath) -> Option<&'a Place> {
     let (found, place) = places.range(path..).next()?;
     (found == path || found.is_below(path)).then_some(place)
 }
@@ -188,7 +199,7 @@ impl File<'_> {
 
     /// Returns its last name.
     pub(super) fn base(&self) -> &str {
-        self.name.rsplit('/').next().unwrap_or_default()
+        self.name.get(self.base..).unwrap_or_default()
     }
 
     /// Returns the size in bytes.
@@ -215,7 +226,7 @@ impl File<'_> {
             return None;
         }
         match self.stored? {
-            Stored::File(path) => Some(Box::new(fs_err::File::open(path).ok()?)),
+            Stored::File(path) => Some(Box::new(fs_err::File::open(&**path).ok()?)),
             Stored::Bytes(bytes) => Some(Box::new(&bytes[..])),
         }
     }

@@ -142,7 +142,7 @@ fn bytes(
     let metadata = fs_err::metadata(path)?;
     let found = FoundFile { path: path.into(), stamp: Stamp::of(&metadata) };
     let Content { digest, .. } = hash_file(asked.store, &found, asked.reporter)?;
-    sources.insert_file(digest, path.into(), found.stamp);
+    sources.insert_file(digest, found.path, found.stamp);
     if Qcow2Reader::is_at_start_of(&**file) {
         let failed = |source: ReadError| Error::Read { path: path.into(), source };
         let map =

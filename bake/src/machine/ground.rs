@@ -9,7 +9,6 @@ use bake_formats::blob::Blob;
 use bake_formats::encode::Compression;
 use bake_formats::tree::{Content, Entry, FileTree, StatedTree, TreeBuilder, TreePath};
 use bake_formats::vm::machine as disk;
-use bake_recipes::Place;
 use bake_recipes::resolved::{self, MachineBase, Recipe};
 
 use super::additions::{Additions, Needed, State};
@@ -22,7 +21,7 @@ use super::import::{self, Imported};
 use super::initrd;
 use super::merge::Laid;
 use super::{Group, User};
-use crate::assemble::{Contents, SourceFiles};
+use crate::assemble::{Contents, EntryPlaces, SourceFiles};
 use crate::base::Bases;
 use crate::error::Error;
 use crate::guest;
@@ -48,7 +47,7 @@ pub struct Asked<'a> {
     /// The payload and where its contents are.
     pub payload: &'a FileTree,
     /// The line of the recipe that each entry comes from.
-    pub places: &'a BTreeMap<TreePath, Place>,
+    pub places: &'a EntryPlaces,
     /// The contents of the payload.
     pub sources: &'a SourceFiles,
     /// Where blobs are kept.

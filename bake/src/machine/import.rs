@@ -165,10 +165,10 @@ pub fn rootfs(
     if !metadata.is_file() {
         return Err(fail(ReadError::invalid("archive", "expected a file").into()));
     }
-    let file = FoundFile { path: path.clone(), stamp: Stamp::of(&metadata) };
+    let file = FoundFile { path: path.into(), stamp: Stamp::of(&metadata) };
     let content = hash_file(store, &file, reporter)?;
     let mut sources = SourceFiles::default();
-    sources.insert_file(content.digest, path, file.stamp);
+    sources.insert_file(content.digest, file.path, file.stamp);
     let bytes = Contents { sources: &sources, store, reporter };
     let archive = find_archive(&bytes, content.digest, content.size, limits).map_err(fail)?;
     let places = places(std::slice::from_ref(&archive));

@@ -10,9 +10,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use bake_formats::tree::{
     Entry, FileTree, Mark, Mode, Node, TreeBuilder, TreeError, TreePath, escape,
 };
-use bake_recipes::Place;
 
 use super::error::MachineError;
+use crate::assemble::EntryPlaces;
 use crate::error::Error;
 
 /// How many symbolic links one path may lead through, as in Linux.
@@ -40,7 +40,7 @@ impl Laid {
         base: &FileTree,
         payload: &FileTree,
         additions: &FileTree,
-        places: &BTreeMap<TreePath, Place>,
+        places: &EntryPlaces,
     ) -> Result<Self, Error> {
         let mut laying =
             Laying { base, places, taken: BTreeMap::new(), redirects: BTreeMap::new() };
@@ -108,7 +108,7 @@ struct Taken {
 
 struct Laying<'a> {
     base: &'a FileTree,
-    places: &'a BTreeMap<TreePath, Place>,
+    places: &'a EntryPlaces,
     taken: BTreeMap<TreePath, Taken>,
     redirects: BTreeMap<TreePath, TreePath>,
 }

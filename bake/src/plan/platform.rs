@@ -4,13 +4,13 @@ use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
 use std::sync::Arc;
 
-use bake_formats::tree::{Content, FileTree, TreeId, TreePath};
+use bake_formats::tree::{Content, FileTree, TreeId};
 use bake_recipes::resolved::{Base, BaseImage, BaseLayers, Oci, Output, Recipe};
 use bake_recipes::{Place, Platform};
 
 use super::key;
 use super::request::Request;
-use crate::assemble::{self, FoundFile, Scan, SourceFiles, Trees};
+use crate::assemble::{self, EntryPlaces, FoundFile, Scan, SourceFiles, Trees};
 use crate::base::{self, BaseError, Bases, Found, Network};
 use crate::error::Error;
 use crate::failures::Failures;
@@ -33,7 +33,7 @@ pub struct PlatformPlan {
     /// The tree of each output.
     pub trees: BTreeMap<Output, Arc<FileTree>>,
     /// The line of the recipe that each entry comes from.
-    pub places: BTreeMap<TreePath, Place>,
+    pub places: EntryPlaces,
     /// The machine that the disk is, if it is one.
     pub ground: Option<Box<Ground>>,
 }

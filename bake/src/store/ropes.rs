@@ -80,12 +80,15 @@ fn parse(mut bytes: &[u8]) -> Option<Rope> {
         return None;
     }
     let count = u64::from_le_bytes(take(bytes)?);
-    let mut pieces = Vec::new();
+    let (mut pieces, mut total) = (Vec::new(), 0_u64);
     for _ in 0..count {
         let [tag] = take(bytes)?;
         let digest = if tag == 1 { Some(Digest::from_bytes(take(bytes)?)) } else { None };
         let offset = if tag == 1 { u64::from_le_bytes(take(bytes)?) } else { 0 };
-        pieces.push((tag, digest, offset, u64::from_le_bytes(take(bytes)?)));
+        let len = u64::from_le_bytes(take(bytes)?);
+        offset.checked_add(len)?;
+        total = total.checked_add(len)?;
+        pieces.push((tag, digest, offset, len));
     }
     let mut rope = Rope::new();
     for (tag, digest, offset, len) in pieces {
@@ -126,6 +129,22 @@ mod tests {
     fn a_record_gives_the_rope_back() {
         assert_eq!(parse(&print(&sample())), Some(sample()));
         assert_eq!(parse(&print(&Rope::new())), Some(Rope::new()));
+    }
+
+    #[test]
+    fn a_record_whose_lengths_do_not_add_up_is_refused() {
+        let zeros = |lens: [u64; 2]| {
+            let mut bytes = MAGIC.to_vec();
+            bytes.extend_from_slice(&REVISION.to_le_bytes());
+            bytes.extend_from_slice(&2_u64.to_le_bytes());
+            for len in lens {
+                bytes.push(2);
+                bytes.extend_from_slice(&len.to_le_bytes());
+            }
+            bytes
+        };
+        assert!(parse(&zeros([1, u64::MAX - 1])).is_some());
+        assert_eq!(parse(&zeros([2, u64::MAX - 1])), None);
     }
 
     #[test]

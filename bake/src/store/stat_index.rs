@@ -8,8 +8,9 @@
 //! ```text
 //! "bakestat" | revision u32 | { device, inode, size, mtime, ctime: i64/u64; sha256; md5 } *
 //! ```
+//!
+//! Records are in the order of device and inode, and are searched where they are.
 
-use std::collections::HashMap;
 use std::io;
 use std::path::Path;
 
@@ -88,7 +89,8 @@ fn nanoseconds(seconds: i64, nanoseconds: i64) -> i64 {
 /// Contents of files, by their stamps.
 #[derive(Debug, Default)]
 pub struct StatIndex {
-    known: HashMap<Stamp, Content>,
+    /// What follows the revision in the file.
+    records: Vec<u8>,
     /// Stamps at or after this moment cannot be trusted next time.
     began: i64,
 }
@@ -101,17 +103,21 @@ impl StatIndex {
 
     /// Returns the content that a file with this stamp had.
     pub fn get(&self, stamp: &Stamp) -> Option<Content> {
-        self.known.get(stamp).copied()
+        let (records, _) = self.records.as_chunks::<RECORD>();
+        let wanted = (stamp.device, stamp.inode);
+        let place = records.binary_search_by_key(&wanted, |record| identity(record)).ok()?;
+        let (known, content) = parse_record(records.get(place)?)?;
+        (known == *stamp).then_some(content)
     }
 
     /// Returns how many files are known.
     pub fn len(&self) -> usize {
-        self.known.len()
+        self.records.len() / RECORD
     }
 
     /// Returns whether no file is known.
     pub fn is_empty(&self) -> bool {
-        self.known.is_empty()
+        self.records.is_empty()
     }
 }
 
@@ -124,12 +130,12 @@ impl Store {
     /// Reads the index of a folder and notes the moment; a damaged index is an empty one.
     pub fn stat_index(&self, folder: &Path) -> io::Result<StatIndex> {
         let began = self.moment()?;
-        let known = match fs_err::read(self.stat_index_path(folder)) {
-            Ok(bytes) => parse(&bytes).unwrap_or_default(),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => HashMap::new(),
+        let records = match fs_err::read(self.stat_index_path(folder)) {
+            Ok(bytes) => records(bytes).unwrap_or_default(),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Vec::new(),
             Err(error) => return Err(error),
         };
-        Ok(StatIndex { known, began })
+        Ok(StatIndex { records, began })
     }
 
     /// Returns an index that knows no file, and notes the moment.
@@ -159,12 +165,11 @@ impl Store {
         let mut settled: Vec<_> = settled.iter().collect();
         settled.sort_by_key(|(stamp, _)| (stamp.device, stamp.inode));
         settled.dedup_by_key(|(stamp, _)| *stamp);
-        let unchanged = settled.len() == index.known.len()
-            && settled.iter().all(|(stamp, content)| index.get(stamp) == Some(*content));
-        if unchanged {
+        let bytes = print(&settled);
+        if bytes.get(MAGIC.len()..) == Some(index.records.as_slice()) {
             return Ok(());
         }
-        self.write_file(&self.stat_index_path(folder), &print(&settled))
+        self.write_file(&self.stat_index_path(folder), &bytes)
     }
 
     fn stat_index_path(&self, folder: &Path) -> std::path::PathBuf {
@@ -186,15 +191,26 @@ fn print(found: &[&(Stamp, Content)]) -> Vec<u8> {
     bytes
 }
 
-fn parse(bytes: &[u8]) -> Option<HashMap<Stamp, Content>> {
-    let records = bytes.strip_prefix(MAGIC.as_slice())?;
-    if records.len() % RECORD != 0 {
-        return None;
-    }
-    records.chunks_exact(RECORD).map(parse_record).collect()
+/// Returns what follows the revision; `None` if that is another, or the file is torn.
+fn records(mut bytes: Vec<u8>) -> Option<Vec<u8>> {
+    let is_whole = bytes.starts_with(MAGIC) && (bytes.len() - MAGIC.len()).is_multiple_of(RECORD);
+    is_whole.then(|| {
+        bytes.drain(..MAGIC.len());
+        bytes
+    })
 }
 
-fn parse_record(mut record: &[u8]) -> Option<(Stamp, Content)> {
+/// Returns the device and the inode of a record.
+fn identity(record: &[u8; RECORD]) -> (u64, u64) {
+    let number = |at: usize| {
+        let bytes = record.get(at..).and_then(<[u8]>::first_chunk);
+        bytes.map_or(0, |bytes| u64::from_le_bytes(*bytes))
+    };
+    (number(0), number(8))
+}
+
+fn parse_record(record: &[u8; RECORD]) -> Option<(Stamp, Content)> {
+    let mut record = record.as_slice();
     let mut number = || {
         let (head, rest) = record.split_first_chunk::<8>()?;
         record = rest;

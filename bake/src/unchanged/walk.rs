@@ -6,19 +6,15 @@
 
 use std::collections::BTreeSet;
 use std::io;
-use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
 use bake_formats::digest::{Digest, Hasher};
 use bake_recipes::resolved::{FileRule, FileSource};
-use rustix::fs::{AtFlags, CWD, Dir, FileType, Mode, OFlags, Stat, openat, statat};
+use rustix::fs::{AtFlags, CWD, FileType, Stat, statat};
 
-use crate::assemble::Filter;
+use crate::assemble::{self, Filter, Visitor};
 use crate::store::Stamp;
-
-/// How long a path can be that programs open by its name (PATH_MAX); what is deeper cannot be scanned either.
-const LONGEST: usize = 4096;
 
 /// What a walk found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -69,42 +65,7 @@ impl Walker {
             return Ok(());
         }
         let filter = Filter::of(rule).map_err(io::Error::other)?;
-        let opened = open(CWD, &path)?;
-        self.directory(&opened, &mut Vec::new(), &filter)
-    }
-
-    /// Looks at everything in a directory, whose path below the rule's base is `relative`.
-    fn directory(
-        &mut self,
-        directory: &OwnedFd,
-        relative: &mut Vec<u8>,
-        filter: &Filter<'_>,
-    ) -> io::Result<()> {
-        let len = relative.len();
-        if len > LONGEST {
-            return Err(io::Error::from(io::ErrorKind::InvalidFilename));
-        }
-        let names = Names::of(directory)?;
-        for name in names.sorted() {
-            if len > 0 {
-                relative.push(b'/');
-            }
-            relative.extend_from_slice(name.to_bytes());
-            if filter.takes_everything() || filter.descends(relative) {
-                let stat = statat(directory, name, AtFlags::SYMLINK_NOFOLLOW)?;
-                if filter.takes(relative) {
-                    self.name(name.to_bytes());
-                    self.entry(&stat);
-                }
-                if FileType::from_raw_mode(stat.st_mode).is_dir() {
-                    self.directory(&open(directory, name)?, relative, filter)?;
-                }
-            }
-            relative.truncate(len);
-        }
-        // No name is empty: this ends the directory.
-        self.name(b"");
-        Ok(())
+        assemble::walk(&path, &filter, self)
     }
 
     fn name(&mut self, name: &[u8]) {
@@ -126,39 +87,21 @@ impl Walker {
     }
 }
 
-fn open(at: impl AsFd, path: impl rustix::path::Arg) -> io::Result<OwnedFd> {
-    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
-    Ok(openat(at, path, flags, Mode::empty())?)
-}
+impl Visitor for Walker {
+    type Error = io::Error;
 
-/// The names in a directory, one after another with a zero byte after each.
-struct Names {
-    bytes: Vec<u8>,
-    starts: Vec<usize>,
-}
-
-impl Names {
-    fn of(directory: &OwnedFd) -> io::Result<Self> {
-        let (mut bytes, mut starts) = (Vec::new(), Vec::new());
-        for entry in Dir::read_from(directory)? {
-            let entry = entry?;
-            let name = entry.file_name();
-            if !matches!(name.to_bytes(), b"." | b"..") {
-                starts.push(bytes.len());
-                bytes.extend_from_slice(name.to_bytes_with_nul());
-            }
-        }
-        let name = |start: usize| {
-            let rest = bytes.get(start..).unwrap_or_default();
-            rest.split(|byte| *byte == 0).next().unwrap_or_default()
-        };
-        starts.sort_unstable_by(|one, other| name(*one).cmp(name(*other)));
-        Ok(Self { bytes, starts })
+    fn meet(&mut self, relative: &[u8], stat: &Stat) -> io::Result<()> {
+        self.name(relative.rsplit(|byte| *byte == b'/').next().unwrap_or_default());
+        self.entry(stat);
+        Ok(())
     }
 
-    fn sorted(&self) -> impl Iterator<Item = &std::ffi::CStr> {
-        self.starts.iter().filter_map(|start| {
-            std::ffi::CStr::from_bytes_until_nul(self.bytes.get(*start..)?).ok()
-        })
+    fn leave(&mut self) {
+        // No name is empty: this ends the directory.
+        self.name(b"");
+    }
+
+    fn fail(&self, _path: &Path, error: &io::Error) -> io::Error {
+        error.kind().into()
     }
 }

@@ -636,14 +636,10 @@ fn compressed() -> Outcome<Vec<Vec<u8>>> {
 }
 
 fn tree_texts() -> Outcome<Vec<Vec<u8>>> {
-    let mut rope = Rope::from(b"head".to_vec());
-    rope.push_blob(Blob::of(b"content"));
-    rope.push_zeros(9);
     Ok(vec![
         b"/usr/lib/a name/../x".to_vec(),
         capabilities::from_text("cap_net_bind_service,cap_kill=ep cap_chown=eip")?,
         b"cap_net_bind_service=+ep".to_vec(),
-        serde_json::to_vec(&rope)?,
         file_tree(&MemoryStore::new())?.id().to_string().into_bytes(),
     ])
 }

@@ -107,15 +107,15 @@ impl Writer {
 
     /// Appends a newc member.
     pub fn push(&mut self, member: &Member, body: Body<'_>) -> Result<(), WriteError> {
-        let shown = escape(&member.name);
+        let shown = || format!("`{}`", escape(&member.name));
         if member.name.contains(&0) {
-            let (format, field) = ("cpio", format!("the name `{shown}`"));
+            let (format, field) = ("cpio", format!("the name {}", shown()));
             return Err(WriteError::Field { format, field, reason: "it has a NUL byte".into() });
         }
         let name_size = member.name.len() as u64 + 1;
-        let what = format!("the size of the name `{shown}`");
+        let what = || format!("the size of the name {}", shown());
         let name_size = limited(name_size, MAX_NAME, what)?;
-        let what = format!("the size of `{shown}`");
+        let what = || format!("the size of {}", shown());
         let file_size = limited(body.len(), MAX_BODY, what)?;
         self.push_header(member, file_size, name_size);
         self.push_body(body);
@@ -125,7 +125,7 @@ impl Writer {
     /// Appends a member of rpm's stripped form.
     pub fn push_stripped(&mut self, index: u32, body: Body<'_>) {
         self.rope.push_bytes(STRIPPED);
-        self.rope.push_bytes(format!("{index:08x}").as_bytes());
+        self.rope.push_bytes(&digits(index));
         self.rope.align(4);
         self.push_body(body);
     }
@@ -145,7 +145,7 @@ impl Writer {
         ];
         self.rope.push_bytes(NEWC);
         for number in numbers {
-            self.rope.push_bytes(format!("{number:08x}").as_bytes());
+            self.rope.push_bytes(&digits(number));
         }
         self.rope.push_bytes(name);
         self.rope.push_bytes(&[0]);
@@ -168,10 +168,20 @@ impl Writer {
     }
 }
 
-fn limited(found: u64, limit: u64, what: String) -> Result<u32, WriteError> {
+/// Returns a number as eight hex digits.
+fn digits(number: u32) -> [u8; 8] {
+    let mut text = [0; 8];
+    let digits = number.to_be_bytes().into_iter().flat_map(|byte| [byte >> 4, byte & 15]);
+    for (place, digit) in text.iter_mut().zip(digits) {
+        *place = digit + if digit < 10 { b'0' } else { b'a' - 10 };
+    }
+    text
+}
+
+fn limited(found: u64, limit: u64, what: impl FnOnce() -> String) -> Result<u32, WriteError> {
     match u32::try_from(found) {
         Ok(number) if found <= limit => Ok(number),
-        _ => Err(WriteError::Limit { format: "cpio", what, limit, found }),
+        _ => Err(WriteError::Limit { format: "cpio", what: what(), limit, found }),
     }
 }
 

@@ -33,8 +33,8 @@ pub(super) fn is_conffile(entry: &Entry) -> bool {
 /// Returns the file `md5sums`: every regular file but conffiles.
 pub(super) fn md5sums(tree: &FileTree) -> Vec<u8> {
     let mut text = Vec::new();
-    for (path, _) in tree.iter().filter(|(_, entry)| !is_conffile(entry)) {
-        if let Some(content) = tree.content(path) {
+    for (path, entry) in tree.iter().filter(|(_, entry)| !is_conffile(entry)) {
+        if let Some(content) = tree.content_of(entry) {
             text.extend_from_slice(hex(&content.md5).as_bytes());
             text.extend_from_slice(b"  ");
             text.extend_from_slice(path.relative());

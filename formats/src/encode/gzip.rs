@@ -12,7 +12,7 @@
 
 use std::io;
 
-use flate2::{Compress, FlushCompress};
+use flate2::{Compress, Decompress, FlushCompress, FlushDecompress};
 
 /// Magic, deflate, no flags, no time, no extra flags, operating system unknown (RFC 1952, 2.3).
 pub(super) const HEAD: [u8; 10] = [0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 255];
@@ -39,6 +39,13 @@ pub(super) fn compress(raw: &[u8], level: u8, out: &mut Vec<u8>) -> io::Result<(
         }
         out.reserve(raw.len() / 8 + 1024);
     }
+}
+
+/// Undoes what [`compress`] did: fills `raw` with what a segment stands for; `false` if that has another length or CRC-32.
+pub(super) fn expand(segment: &[u8], raw: &mut [u8], crc32: u32) -> bool {
+    let mut inflate = Decompress::new(false);
+    let expanded = inflate.decompress(segment, raw, FlushDecompress::Sync).is_ok();
+    expanded && inflate.total_out() == raw.len() as u64 && crc32fast::hash(raw) == crc32
 }
 
 /// Sums up the segments for what stands at the end of the member.

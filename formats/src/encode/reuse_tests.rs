@@ -94,6 +94,25 @@ fn a_change_costs_what_follows_it_in_hashes_and_itself_in_compression() {
 }
 
 #[test]
+fn many_small_files_that_did_not_change_are_not_opened_for_digests() {
+    for compression in [Compression::GZIP, Compression::ZSTD] {
+        let store = TestStore::default();
+        let cache = TestCache::of(&store);
+        // Three segments.
+        let mut files: Vec<_> = (0..2600).map(|seed| (seed, 4000)).collect();
+        encoder(&store, &cache, 2).encode(&rope(&store, &files), compression).unwrap();
+        files[3] = (9999, 4000);
+        let changed = rope(&store, &files);
+        let warm = encoder(&store, &cache, 2);
+        let expected = fresh(&store, &changed, compression);
+        assert_eq!(warm.encode(&changed, compression).unwrap(), expected);
+        let Work { raw_read, compressed_in, hashed, .. } = warm.work();
+        assert_eq!(raw_read, compressed_in, "{compression}");
+        assert!(compressed_in < 5 * MIB as u64 && hashed > 10 * MIB as u64, "{compression}");
+    }
+}
+
+#[test]
 fn a_kept_segment_that_is_damaged_is_made_again() {
     type Damage = fn(&TestStore, &Digest);
     let damages: [(&str, Damage); 4] = [

@@ -5,12 +5,15 @@ use std::io::{self, Read};
 use crate::blob::{Blob, BlobStore};
 use crate::digest::{Digest, Hasher};
 use crate::encode::buffers::Buffer;
-use crate::encode::{Codec, Compression, Recall, Segment, SegmentCache, Tools, xz};
+use crate::encode::{Codec, Compression, Recall, Segment, SegmentCache, Tools, gzip, xz, zstd};
 use crate::rope::{Extent, Rope};
 
 /// A segment from this length on, compressed, is kept; a smaller one is cheaper to make again than
 /// to look after.
 pub(super) const KEEP: usize = 16 << 10;
+
+/// To open a file takes as long as to expand about so many bytes.
+const WORTH_OPENING: u64 = 16 << 10;
 
 /// Sets these keys apart from every other digest.
 const DOMAIN: &str = "bake segment key 1";
@@ -108,7 +111,10 @@ impl Packer<'_> {
             drop(turn);
             self.tools.counters.reused(packed.raw_len);
             if wanted == Wanted::Bytes {
-                packed.raw = Some(self.read(part)?);
+                packed.raw = Some(match self.expand(part, &packed) {
+                    Some(raw) => raw,
+                    None => self.read(part)?,
+                });
             }
             return Ok(packed);
         }
@@ -193,6 +199,25 @@ impl Packer<'_> {
         let bytes = Some(bytes).filter(|_| wanted == Wanted::Bytes || kept.is_none());
         let raw = Some(raw).filter(|_| wanted == Wanted::Bytes);
         Ok(Packed { raw_len, crc32, record, kept, bytes, raw })
+    }
+
+    /// Returns the bytes before compression of a segment that was found whole, if to expand it is faster than to read
+    /// what it was made of: many small files.
+    fn expand(&self, part: &Rope, packed: &Packed) -> Option<Buffer> {
+        let files = part.extents().filter(|extent| matches!(extent, Extent::Blob { .. })).count();
+        if files as u64 * WORTH_OPENING < part.len() {
+            return None;
+        }
+        let mut raw = self.tools.raw.take(usize::try_from(part.len()).ok()?);
+        let is_whole = match self.compression.codec {
+            Codec::Gzip => gzip::expand(packed.bytes(), &mut raw, packed.crc32),
+            Codec::Zstd => self
+                .tools
+                .compressors
+                .scratch(|frame| zstd::expand(packed.bytes(), &mut raw, frame)),
+            Codec::None | Codec::Xz => false,
+        };
+        is_whole.then_some(raw)
     }
 
     /// Reads a whole part of a rope, which is at most one block.

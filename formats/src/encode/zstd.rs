@@ -86,6 +86,15 @@ impl Compressor {
     }
 }
 
+/// Undoes what [`Compressor::compress`] did: fills `raw` with what a segment stands for; `false` if that is not as long.
+/// The frame that the segment makes alone is put together in an empty buffer.
+pub(super) fn expand(segment: &[u8], raw: &mut [u8], frame: &mut Vec<u8>) -> bool {
+    for part in [&head(raw.len() as u64), segment, &TAIL] {
+        frame.extend_from_slice(part);
+    }
+    zstd_safe::decompress(raw, frame) == Ok(raw.len())
+}
+
 /// Hands over one job and appends everything that comes of it.
 fn flush(context: &mut CCtx<'_>, job: &[u8], out: &mut Vec<u8>) -> io::Result<()> {
     let mut input = InBuffer::around(job);

@@ -136,7 +136,7 @@ impl File {
 
     fn from_entry(tree: &FileTree, path: &TreePath, entry: &Entry) -> Result<Self, WriteError> {
         let ghost = entry.mark == Mark::Ghost;
-        let content = tree.content(path).filter(|_| !ghost);
+        let content = tree.content_of(entry).filter(|_| !ghost);
         let link_to = match &entry.node {
             Node::Symlink(target) => target.clone(),
             _ => Vec::new(),
@@ -245,15 +245,19 @@ impl FileTable {
                 rows.push((entry, File::from_entry(tree, path, entry)?));
             }
         }
-        rows.sort_by_cached_key(|(_, file)| file.path.absolute());
-        let mut inodes: BTreeMap<&TreePath, u32> = BTreeMap::new();
-        let paths: Vec<TreePath> = rows.iter().map(|(_, file)| file.path.clone()).collect();
-        for (number, ((entry, file), path)) in (1..).zip(rows.iter_mut().zip(&paths)) {
+        rows.sort_by(|(_, one), (_, other)| one.path.relative().cmp(other.path.relative()));
+        let linked = tree.link_counts();
+        let mut inodes: BTreeMap<TreePath, u32> = BTreeMap::new();
+        for (number, (entry, file)) in (1..).zip(&mut rows) {
             let identity = match &entry.node {
                 Node::HardLink(target) if !file.is_ghost() => target,
-                _ => path,
+                _ => &file.path,
             };
-            file.inode = *inodes.entry(identity).or_insert(number);
+            file.inode = if linked.contains_key(identity) {
+                *inodes.entry(identity.clone()).or_insert(number)
+            } else {
+                number
+            };
         }
         let rows: Vec<File> = rows.into_iter().map(|(_, file)| file).collect();
         let large =

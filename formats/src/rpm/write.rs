@@ -52,6 +52,8 @@ pub(super) fn assemble(
     if package.format == RpmFormat::V6 {
         put_version_6(&mut header, package, &encoded, &archive, cx)?;
     }
+    // Of many files it is large.
+    drop(archive);
     // The tag promises that all text is UTF-8, which names of files need not be.
     if header.iter().all(|(_, value)| value.is_utf8()) {
         header.put_string(tags::ENCODING, "utf-8");

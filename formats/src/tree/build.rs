@@ -49,10 +49,10 @@ pub enum TreeError {
     },
 }
 
-/// Goes on from a tree, whose entries are moved and not copied.
+/// Goes on from a tree, whose entries are copied only if another tree shares them.
 impl From<FileTree> for TreeBuilder {
     fn from(tree: FileTree) -> Self {
-        Self { entries: tree.entries }
+        Self { entries: tree.into_list().into_iter().collect() }
     }
 }
 
@@ -94,7 +94,7 @@ impl TreeBuilder {
     pub fn finish(mut self) -> Result<FileTree, TreeError> {
         self.add_parents()?;
         self.settle_hard_links()?;
-        Ok(FileTree { entries: self.entries })
+        Ok(FileTree::of(self.entries.into_iter().collect()))
     }
 
     fn add_parents(&mut self) -> Result<(), TreeError> {

@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 use super::entry::{DeviceKind, Entry, Mark, Node};
 use super::path::TreePath;
 use super::{FileTree, Mode};
-use crate::digest::{Digest, DigestError, Hasher, hex};
+use crate::digest::{Digest, DigestError, Hasher, push_hex};
 
 /// The first line of every manifest.
 const HEADER: &str = "bake-tree 1\n";
@@ -54,13 +54,19 @@ impl FromStr for TreeId {
 impl FileTree {
     /// Returns the tree's identity.
     pub fn id(&self) -> TreeId {
-        let mut hasher = Hasher::new();
-        hasher.update(HEADER.as_bytes());
-        for line in self.manifest_lines() {
-            hasher.update(line.to_string().as_bytes());
-            hasher.update(b"\n");
-        }
-        TreeId(hasher.digest())
+        let compute = || {
+            let mut hasher = Hasher::new();
+            hasher.update(HEADER.as_bytes());
+            let mut text = String::new();
+            for line in self.manifest_lines() {
+                text.clear();
+                line.push_to(&mut text);
+                text.push('\n');
+                hasher.update(text.as_bytes());
+            }
+            TreeId(hasher.digest())
+        };
+        *self.entries.id.get_or_init(compute)
     }
 
     /// Writes the manifest.
@@ -91,11 +97,7 @@ impl FileTree {
 
     /// Returns whether anything below a directory is in the payload for its own sake.
     fn leads_to_payload(&self, directory: &TreePath) -> bool {
-        use std::ops::Bound::{Excluded, Unbounded};
-        self.entries
-            .range((Excluded(directory), Unbounded))
-            .take_while(|(path, _)| path.is_below(directory))
-            .any(|(_, entry)| !entry.implied && entry.mark != Mark::Ghost)
+        self.below(directory).any(|(_, entry)| !entry.implied && entry.mark != Mark::Ghost)
     }
 }
 
@@ -116,57 +118,118 @@ impl<'a> ManifestLine<'a> {
     pub fn path(&self) -> &'a TreePath {
         self.path
     }
+
+    /// Appends the line to others: there are many, so that each is put together without `format!`.
+    pub(super) fn push_to(&self, text: &mut String) {
+        let Entry { node, mode, owner, group, xattrs, .. } = self.entry;
+        let owners = |text: &mut String| {
+            text.push_str(" owner=");
+            push_name(text, &owner.name);
+            text.push_str(" group=");
+            push_name(text, &group.name);
+        };
+        let attributes = |text: &mut String| {
+            text.push_str(" mode=");
+            push_octal(text, mode.bits());
+            owners(text);
+        };
+        push_path(text, self.path);
+        match node {
+            Node::Directory => {
+                text.push_str(" directory");
+                attributes(text);
+            }
+            Node::File(content) => {
+                text.push_str(" file");
+                attributes(text);
+                text.push_str(" size=");
+                text.push_str(&content.size.to_string());
+                text.push_str(" sha256=");
+                push_hex(text, content.digest.as_bytes());
+            }
+            Node::Symlink(target) => {
+                text.push_str(" symlink");
+                owners(text);
+                text.push_str(" to=");
+                push_escaped(text, target);
+            }
+            Node::HardLink(target) => {
+                text.push_str(" hardlink to=");
+                push_path(text, target);
+                return;
+            }
+            Node::Device { kind, major, minor } => {
+                text.push_str(match kind {
+                    DeviceKind::Character => " character",
+                    DeviceKind::Block => " block",
+                });
+                attributes(text);
+                text.push_str(&format!(" device={major},{minor}"));
+            }
+            Node::Fifo => {
+                text.push_str(" fifo");
+                attributes(text);
+            }
+        }
+        for (name, value) in xattrs {
+            text.push_str(" xattr.");
+            push_name(text, name);
+            text.push('=');
+            push_hex(text, value);
+        }
+    }
 }
 
 impl fmt::Display for ManifestLine<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Entry { node, mode, owner, group, xattrs, .. } = self.entry;
-        write!(f, "{} ", self.path)?;
-        let owners = format_args!("owner={} group={}", Name(&owner.name), Name(&group.name));
-        match node {
-            Node::Directory => write!(f, "directory mode={mode} {owners}")?,
-            Node::File(content) => {
-                let (size, sha256) = (content.size, content.digest.hex());
-                write!(f, "file mode={mode} {owners} size={size} sha256={sha256}")?;
-            }
-            Node::Symlink(target) => write!(f, "symlink {owners} to={}", escape(target))?,
-            Node::HardLink(target) => return write!(f, "hardlink to={target}"),
-            Node::Device { kind, major, minor } => {
-                let kind = match kind {
-                    DeviceKind::Character => "character",
-                    DeviceKind::Block => "block",
-                };
-                write!(f, "{kind} mode={mode} {owners} device={major},{minor}")?;
-            }
-            Node::Fifo => write!(f, "fifo mode={mode} {owners}")?,
-        }
-        for (name, value) in xattrs {
-            write!(f, " xattr.{}={}", Name(name), hex(value))?;
-        }
-        Ok(())
+        let mut text = String::new();
+        self.push_to(&mut text);
+        f.write_str(&text)
     }
 }
 
-/// A name in which the characters that separate fields are escaped too.
-struct Name<'a>(&'a str);
+fn push_path(text: &mut String, path: &TreePath) {
+    text.push('/');
+    push_escaped(text, path.relative());
+}
 
-impl fmt::Display for Name<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&escape(self.0.as_bytes()).replace('=', "\\075"))
+/// Appends a name in which the characters that separate fields are escaped too.
+fn push_name(text: &mut String, name: &str) {
+    if name.contains('=') {
+        text.push_str(&escape(name.as_bytes()).replace('=', "\\075"));
+    } else {
+        push_escaped(text, name.as_bytes());
+    }
+}
+
+/// Appends permission bits as four octal digits.
+fn push_octal(text: &mut String, bits: u16) {
+    for shift in [9, 6, 3, 0] {
+        text.push(char::from(b'0' + (bits >> shift & 7) as u8));
     }
 }
 
 /// Returns bytes as printable ASCII: what is not in `!`..`~`, and the backslash, becomes `\ooo`.
 pub fn escape(bytes: &[u8]) -> String {
     let mut text = String::with_capacity(bytes.len());
-    for byte in bytes {
-        match byte {
-            b'\\' => text.push_str("\\134"),
-            b'!'..=b'~' => text.push(char::from(*byte)),
-            _ => text.push_str(&format!("\\{byte:03o}")),
+    push_escaped(&mut text, bytes);
+    text
+}
+
+fn push_escaped(text: &mut String, bytes: &[u8]) {
+    let is_plain = |byte: &u8| matches!(byte, b'!'..=b'~') && *byte != b'\\';
+    match std::str::from_utf8(bytes) {
+        Ok(plain) if bytes.iter().all(is_plain) => text.push_str(plain),
+        _ => {
+            for byte in bytes {
+                match byte {
+                    b'\\' => text.push_str("\\134"),
+                    b'!'..=b'~' => text.push(char::from(*byte)),
+                    _ => text.push_str(&format!("\\{byte:03o}")),
+                }
+            }
         }
     }
-    text
 }
 
 #[cfg(test)]

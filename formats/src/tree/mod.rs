@@ -8,6 +8,7 @@ mod path;
 mod stated;
 
 use std::collections::BTreeMap;
+use std::sync::{Arc, OnceLock};
 
 pub use build::{TreeBuilder, TreeError};
 pub use entry::{Content, DeviceKind, Entry, Mark, Mode, ModeError, Node, Owner, XattrName};
@@ -24,25 +25,64 @@ pub use stated::StatedTree;
 /// - every parent of every entry is there, and is a directory;
 /// - the first path (in that order) of a hard-linked file is the [`Node::File`], the others are
 ///   [`Node::HardLink`]s to it.
+///
+/// A copy shares the entries with what it was made from.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct FileTree {
-    entries: BTreeMap<TreePath, Entry>,
+    entries: Arc<Entries>,
 }
 
+/// The entries of a tree in order, and what was found out about them.
+#[derive(Debug, Clone, Default)]
+struct Entries {
+    list: Vec<(TreePath, Entry)>,
+    id: OnceLock<TreeId>,
+}
+
+impl PartialEq for Entries {
+    fn eq(&self, other: &Self) -> bool {
+        self.list == other.list
+    }
+}
+
+impl Eq for Entries {}
+
 impl FileTree {
+    /// Takes entries that are a tree already, in order.
+    fn of(list: Vec<(TreePath, Entry)>) -> Self {
+        Self { entries: Arc::new(Entries { list, id: OnceLock::new() }) }
+    }
+
+    /// Returns the entries, copied only if another tree shares them.
+    fn into_list(self) -> Vec<(TreePath, Entry)> {
+        Arc::unwrap_or_clone(self.entries).list
+    }
+
+    /// Returns where an entry is in the list, or where it would be.
+    fn place(&self, path: &TreePath) -> Result<usize, usize> {
+        self.entries.list.binary_search_by(|(other, _)| other.cmp(path))
+    }
+
+    /// Returns everything that follows a path in order, below it or not.
+    fn after(&self, path: &TreePath) -> impl Iterator<Item = (&TreePath, &Entry)> + Clone + '_ {
+        let start = self.place(path).map_or_else(|start| start, |place| place + 1);
+        self.entries.list.iter().skip(start).map(|(path, entry)| (path, entry))
+    }
+
     /// Returns all entries in order; the root directory itself is the first.
     pub fn iter(&self) -> impl Iterator<Item = (&TreePath, &Entry)> + Clone + '_ {
-        self.entries.iter()
+        self.entries.list.iter().map(|(path, entry)| (path, entry))
     }
 
     /// Returns the entry at a path.
     pub fn get(&self, path: &TreePath) -> Option<&Entry> {
-        self.entries.get(path)
+        self.get_with_path(path).map(|(_, entry)| entry)
     }
 
     /// Returns the entry at a path with the tree's own copy of the path.
     pub fn get_with_path(&self, path: &TreePath) -> Option<(&TreePath, &Entry)> {
-        self.entries.get_key_value(path)
+        let place = self.place(path).ok()?;
+        self.entries.list.get(place).map(|(path, entry)| (path, entry))
     }
 
     /// Returns everything below a directory, in order.
@@ -50,33 +90,34 @@ impl FileTree {
         &'a self,
         directory: &'a TreePath,
     ) -> impl Iterator<Item = (&'a TreePath, &'a Entry)> + 'a {
-        use std::ops::Bound::{Excluded, Unbounded};
-        let after = self.entries.range((Excluded(directory), Unbounded));
-        after.take_while(|(path, _)| path.is_below(directory))
+        self.after(directory).take_while(|(path, _)| path.is_below(directory))
     }
 
     /// Returns how many entries there are, the root directory included.
     pub fn len(&self) -> usize {
-        self.entries.len()
+        self.entries.list.len()
     }
 
     /// Returns whether there is nothing but the root directory.
     pub fn is_empty(&self) -> bool {
-        self.entries.len() <= 1
+        self.entries.list.len() <= 1
     }
 
     /// Returns whether a directory has entries.
     pub fn has_children(&self, path: &TreePath) -> bool {
-        use std::ops::Bound::{Excluded, Unbounded};
-        let mut after = self.entries.range((Excluded(path), Unbounded));
-        after.next().is_some_and(|(next, _)| next.is_below(path))
+        self.after(path).next().is_some_and(|(next, _)| next.is_below(path))
     }
 
     /// Returns the content of the file at a path, following a hard link.
     pub fn content(&self, path: &TreePath) -> Option<&Content> {
-        match &self.entries.get(path)?.node {
+        self.content_of(self.get(path)?)
+    }
+
+    /// Returns the content of an entry of the tree if it is a file, following a hard link.
+    pub fn content_of<'a>(&'a self, entry: &'a Entry) -> Option<&'a Content> {
+        match &entry.node {
             Node::File(content) => Some(content),
-            Node::HardLink(target) => match &self.entries.get(target)?.node {
+            Node::HardLink(target) => match &self.get(target)?.node {
                 Node::File(content) => Some(content),
                 _ => None,
             },
@@ -87,7 +128,7 @@ impl FileTree {
     /// Returns for every file that has several names how many names it has.
     pub fn link_counts(&self) -> BTreeMap<TreePath, u32> {
         let mut counts = BTreeMap::new();
-        for entry in self.entries.values() {
+        for (_, entry) in self.iter() {
             if let Node::HardLink(target) = &entry.node {
                 *counts.entry(target.clone()).or_insert(1) += 1;
             }
@@ -100,15 +141,16 @@ impl FileTree {
     /// All names of one file have one owner, and equal owners stay equal.
     #[must_use]
     pub fn with_owners(
-        mut self,
+        self,
         mut user: impl FnMut(&Owner) -> Owner,
         mut group: impl FnMut(&Owner) -> Owner,
     ) -> Self {
-        for entry in self.entries.values_mut() {
+        let mut list = self.into_list();
+        for (_, entry) in &mut list {
             entry.owner = user(&entry.owner);
             entry.group = group(&entry.group);
         }
-        self
+        Self::of(list)
     }
 
     /// Returns the entries that `keep` accepts, with the parents they need, as a tree.
@@ -118,15 +160,18 @@ impl FileTree {
         &self,
         mut keep: impl FnMut(&TreePath, &Entry) -> bool,
     ) -> Result<Self, TreeError> {
+        if self.len() > 0 && self.iter().all(|(path, entry)| entry.implied || keep(path, entry)) {
+            return Ok(self.clone());
+        }
         let mut builder = TreeBuilder::new();
         let mut moved: BTreeMap<TreePath, TreePath> = BTreeMap::new();
-        for (path, entry) in &self.entries {
+        for (path, entry) in self.iter() {
             if entry.implied || !keep(path, entry) {
                 continue;
             }
             let mut entry = entry.clone();
             if let Node::HardLink(first) = &entry.node {
-                let kept = self.entries.get(first).is_some_and(|target| keep(first, target));
+                let kept = self.get(first).is_some_and(|target| keep(first, target));
                 if !kept {
                     let content = self.content(path).copied();
                     match (moved.get(first), content) {

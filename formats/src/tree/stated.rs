@@ -39,9 +39,11 @@ impl StatedTree {
     pub fn new(tree: Arc<FileTree>) -> Self {
         let mut hasher = Hasher::new();
         hasher.update(b"bake stated tree 1\n");
+        let mut line = String::new();
         for (path, entry) in tree.stated() {
-            let (owner, group) = (entry.owner.id, entry.group.id);
-            let line = format!("{} {owner} {group}\n", ManifestLine::new(path, entry));
+            line.clear();
+            ManifestLine::new(path, entry).push_to(&mut line);
+            line.push_str(&format!(" {} {}\n", entry.owner.id, entry.group.id));
             hasher.update(line.as_bytes());
         }
         Self { digest: hasher.digest(), tree }
@@ -71,9 +73,10 @@ impl FileTree {
 
     /// Returns the tree as if somebody had asked for every directory by name.
     #[must_use]
-    pub fn explicit(mut self) -> Self {
-        self.entries.values_mut().for_each(|entry| entry.implied = false);
-        self
+    pub fn explicit(self) -> Self {
+        let mut list = self.into_list();
+        list.iter_mut().for_each(|(_, entry)| entry.implied = false);
+        Self::of(list)
     }
 
     /// Returns what is in any of several trees; a path that two of them state is an error.

@@ -2,7 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::Path;
+use std::sync::Arc;
 
 use bake_formats::digest::Digest;
 use bake_formats::tree::{Content, FileTree};
@@ -73,7 +74,7 @@ impl Deny {
 struct Checked {
     /// The recipe for each platform; never empty.
     recipes: Vec<Recipe>,
-    files: BTreeSet<PathBuf>,
+    files: BTreeSet<Arc<Path>>,
     findings: Vec<Finding>,
 }
 
@@ -134,12 +135,9 @@ impl Checked {
         }
         let stored = Subject::stored(&recipe, &scan);
         let subject = Subject::new(written, &recipe, folder, &trees.trees, &trees.places, &stored);
-        let found = lint::lint(&subject).into_iter().chain(needed.into_iter().map(Finding::from));
-        for finding in found {
-            if !self.findings.contains(&finding) {
-                self.findings.push(finding);
-            }
-        }
+        self.findings.extend(lint::lint(&subject, Severity::Info));
+        self.findings.extend(needed.into_iter().map(Finding::from));
+        lint::only_once(&mut self.findings);
         self.files.extend(scan.files.into_iter().map(|file| file.path));
         self.recipes.push(recipe);
         Ok(())
@@ -236,14 +234,10 @@ pub(super) fn warn(printer: &Printer, plan: &plan::Plan) -> io::Result<Vec<Told>
     let mut findings: Vec<Finding> = Vec::new();
     for PlatformPlan { recipe, findings: needed, trees, places, .. } in &plan.platforms {
         let subject = Subject::new(&plan.written, recipe, &plan.folder, trees, places, &stored);
-        let mut found = lint::lint(&subject);
-        found.retain(|finding| finding.severity >= Severity::Warning);
-        for finding in found.iter().chain(needed) {
-            if !findings.contains(finding) {
-                findings.push(finding.clone());
-            }
-        }
+        findings.extend(lint::lint(&subject, Severity::Warning));
+        findings.extend(needed.iter().cloned());
     }
+    lint::only_once(&mut findings);
     let told = |finding: &Finding| {
         let event = serde_json::to_value(finding)?;
         let texts = [Look::Plain, Look::Coloured].map(|look| finding.brief(look));

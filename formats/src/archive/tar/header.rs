@@ -140,7 +140,9 @@ impl Header {
 /// Puts in the checksum of everything else.
 pub(super) fn seal(block: &mut [u8; BLOCK]) {
     let sum = checksum(block);
-    block[CHECKSUM].copy_from_slice(format!("{sum:06o}\0 ").as_bytes());
+    let field = &mut block[CHECKSUM];
+    put_octal(&mut field[..6], sum);
+    field[6..].copy_from_slice(b"\0 ");
 }
 
 /// Returns the bytes up to the first NUL.
@@ -154,10 +156,18 @@ fn put_text(field: &mut [u8], value: &[u8]) {
     }
 }
 
+/// Fills a field with the last octal digits of a number.
+fn put_octal(field: &mut [u8], mut value: u64) {
+    for place in field.iter_mut().rev() {
+        *place = b'0' + (value & 7) as u8;
+        value >>= 3;
+    }
+}
+
 pub(super) fn put_number(field: &mut [u8], value: u64, dialect: Dialect) {
     let digits = field.len() - 1;
     if fits_octal(value, field.len()) {
-        put_text(field, format!("{value:0digits$o}").as_bytes());
+        put_octal(&mut field[..digits], value);
     } else if dialect == Dialect::Pax {
         put_text(field, "0".repeat(digits).as_bytes());
     } else {

@@ -102,8 +102,8 @@ fn configurations(tree: &FileTree, folders: &[&str]) -> Vec<String> {
     };
     let mut names: Vec<String> = tree
         .iter()
-        .filter(|(path, entry)| !entry.is_directory() && is_in(path))
-        .filter(|(path, _)| path.name().ends_with(b".conf"))
+        .filter(|(path, entry)| path.relative().ends_with(b".conf") && !entry.is_directory())
+        .filter(|(path, _)| is_in(path))
         .map(|(path, _)| String::from_utf8_lossy(path.name()).into_owned())
         .collect();
     names.sort();

@@ -1,0 +1,143 @@
+//! A walk through a folder: one stat for each entry, in the order of a tree; no file is opened and no link followed.
+//!
+//! Of the directories on the way one is open at a time, so that depth costs no descriptors.
+
+use std::ffi::{CStr, OsStr, OsString};
+use std::io;
+use std::os::fd::OwnedFd;
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+
+use rustix::fs::{AtFlags, CWD, Dir, FileType, Mode, OFlags, Stat, openat, statat};
+use rustix::io::Errno;
+
+use super::scan::Filter;
+
+/// How long a path can be that programs open by its name (PATH_MAX).
+const LONGEST: usize = 4096;
+
+/// Who is told what a walk meets.
+pub(crate) trait Visitor {
+    /// Why the visitor ends a walk.
+    type Error;
+
+    /// Takes something that the filter takes; its path is relative to where the walk began.
+    fn meet(&mut self, relative: &[u8], stat: &Stat) -> Result<(), Self::Error>;
+
+    /// Is told that all of a directory was met, also of one that the filter does not take.
+    fn leave(&mut self) {}
+
+    /// Makes an error of what cannot be looked at.
+    fn fail(&self, path: &Path, error: &io::Error) -> Self::Error;
+}
+
+/// Walks through everything in a folder that a filter does not leave out.
+pub(crate) fn walk<V: Visitor>(
+    root: &Path,
+    filter: &Filter<'_>,
+    visitor: &mut V,
+) -> Result<(), V::Error> {
+    Walk { root, filter, visitor }.directory(&mut Vec::new())
+}
+
+struct Walk<'a, V> {
+    root: &'a Path,
+    filter: &'a Filter<'a>,
+    visitor: &'a mut V,
+}
+
+impl<V: Visitor> Walk<'_, V> {
+    /// Walks through a directory, whose path below the root is `relative`.
+    fn directory(&mut self, relative: &mut Vec<u8>) -> Result<(), V::Error> {
+        let len = relative.len();
+        let names = self.names(relative)?;
+        for (name, stat) in names.iter() {
+            step(relative, name.to_bytes());
+            if self.filter.takes(relative) {
+                self.visitor.meet(relative, stat)?;
+            }
+            if FileType::from_raw_mode(stat.st_mode).is_dir() {
+                self.directory(relative)?;
+            }
+            relative.truncate(len);
+        }
+        self.visitor.leave();
+        Ok(())
+    }
+
+    /// Returns what is in a directory and not left out, by name.
+    fn names(&self, relative: &mut Vec<u8>) -> Result<Names, V::Error> {
+        let path = below(self.root, relative);
+        let fail = |error| self.visitor.fail(&path, &error);
+        let len = relative.len();
+        if len > LONGEST {
+            return Err(fail(io::ErrorKind::InvalidFilename.into()));
+        }
+        // Where the walk begins a link was followed already.
+        let follow = if len == 0 { OFlags::empty() } else { OFlags::NOFOLLOW };
+        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC | follow;
+        let opened = openat(CWD, &path, flags, Mode::empty()).map_err(|error| fail(error.into()))?;
+        let is_wanted = |name: &CStr| {
+            step(relative, name.to_bytes());
+            let is_wanted = self.filter.takes_everything() || self.filter.descends(relative);
+            relative.truncate(len);
+            is_wanted
+        };
+        Names::of(&opened, is_wanted)
+            .map_err(|(name, error)| self.visitor.fail(&path.join(name), &error))
+    }
+}
+
+/// Returns the path of something that a walk met.
+pub(super) fn below(root: &Path, relative: &[u8]) -> PathBuf {
+    // Nothing would be joined as a slash at the end.
+    if relative.is_empty() { root.into() } else { root.join(OsStr::from_bytes(relative)) }
+}
+
+fn step(path: &mut Vec<u8>, name: &[u8]) {
+    if !path.is_empty() {
+        path.push(b'/');
+    }
+    path.extend_from_slice(name);
+}
+
+/// What is in a directory, sorted by name.
+struct Names {
+    /// The names, one after another with a zero byte after each.
+    bytes: Vec<u8>,
+    /// Where each name starts.
+    found: Vec<(usize, Stat)>,
+}
+
+impl Names {
+    /// Looks at everything in a directory that is wanted; an error comes with the name that it is about.
+    fn of(
+        directory: &OwnedFd,
+        mut is_wanted: impl FnMut(&CStr) -> bool,
+    ) -> Result<Self, (OsString, io::Error)> {
+        let fail = |error: Errno| (OsString::new(), error.into());
+        let (mut bytes, mut found) = (Vec::new(), Vec::new());
+        for entry in Dir::read_from(directory).map_err(fail)? {
+            let entry = entry.map_err(fail)?;
+            let name = entry.file_name();
+            if matches!(name.to_bytes(), b"." | b"..") || !is_wanted(name) {
+                continue;
+            }
+            let stat = statat(directory, name, AtFlags::SYMLINK_NOFOLLOW).map_err(|error| {
+                (OsStr::from_bytes(name.to_bytes()).to_owned(), error.into())
+            })?;
+            found.push((bytes.len(), stat));
+            bytes.extend_from_slice(name.to_bytes_with_nul());
+        }
+        found.sort_unstable_by(|(one, _), (other, _)| name(&bytes, *one).cmp(name(&bytes, *other)));
+        Ok(Self { bytes, found })
+    }
+
+    fn iter(&self) -> impl Iterator<Item = (&CStr, &Stat)> {
+        self.found.iter().map(|(start, stat)| (name(&self.bytes, *start), stat))
+    }
+}
+
+fn name(bytes: &[u8], start: usize) -> &CStr {
+    CStr::from_bytes_until_nul(bytes.get(start..).unwrap_or_default()).unwrap_or_default()
+}
