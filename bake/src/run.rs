@@ -13,6 +13,7 @@ use bake_formats::format::{Artifact, Epoch, WriteCx, WriteError};
 use bake_formats::rope::Rope;
 use bake_formats::tree::{FileTree, Node};
 use bake_recipes::lock::Lock;
+use bake_recipes::resolved::Output;
 
 use crate::assemble::{ChangedFile, Contents, Sound};
 use crate::base::{Bases, Images, Locking};
@@ -108,6 +109,14 @@ fn join(name: &str, path: &str) -> String {
     if path.is_empty() { name.to_owned() } else { format!("{name}/{path}") }
 }
 
+/// Returns steps with their numbers in the order in which they are begun: disks first, whose file systems take much
+/// memory for each file, as long as nothing has taken memory to compress in.
+fn in_working_order(steps: &[Step]) -> Vec<(usize, &Step)> {
+    let mut order: Vec<_> = steps.iter().enumerate().collect();
+    order.sort_by_key(|(_, step)| step.kind().output() != Output::Vm);
+    order
+}
+
 /// Returns how many bytes the files of a tree hold.
 fn content_size(tree: &FileTree) -> u64 {
     let size = |node: &Node| if let Node::File(content) = node { content.size } else { 0 };
@@ -157,7 +166,7 @@ impl<'a> Runner<'a> {
         let parts = || steps.iter().flat_map(|step| &step.parts);
         let is_large = parts().any(|part| part.tree.len() >= MANY_ENTRIES);
         let at_once = if is_large { 1 } else { DESCRIBED_AT_ONCE.min(self.cx.threads) };
-        let begun = in_parallel(at_once, steps, |step| {
+        let begun = in_parallel(at_once, &in_working_order(steps), |(_, step)| {
             let name = step.file_name();
             let content = step.parts.iter().map(|part| content_size(&part.tree)).sum();
             self.cx.reporter.output_started(&name, content);
@@ -168,9 +177,11 @@ impl<'a> Runner<'a> {
                 begun => Ok((name, begun)),
             }
         })?;
+        let mut begun: Vec<_> = in_working_order(steps).into_iter().zip(begun).collect();
+        begun.sort_unstable_by_key(|((number, _), _)| *number);
         let mut release = Release::new(self.plan);
         let (mut outputs, mut ropes) = (Vec::new(), Vec::new());
-        for (step, (name, first)) in self.plan.steps.iter().zip(begun) {
+        for ((_, step), (name, first)) in begun {
             let made = self.end(step, &name, first)?;
             self.store.put_note(&step.subject, &step.covers.summary())?;
             for file in &made.result.files {

@@ -18,8 +18,10 @@ use crate::digest::{Digest, Hasher};
 use self::pieces::{Piece, Pieces};
 pub use self::reader::RopeReader;
 
-/// A run of zeros from this length on is an extent of its own in what is pushed sparsely.
-const WORTH_A_PIECE: usize = 16;
+/// A run of zeros from this length on takes less memory as padding.
+const WORTH_PADDING: usize = 16;
+/// The zeros that padding is made of.
+static ZEROS: [u8; 512] = [0; 512];
 
 /// A sequence of bytes, described by where they come from.
 #[derive(Clone, Default, PartialEq, Eq)]
@@ -81,7 +83,7 @@ impl std::fmt::Debug for Rope {
             .field("len", &self.len)
             .field("extents", &self.extents().count())
             .field("inline", &self.inline.len())
-            .finish()
+            .finish_non_exhaustive()
     }
 }
 
@@ -164,14 +166,25 @@ impl Rope {
         }
     }
 
-    /// Appends bytes, long runs of zeros among them as zeros that take no memory.
-    pub(crate) fn push_sparse(&mut self, bytes: &[u8]) {
+    /// Appends bytes of the rope's own, among which runs of zeros take no memory.
+    ///
+    /// They are bytes like others and no zeros that a destination may have a hole for: where payloads are cut and what
+    /// disks hold does not depend on how bytes are kept.
+    pub(crate) fn push_padded(&mut self, bytes: &[u8]) {
         for part in bytes.chunk_by(|one, other| (*one == 0) == (*other == 0)) {
-            match part {
-                [0, ..] if part.len() >= WORTH_A_PIECE => self.push_zeros(part.len() as u64),
-                _ => self.push_bytes(part),
+            if part[0] != 0 || part.len() < WORTH_PADDING {
+                self.push_bytes(part);
+                continue;
+            }
+            for zeros in part.chunks(ZEROS.len()) {
+                self.push_padding(zeros.len() as u64);
             }
         }
+    }
+
+    fn push_padding(&mut self, len: u64) {
+        self.len += len;
+        self.push_piece(Piece::Padding(len));
     }
 
     /// Starts another extent.
@@ -191,11 +204,19 @@ impl Rope {
         self.inline.reserve(bytes);
     }
 
+    /// Returns how many bytes of its own the rope has.
+    pub(crate) fn inline_len(&self) -> usize {
+        self.inline.len()
+    }
+
     /// Appends everything another rope stands for.
     pub fn push_rope(&mut self, other: &Rope) {
-        self.reserve(other.inline.len());
-        for extent in other.extents() {
-            self.push_extent(extent);
+        self.reserve(other.inline_len());
+        for (piece, extent) in other.pieces().zip(other.extents()) {
+            match piece {
+                Piece::Padding(len) => self.push_padding(len),
+                Piece::Inline(_) | Piece::Blob(..) | Piece::Zero(_) => self.push_extent(extent),
+            }
         }
     }
 
@@ -219,6 +240,10 @@ impl Rope {
                 Extent::Inline(bytes)
             }
             Piece::Blob(digest, offset, len) => Extent::Blob { digest, offset, len },
+            Piece::Padding(len) => {
+                let len = usize::try_from(len).unwrap_or(usize::MAX).min(ZEROS.len());
+                Extent::Inline(&ZEROS[..len])
+            }
             Piece::Zero(len) => Extent::Zero(len),
         })
     }
@@ -258,7 +283,10 @@ impl Rope {
             _ => Some(sum),
         });
         let len = self.pieces().try_fold(0_u64, |sum, piece| match piece {
-            Piece::Inline(len) | Piece::Blob(_, _, len) | Piece::Zero(len) => sum.checked_add(len),
+            Piece::Inline(len)
+            | Piece::Padding(len)
+            | Piece::Blob(_, _, len)
+            | Piece::Zero(len) => sum.checked_add(len),
         });
         inline == Some(self.inline.len() as u64) && len == Some(self.len)
     }
@@ -451,6 +479,26 @@ mod tests {
             let mut rest = Vec::new();
             rope.reader_from(&store, offset as u64).read_to_end(&mut rest).unwrap();
             assert_eq!(rest, &bytes[offset.min(bytes.len())..], "{offset}");
+        }
+    }
+
+    #[test]
+    fn padding_is_bytes_that_take_no_memory() {
+        let store = MemoryStore::new();
+        for zeros in [0, 1, 15, 16, 17, 511, 512, 513, 3000] {
+            let bytes = [b"name".as_slice(), &vec![0; zeros], b"0644\0", &vec![0; zeros]].concat();
+            let mut rope = sample(&store);
+            rope.push_padded(&bytes);
+            rope.push_bytes(b"end");
+            let plain = [sample(&store).to_vec(&store).unwrap(), bytes, b"end".to_vec()].concat();
+            assert_eq!(rope.to_vec(&store).unwrap(), plain);
+            assert!(rope.is_consistent() && rope.inline_len() < 60);
+            let mut again = Rope::new();
+            again.push_rope(&rope);
+            assert!(again == rope);
+            let zeros = rope.extents().filter(|extent| matches!(extent, Extent::Zero(_))).count();
+            assert_eq!(zeros, 1, "those of the sample");
+            assert_eq!(rope.slice(0..rope.len()).to_vec(&store).unwrap(), plain);
         }
     }
 

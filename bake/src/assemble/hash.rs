@@ -123,7 +123,8 @@ mod tests {
         fs_err::File::open(&path).unwrap().into_parts().0.set_modified(old).unwrap();
         // The time of the change, which nobody can set, must be older than the scan, too.
         std::thread::sleep(std::time::Duration::from_millis(30));
-        let file = FoundFile { stamp: Stamp::of(&fs_err::metadata(&path).unwrap()), path: path.into() };
+        let file =
+            FoundFile { stamp: Stamp::of(&fs_err::metadata(&path).unwrap()), path: path.into() };
         let expected = Content { md5: [0; 16], ..Content::of(b"hello") };
         assert_eq!(hash_file(&store, &file, &Silent).unwrap(), expected);
         // It is not read again.

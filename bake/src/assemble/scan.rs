@@ -201,12 +201,7 @@ impl Scanner<'_> {
         Ok(walking.items)
     }
 
-    fn kind(
-        &mut self,
-        rule: &FileRule,
-        path: &Path,
-        stat: &Stat,
-    ) -> Result<ItemKind, RecipeError> {
+    fn kind(&mut self, rule: &FileRule, path: &Path, stat: &Stat) -> Result<ItemKind, RecipeError> {
         let kind = FileType::from_raw_mode(stat.st_mode);
         if kind.is_file() {
             let stamp = Stamp::of_stat(stat);

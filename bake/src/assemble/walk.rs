@@ -76,7 +76,8 @@ impl<V: Visitor> Walk<'_, V> {
         // Where the walk begins a link was followed already.
         let follow = if len == 0 { OFlags::empty() } else { OFlags::NOFOLLOW };
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC | follow;
-        let opened = openat(CWD, &path, flags, Mode::empty()).map_err(|error| fail(error.into()))?;
+        let opened =
+            openat(CWD, &path, flags, Mode::empty()).map_err(|error| fail(error.into()))?;
         let is_wanted = |name: &CStr| {
             step(relative, name.to_bytes());
             let is_wanted = self.filter.takes_everything() || self.filter.descends(relative);
@@ -123,9 +124,8 @@ impl Names {
             if matches!(name.to_bytes(), b"." | b"..") || !is_wanted(name) {
                 continue;
             }
-            let stat = statat(directory, name, AtFlags::SYMLINK_NOFOLLOW).map_err(|error| {
-                (OsStr::from_bytes(name.to_bytes()).to_owned(), error.into())
-            })?;
+            let stat = statat(directory, name, AtFlags::SYMLINK_NOFOLLOW)
+                .map_err(|error| (OsStr::from_bytes(name.to_bytes()).to_owned(), error.into()))?;
             found.push((bytes.len(), stat));
             bytes.extend_from_slice(name.to_bytes_with_nul());
         }

@@ -105,7 +105,7 @@ impl StatIndex {
     pub fn get(&self, stamp: &Stamp) -> Option<Content> {
         let (records, _) = self.records.as_chunks::<RECORD>();
         let wanted = (stamp.device, stamp.inode);
-        let place = records.binary_search_by_key(&wanted, |record| identity(record)).ok()?;
+        let place = records.binary_search_by_key(&wanted, identity).ok()?;
         let (known, content) = parse_record(records.get(place)?)?;
         (known == *stamp).then_some(content)
     }

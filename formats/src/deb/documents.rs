@@ -56,12 +56,12 @@ pub(super) fn add(
         files.push((path.clone(), Entry::file(Content::of(&bytes), Mode::PLAIN)));
         added.insert((path, ""));
     }
-    let mut builder = TreeBuilder::from(tree);
+    let mut builder = TreeBuilder::new();
     for (path, entry) in files {
         builder.insert(path, entry)?;
     }
     let listed: Vec<String> = added.iter().map(|(path, end)| format!("{path}{end}")).collect();
-    Ok((builder.finish()?, Some(listed.join(" "))))
+    Ok((builder.finish_onto(&tree)?, Some(listed.join(" "))))
 }
 
 fn check(model: &Package, tree: &FileTree, name: &str, text: &str) -> Result<TreePath, WriteError> {

@@ -4,6 +4,7 @@
 //! tag 0: inline  len           the next bytes of the rope's own
 //! tag 1: blob    digest, offset, len
 //! tag 2: zero    len
+//! tag 3: padding len           zeros that are the rope's own bytes
 //! ```
 //!
 //! A tag is one byte, a digest 32; a number has seven bits in each byte, the lowest first, and the highest bit where more
@@ -14,6 +15,7 @@ use crate::digest::Digest;
 const INLINE: u8 = 0;
 const BLOB: u8 = 1;
 const ZERO: u8 = 2;
+const PADDING: u8 = 3;
 
 /// One extent; inline bytes are a length into the rope's own buffer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -21,6 +23,7 @@ pub(super) enum Piece {
     Inline(u64),
     Blob(Digest, u64, u64),
     Zero(u64),
+    Padding(u64),
 }
 
 /// Extents in order.
@@ -45,6 +48,10 @@ impl Pieces {
             }
             Piece::Zero(len) => {
                 self.bytes.push(ZERO);
+                self.number(len);
+            }
+            Piece::Padding(len) => {
+                self.bytes.push(PADDING);
                 self.number(len);
             }
         }
@@ -98,6 +105,7 @@ impl Iterator for Iter<'_> {
         Some(match tag {
             BLOB => Piece::Blob(Digest::from_bytes(self.take()?), self.number()?, self.number()?),
             ZERO => Piece::Zero(self.number()?),
+            PADDING => Piece::Padding(self.number()?),
             _ => Piece::Inline(self.number()?),
         })
     }
@@ -113,9 +121,13 @@ mod tests {
         let number = || prop_oneof![0..300_u64, any::<u64>(), Just(u64::MAX)];
         prop_oneof![
             number().prop_map(Piece::Inline),
-            (any::<[u8; 32]>(), number(), number())
-                .prop_map(|(digest, offset, len)| Piece::Blob(Digest::from_bytes(digest), offset, len)),
+            (any::<[u8; 32]>(), number(), number()).prop_map(|(digest, offset, len)| Piece::Blob(
+                Digest::from_bytes(digest),
+                offset,
+                len
+            )),
             number().prop_map(Piece::Zero),
+            number().prop_map(Piece::Padding),
         ]
     }
 

@@ -79,6 +79,14 @@ pub(super) struct Header {
     entries: BTreeMap<u32, Value>,
 }
 
+fn check_limit(region: Region, tag: u32, found: u64, limit: u64) -> Result<(), WriteError> {
+    if found <= limit {
+        return Ok(());
+    }
+    let what = format!("the values of {}", region.describe(tag));
+    Err(WriteError::Limit { format: "rpm", what, limit, found })
+}
+
 /// One index entry as it stands in the file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct IndexEntry {
@@ -158,47 +166,47 @@ impl Header {
         self.entries.iter().map(|(tag, value)| (*tag, value))
     }
 
-    /// Returns the header's bytes, without padding.
-    pub(super) fn to_bytes(&self) -> Result<Vec<u8>, WriteError> {
+    /// Returns the header's bytes, without padding. Of a package of many files they are many, so each value is gone once
+    /// it is written.
+    pub(super) fn into_bytes(self) -> Result<Vec<u8>, WriteError> {
+        let Self { region, entries } = self;
         let mut index = Vec::new();
         let mut data = Vec::new();
-        for (tag, value) in &self.entries {
-            self.limit(*tag, value.count() as u64, value.max_count())?;
+        for (tag, value) in entries {
+            check_limit(region, tag, value.count() as u64, value.max_count())?;
             value.align(&mut data);
             let (kind, offset, count) = (value.kind(), number(data.len()), number(value.count()));
-            index.push(IndexEntry { tag: *tag, kind, offset, count });
+            index.push(IndexEntry { tag, kind, offset, count });
             value.write(&mut data);
         }
-        let (max_entries, max_data) = self.region.limits();
+        let (max_entries, max_data) = region.limits();
         let (count, size) = (number(index.len() + 1), number(data.len() + ENTRY));
         for (what, found, limit) in [("entries", count, max_entries), ("data", size, max_data)] {
             if found > limit {
-                let what = format!("the {what} of the {}", self.region.what());
+                let what = format!("the {what} of the {}", region.what());
                 let (limit, found) = (u64::from(limit), u64::from(found));
                 return Err(WriteError::Limit { format: "rpm", what, limit, found });
             }
         }
 
-        let (tag, kind, offset) = (self.region.tag(), super::value::BIN, number(data.len()));
-        let mut bytes = Vec::with_capacity(INTRO + ENTRY * (index.len() + 1) + data.len() + ENTRY);
-        bytes.extend_from_slice(&MAGIC);
-        bytes.extend_from_slice(&count.to_be_bytes());
-        bytes.extend_from_slice(&size.to_be_bytes());
-        let region = IndexEntry { tag, kind, offset, count: ENTRY_COUNT };
-        for entry in std::iter::once(region).chain(index) {
-            bytes.extend_from_slice(&entry.to_bytes());
+        let (tag, kind, offset) = (region.tag(), super::value::BIN, number(data.len()));
+        let mut head = Vec::with_capacity(INTRO + ENTRY * (index.len() + 1));
+        head.extend_from_slice(&MAGIC);
+        head.extend_from_slice(&count.to_be_bytes());
+        head.extend_from_slice(&size.to_be_bytes());
+        let own = IndexEntry { tag, kind, offset, count: ENTRY_COUNT };
+        for entry in std::iter::once(own).chain(index) {
+            head.extend_from_slice(&entry.to_bytes());
         }
-        bytes.extend_from_slice(&data);
-        bytes.extend_from_slice(&IndexEntry::trailer(self.region, count).to_bytes());
-        Ok(bytes)
+        data.reserve_exact(head.len() + ENTRY);
+        data.extend_from_slice(&IndexEntry::trailer(region, count).to_bytes());
+        data.splice(0..0, head);
+        Ok(data)
     }
 
-    fn limit(&self, tag: u32, found: u64, limit: u64) -> Result<(), WriteError> {
-        if found <= limit {
-            return Ok(());
-        }
-        let what = format!("the values of {}", self.region.describe(tag));
-        Err(WriteError::Limit { format: "rpm", what, limit, found })
+    /// Returns the header's bytes as [`Header::into_bytes`] does.
+    pub(super) fn to_bytes(&self) -> Result<Vec<u8>, WriteError> {
+        self.clone().into_bytes()
     }
 
     /// Reads a header; returns it and its bytes.

@@ -188,7 +188,7 @@ fn a_package_of_large_files_has_a_stripped_payload() {
     // The form that a file of 4 GiB asks for, with files of a few bytes.
     let table = files::FileTable::from_tree(&tree, &package).unwrap();
     let table = files::FileTable { large: true, ..table };
-    let artifact = write::assemble(&package, &table, &cx).unwrap();
+    let artifact = write::assemble(&package, table, &cx).unwrap();
     let bytes = artifact.files[0].rope.to_vec(&store).unwrap();
     let source = Source::from_bytes(bytes.clone());
     assert_eq!(Rpm::verify(&source).unwrap(), []);

@@ -37,22 +37,48 @@ pub(super) fn write(
     package.validate()?;
     let mut table = FileTable::from_tree(tree, package)?;
     contents::look_into(&mut table, cx.blobs)?;
-    assemble(package, &table, cx)
+    assemble(package, table, cx)
 }
 
 /// Describes a package of a valid model and a file table.
 pub(super) fn assemble(
     package: &Package,
-    table: &FileTable,
+    table: FileTable,
     cx: &WriteCx<'_>,
 ) -> Result<Artifact, WriteError> {
-    let archive = payload::write(table, cx.epoch.0)?;
+    let archive = payload::write(&table, cx.epoch.0)?;
     let encoded = cx.encoder.encode(&archive, package.compression)?;
-    let mut header = header(package, table, &encoded, cx.epoch);
+    let header = header(package, &table, &encoded, cx.epoch);
+    // Of many files each of these is large, and the header's bytes come next.
+    drop(table);
+    let header = with_version(header, package, &encoded, archive, cx)?;
+    let (payload, raw, format) = (encoded.blob.size, encoded.raw.size, package.format);
+    let signed = signature::Signed { header: &header, payload, raw, format };
+    let signature = signature::build(&signed).to_bytes()?;
+
+    let mut rope = Rope::new();
+    let own = lead::SIZE + signature.len() + ALIGNMENT + header.len();
+    rope.reserve(own + encoded.rope.inline_len());
+    rope.push_bytes(&lead(package));
+    rope.push_bytes(&signature);
+    rope.align(ALIGNMENT as u64);
+    rope.push_bytes(&header);
+    drop(header);
+    rope.push_rope(&encoded.rope);
+    Ok(Artifact::file(super::Rpm::NAME, rope))
+}
+
+/// Returns the bytes of a header with what the version of the format asks for.
+fn with_version(
+    mut header: Header,
+    package: &Package,
+    encoded: &Encoded,
+    archive: Rope,
+    cx: &WriteCx<'_>,
+) -> Result<Vec<u8>, WriteError> {
     if package.format == RpmFormat::V6 {
-        put_version_6(&mut header, package, &encoded, &archive, cx)?;
+        put_version_6(&mut header, package, encoded, &archive, cx)?;
     }
-    // Of many files it is large.
     drop(archive);
     // The tag promises that all text is UTF-8, which names of files need not be.
     if header.iter().all(|(_, value)| value.is_utf8()) {
@@ -65,18 +91,7 @@ pub(super) fn assemble(
             reason: reason.into(),
         });
     }
-    let header = header.to_bytes()?;
-    let (payload, raw, format) = (encoded.blob.size, encoded.raw.size, package.format);
-    let signed = signature::Signed { header: &header, payload, raw, format };
-    let signature = signature::build(&signed).to_bytes()?;
-
-    let mut rope = Rope::new();
-    rope.push_bytes(&lead(package));
-    rope.push_bytes(&signature);
-    rope.align(ALIGNMENT as u64);
-    rope.push_bytes(&header);
-    rope.push_rope(&encoded.rope);
-    Ok(Artifact::file(super::Rpm::NAME, rope))
+    header.into_bytes()
 }
 
 /// Returns the lead of a package.

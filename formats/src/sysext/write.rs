@@ -28,9 +28,10 @@ pub(super) fn image(
     whole.insert(reserved.release.clone(), file(&release))?;
     let whole = whole.finish()?;
     let record = record(model, &payload, &whole)?.to_bytes()?;
-    let mut whole = TreeBuilder::from(whole);
-    whole.insert(reserved.folder.clone(), Entry::directory())?;
-    whole.insert(reserved.record.clone(), file(&record))?;
+    let mut own = TreeBuilder::new();
+    own.insert(reserved.folder.clone(), Entry::directory())?;
+    own.insert(reserved.record.clone(), file(&record))?;
+    let whole = own.finish_onto(&whole)?;
     let guid = |purpose: &str| model.guid(purpose, &tree_id, &record);
     let volume = Volume {
         format: Sysext::NAME,
@@ -43,7 +44,7 @@ pub(super) fn image(
             .into_iter()
             .collect::<BTreeMap<_, _>>(),
     };
-    let image = Erofs.write(&whole.finish()?, &volume)?;
+    let image = Erofs.write(&whole, &volume)?;
     match model.protection {
         Protection::None => Ok(image),
         Protection::Verity => container::write(model, &image, guid, cx.blobs),

@@ -1,16 +1,18 @@
 //! Making a tree: the one place where entries are checked and normalised.
 
 use std::collections::BTreeMap;
-use std::collections::btree_map::Entry as Slot;
 
-use super::entry::{Entry, Mark, Node};
+use super::entry::{Entry, Node};
 use super::path::TreePath;
-use super::{FileTree, Mode};
+use super::{FileTree, Mode, place};
 
 /// Collects entries in any order and makes a [`FileTree`] of them.
 #[derive(Debug, Default)]
 pub struct TreeBuilder {
-    entries: BTreeMap<TreePath, Entry>,
+    /// What was added in the order of a tree, as almost everything is: it stays where it is.
+    list: Vec<(TreePath, Entry)>,
+    /// What was added after something that it should stand before.
+    late: BTreeMap<TreePath, Entry>,
 }
 
 /// Why entries do not make a tree.
@@ -52,7 +54,7 @@ pub enum TreeError {
 /// Goes on from a tree, whose entries are copied only if another tree shares them.
 impl From<FileTree> for TreeBuilder {
     fn from(tree: FileTree) -> Self {
-        Self { entries: tree.into_list().into_iter().collect() }
+        Self { list: tree.into_list(), late: BTreeMap::new() }
     }
 }
 
@@ -69,100 +71,162 @@ impl TreeBuilder {
         {
             return Err(TreeError::ImpossibleTarget { path });
         }
-        match self.entries.entry(path) {
-            Slot::Occupied(old) if old.get().is_directory() && *old.get() == entry => Ok(()),
-            Slot::Occupied(old) => Err(TreeError::Duplicate { path: old.key().clone() }),
-            Slot::Vacant(slot) => {
-                slot.insert(entry);
-                Ok(())
-            }
+        match self.get(&path) {
+            Some(old) if old.is_directory() && *old == entry => {}
+            Some(_) => return Err(TreeError::Duplicate { path }),
+            None if self.is_next(&path) => self.list.push((path, entry)),
+            None => drop(self.late.insert(path, entry)),
         }
+        Ok(())
     }
 
     /// Adds an entry in the place of what was added for its path before.
     pub fn replace(&mut self, path: TreePath, entry: Entry) -> Result<(), TreeError> {
-        self.entries.remove(&path);
+        self.late.remove(&path);
+        if let Ok(place) = place(&self.list, &path) {
+            self.list.remove(place);
+        }
         self.insert(path, entry)
     }
 
     /// Returns the entry at a path, if one was added.
     pub fn get(&self, path: &TreePath) -> Option<&Entry> {
-        self.entries.get(path)
+        if self.is_next(path) {
+            return None;
+        }
+        match place(&self.list, path) {
+            Ok(place) => self.list.get(place).map(|(_, entry)| entry),
+            Err(_) => self.late.get(path),
+        }
+    }
+
+    /// Returns whether a path stands after all that was added.
+    fn is_next(&self, path: &TreePath) -> bool {
+        self.list.last().is_none_or(|(last, _)| last < path)
     }
 
     /// Checks everything and returns the tree.
-    pub fn finish(mut self) -> Result<FileTree, TreeError> {
-        self.add_parents()?;
-        self.settle_hard_links()?;
-        Ok(FileTree::of(self.entries.into_iter().collect()))
+    pub fn finish(self) -> Result<FileTree, TreeError> {
+        let Self { mut list, late } = self;
+        add(&mut list, late);
+        let missing = missing_parents(&list)?;
+        add(&mut list, missing);
+        settle_hard_links(&mut list)?;
+        Ok(FileTree::of(list))
     }
 
-    fn add_parents(&mut self) -> Result<(), TreeError> {
-        let mut missing = BTreeMap::new();
-        // Most entries stand right after their directory or after others of it.
-        let mut known: Option<TreePath> = None;
-        for (path, entry) in &self.entries {
-            let is_known = known.as_ref().is_some_and(|directory| path.is_in(directory));
-            known = match known {
-                _ if entry.is_directory() => Some(path.clone()),
-                known if is_known => known,
-                _ => path.parent(),
-            };
-            if is_known {
-                continue;
+    /// Returns a tree with all that was added to this builder, and the parents that it needs. What was added may be
+    /// neither at a path of the tree, unless both are equal directories, nor a link to a file of it.
+    pub fn finish_onto(self, tree: &FileTree) -> Result<FileTree, TreeError> {
+        let added = self.finish()?.into_list();
+        let mut list = Vec::with_capacity(tree.len() + added.len());
+        let mut old = tree.iter().peekable();
+        let mut added = added.into_iter().peekable();
+        while let Some((path, entry)) = added.next() {
+            while let Some((before, kept)) = old.next_if(|(before, _)| *before < &path) {
+                list.push((before.clone(), kept.clone()));
             }
-            let mut child = path.clone();
-            while let Some(parent) = child.parent() {
-                match self.entries.get(&parent) {
-                    Some(entry) if entry.is_directory() => break,
-                    Some(_) => {
-                        return Err(TreeError::NotADirectory { path: path.clone(), parent });
+            match old.peek() {
+                Some((there, kept)) if **there == path => {
+                    match (entry.implied, kept.is_directory()) {
+                        (true, true) => {}
+                        (false, _) if entry.is_directory() && **kept == entry => {}
+                        (false, _) => return Err(TreeError::Duplicate { path }),
+                        (true, false) => {
+                            let asked_for = added.find(|(_, entry)| !entry.implied);
+                            let below = asked_for.map_or_else(|| path.clone(), |(below, _)| below);
+                            return Err(TreeError::NotADirectory { path: below, parent: path });
+                        }
                     }
-                    None if missing.contains_key(&parent) => break,
-                    None => missing.insert(parent.clone(), Self::implied_directory()),
-                };
-                child = parent;
+                }
+                _ => list.push((path, entry)),
             }
         }
-        self.entries.append(&mut missing);
-        let root = self.entries.entry(TreePath::root()).or_insert_with(Self::implied_directory);
-        if root.is_directory() { Ok(()) } else { Err(TreeError::RootNotADirectory) }
+        list.extend(old.map(|(path, entry)| (path.clone(), entry.clone())));
+        Ok(FileTree::of(list))
     }
+}
 
-    fn implied_directory() -> Entry {
-        Entry { implied: true, ..Entry::new(Node::Directory, Mode::EXECUTABLE) }
+/// Adds entries to a list, each where it belongs.
+fn add(list: &mut Vec<(TreePath, Entry)>, entries: BTreeMap<TreePath, Entry>) {
+    if !entries.is_empty() {
+        list.extend(entries);
+        list.sort_by(|(one, _), (other, _)| one.cmp(other));
     }
+}
 
-    /// Makes the first name of each file the file, and all its other names links to that.
-    fn settle_hard_links(&mut self) -> Result<(), TreeError> {
-        let mut names: BTreeMap<TreePath, Vec<TreePath>> = BTreeMap::new();
-        for (path, entry) in &self.entries {
-            if let Node::HardLink(target) = &entry.node {
-                let Some(Node::File(_)) = self.entries.get(target).map(|entry| &entry.node) else {
-                    let (path, target) = (path.clone(), target.clone());
-                    return Err(TreeError::DanglingHardLink { path, target });
-                };
-                names.entry(target.clone()).or_default().push(path.clone());
-            }
+/// Returns the directories that entries need and nobody added.
+fn missing_parents(list: &[(TreePath, Entry)]) -> Result<BTreeMap<TreePath, Entry>, TreeError> {
+    let mut missing = BTreeMap::new();
+    // Most entries stand right after their directory or after others of it.
+    let mut known: Option<TreePath> = None;
+    for (path, entry) in list {
+        let is_known = known.as_ref().is_some_and(|directory| path.is_in(directory));
+        known = match known {
+            _ if entry.is_directory() => Some(path.clone()),
+            known if is_known => known,
+            _ => path.parent(),
+        };
+        if is_known {
+            continue;
         }
-        for (file, links) in names {
-            self.settle_file(&file, links);
+        let mut child = path.clone();
+        while let Some(parent) = child.parent() {
+            match at(list, &parent) {
+                Some(entry) if entry.is_directory() => break,
+                Some(_) => return Err(TreeError::NotADirectory { path: path.clone(), parent }),
+                None if missing.contains_key(&parent) => break,
+                None => missing.insert(parent.clone(), implied_directory()),
+            };
+            child = parent;
         }
-        Ok(())
     }
+    let root = TreePath::root();
+    match at(list, &root) {
+        Some(entry) if entry.is_directory() => {}
+        Some(_) => return Err(TreeError::RootNotADirectory),
+        None => drop(missing.entry(root).or_insert_with(implied_directory)),
+    }
+    Ok(missing)
+}
 
-    /// All names of one inode share its attributes; the mark stays with each name.
-    fn settle_file(&mut self, file: &TreePath, mut links: Vec<TreePath>) {
-        let Some(original) = self.entries.get(file).cloned() else { return };
-        links.push(file.clone());
-        links.sort();
-        for (index, name) in links.iter().enumerate() {
-            let mark = self.entries.get(name).map_or(Mark::Plain, |entry| entry.mark);
-            let mut entry = Entry { mark, ..original.clone() };
-            if index > 0 {
-                entry.node = Node::HardLink(links[0].clone());
-            }
-            self.entries.insert(name.clone(), entry);
+fn at<'a>(list: &'a [(TreePath, Entry)], path: &TreePath) -> Option<&'a Entry> {
+    place(list, path).ok().and_then(|place| list.get(place)).map(|(_, entry)| entry)
+}
+
+fn implied_directory() -> Entry {
+    Entry { implied: true, ..Entry::new(Node::Directory, Mode::EXECUTABLE) }
+}
+
+/// Makes the first name of each file the file, and all its other names links to that.
+fn settle_hard_links(list: &mut [(TreePath, Entry)]) -> Result<(), TreeError> {
+    let mut names: BTreeMap<TreePath, Vec<TreePath>> = BTreeMap::new();
+    for (path, entry) in &*list {
+        if let Node::HardLink(target) = &entry.node {
+            let Some(Node::File(_)) = at(list, target).map(|entry| &entry.node) else {
+                let (path, target) = (path.clone(), target.clone());
+                return Err(TreeError::DanglingHardLink { path, target });
+            };
+            names.entry(target.clone()).or_default().push(path.clone());
+        }
+    }
+    for (file, links) in names {
+        settle_file(list, &file, links);
+    }
+    Ok(())
+}
+
+/// All names of one inode share its attributes; the mark stays with each name.
+fn settle_file(list: &mut [(TreePath, Entry)], file: &TreePath, mut links: Vec<TreePath>) {
+    let Some(original) = at(list, file).cloned() else { return };
+    links.push(file.clone());
+    links.sort();
+    for (index, name) in links.iter().enumerate() {
+        let found = place(list, name).ok().and_then(|place| list.get_mut(place));
+        let Some((_, entry)) = found else { continue };
+        *entry = Entry { mark: entry.mark, ..original.clone() };
+        if index > 0 {
+            entry.node = Node::HardLink(links[0].clone());
         }
     }
 }
@@ -230,6 +294,34 @@ mod tests {
         let link = Entry::new(Node::HardLink(path("/nowhere")), Mode::PLAIN);
         builder.insert(path("/a"), link).unwrap();
         assert!(matches!(builder.finish(), Err(TreeError::DanglingHardLink { .. })));
+    }
+
+    #[test]
+    fn what_is_put_onto_a_tree_is_what_a_builder_makes_of_both() {
+        let mut builder = TreeBuilder::new();
+        builder.insert(path("/b/x"), file(b"x")).unwrap();
+        builder.insert(path("/d"), Entry::directory()).unwrap();
+        builder.insert(path("/e"), file(b"e")).unwrap();
+        let tree = builder.finish().unwrap();
+        let onto = |added: &[(&str, Entry)]| {
+            let (mut one, mut all) = (TreeBuilder::new(), TreeBuilder::from(tree.clone()));
+            let mut expected = Ok(());
+            for (name, entry) in added {
+                one.insert(path(name), entry.clone()).unwrap();
+                expected = expected.and_then(|()| all.insert(path(name), entry.clone()));
+            }
+            let expected = expected.and_then(|()| all.finish());
+            assert_eq!(one.finish_onto(&tree), expected, "{added:?}");
+            expected.is_ok()
+        };
+        assert!(onto(&[]));
+        assert!(onto(&[("/a", file(b"a")), ("/b/y", file(b"y")), ("/c/d/e", file(b"c"))]));
+        assert!(onto(&[("/d", Entry::directory()), ("/d/y", file(b"y")), ("/z", file(b"z"))]));
+        assert!(onto(&[("/b/x0", file(b"0")), ("/b/w", file(b"w"))]));
+        assert!(!onto(&[("/e", file(b"e"))]));
+        assert!(!onto(&[("/b", Entry::directory())]));
+        assert!(!onto(&[("/e/f", file(b"f"))]));
+        assert!(!onto(&[("/b/x/y/z", file(b"f"))]));
     }
 
     #[test]

@@ -58,14 +58,9 @@ impl FileTree {
         Arc::unwrap_or_clone(self.entries).list
     }
 
-    /// Returns where an entry is in the list, or where it would be.
-    fn place(&self, path: &TreePath) -> Result<usize, usize> {
-        self.entries.list.binary_search_by(|(other, _)| other.cmp(path))
-    }
-
     /// Returns everything that follows a path in order, below it or not.
     fn after(&self, path: &TreePath) -> impl Iterator<Item = (&TreePath, &Entry)> + Clone + '_ {
-        let start = self.place(path).map_or_else(|start| start, |place| place + 1);
+        let start = place(&self.entries.list, path).map_or_else(|start| start, |place| place + 1);
         self.entries.list.iter().skip(start).map(|(path, entry)| (path, entry))
     }
 
@@ -81,7 +76,7 @@ impl FileTree {
 
     /// Returns the entry at a path with the tree's own copy of the path.
     pub fn get_with_path(&self, path: &TreePath) -> Option<(&TreePath, &Entry)> {
-        let place = self.place(path).ok()?;
+        let place = place(&self.entries.list, path).ok()?;
         self.entries.list.get(place).map(|(path, entry)| (path, entry))
     }
 
@@ -160,7 +155,7 @@ impl FileTree {
         &self,
         mut keep: impl FnMut(&TreePath, &Entry) -> bool,
     ) -> Result<Self, TreeError> {
-        if self.len() > 0 && self.iter().all(|(path, entry)| entry.implied || keep(path, entry)) {
+        if !self.is_empty() && self.iter().all(|(path, entry)| entry.implied || keep(path, entry)) {
             return Ok(self.clone());
         }
         let mut builder = TreeBuilder::new();
@@ -188,4 +183,9 @@ impl FileTree {
         }
         builder.finish()
     }
+}
+
+/// Returns where an entry is in a list in order, or where it would be.
+fn place(list: &[(TreePath, Entry)], path: &TreePath) -> Result<usize, usize> {
+    list.binary_search_by(|(other, _)| other.cmp(path))
 }

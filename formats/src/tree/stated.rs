@@ -75,7 +75,9 @@ impl FileTree {
     #[must_use]
     pub fn explicit(self) -> Self {
         let mut list = self.into_list();
-        list.iter_mut().for_each(|(_, entry)| entry.implied = false);
+        for (_, entry) in &mut list {
+            entry.implied = false;
+        }
         Self::of(list)
     }
 

@@ -88,7 +88,7 @@ impl Whole<'_> {
         let owners = Owners::of(format, &whole)?;
         let record = Record::new(self.model, &self.contents, &whole, owners).to_bytes()?;
         let content = Content::of(&record);
-        let tree = with_record(format, whole, content)?;
+        let tree = with_record(format, &whole, content)?;
         let volume = Volume {
             format,
             size,
@@ -104,7 +104,7 @@ impl Whole<'_> {
 /// Returns the tree and, at its reserved place, the record.
 fn with_record(
     format: &'static str,
-    tree: FileTree,
+    tree: &FileTree,
     record: Content,
 ) -> Result<FileTree, WriteError> {
     let reserved = Reserved::new()
@@ -117,8 +117,8 @@ fn with_record(
             reason: Some("the path is reserved for what the disk itself adds".into()),
         });
     }
-    let mut builder = TreeBuilder::from(tree);
+    let mut builder = TreeBuilder::new();
     builder.insert(reserved.folder, Entry::directory())?;
     builder.insert(reserved.file, Entry::file(record, Mode::PLAIN))?;
-    Ok(builder.finish()?)
+    Ok(builder.finish_onto(tree)?)
 }

@@ -229,7 +229,7 @@ impl<'a> TarWriter<'a> {
                 self.push_long_name(kind, name);
             }
         }
-        self.rope.push_sparse(&header.encode(Dialect::Gnu));
+        self.rope.push_padded(&header.encode(Dialect::Gnu));
         Ok(())
     }
 
@@ -244,7 +244,7 @@ impl<'a> TarWriter<'a> {
             gname: b"root".to_vec(),
             ..Header::default()
         };
-        self.rope.push_sparse(&header.encode(Dialect::Gnu));
+        self.rope.push_padded(&header.encode(Dialect::Gnu));
         self.rope.push_bytes(name);
         self.rope.push_zeros(1);
         self.rope.align(BLOCK as u64);
@@ -277,7 +277,7 @@ impl<'a> TarWriter<'a> {
                 name.truncate(ACCOUNT_LEN);
             }
         }
-        self.rope.push_sparse(&header.encode(Dialect::Pax));
+        self.rope.push_padded(&header.encode(Dialect::Pax));
         Ok(())
     }
 
@@ -294,7 +294,7 @@ impl<'a> TarWriter<'a> {
             kind: b'x',
             ..Header::default()
         };
-        self.rope.push_sparse(&header.encode(Dialect::Pax));
+        self.rope.push_padded(&header.encode(Dialect::Pax));
         self.rope.push_bytes(records);
         self.rope.align(BLOCK as u64);
     }

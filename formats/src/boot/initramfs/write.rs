@@ -36,10 +36,10 @@ pub(super) fn write(
     let whole = builder.finish()?;
     let record = Record::new(model, &payload, Owners::of(super::FORMAT, &whole)?).to_bytes()?;
     cx.blobs.put(&record)?;
-    let mut builder = TreeBuilder::from(whole);
+    let mut builder = TreeBuilder::new();
     builder.insert(folder, Entry::directory())?;
     builder.insert(file, Entry::file(Content::of(&record), Mode::PLAIN))?;
-    let archive = segment(&builder.finish()?, &model.prefix, cx.epoch)?;
+    let archive = segment(&builder.finish_onto(&whole)?, &model.prefix, cx.epoch)?;
     compress(&archive, model.compression, cx.encoder)
 }
 

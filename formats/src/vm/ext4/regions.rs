@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 use std::io;
-use std::ops::Range;
 
 use mkext4::RegionSink;
 
@@ -16,18 +15,22 @@ const BLOCK: usize = mkext4::spec::BLOCK_SIZE;
 #[derive(Default)]
 pub(super) struct Regions {
     list: Vec<(u64, Region)>,
-    metadata: Vec<u8>,
 }
 
 enum Region {
-    Metadata(Range<usize>),
-    Blob { digest: Digest, offset: u64, len: u64 },
+    /// Half of an inode table is zeros within its blocks.
+    Metadata(Box<Rope>),
+    Blob {
+        digest: Digest,
+        offset: u64,
+        len: u64,
+    },
 }
 
 impl Region {
     fn len(&self) -> u64 {
         match self {
-            Self::Metadata(range) => range.len() as u64,
+            Self::Metadata(bytes) => bytes.len(),
             Self::Blob { len, .. } => *len,
         }
     }
@@ -47,23 +50,21 @@ impl Regions {
     ) -> io::Result<Rope> {
         self.list.sort_by_key(|(place, _)| *place);
         let mut rope = Rope::new();
-        rope.reserve(self.metadata.len());
-        for (place, region) in &self.list {
+        for (place, region) in self.list {
             let Some(gap) = place.checked_sub(rope.len()) else {
                 let message = format!("two regions of the image overlap at {place}");
                 return Err(io::Error::other(message));
             };
             rope.push_zeros(gap);
+            let end = place + region.len();
             match region {
-                Region::Metadata(range) => {
-                    rope.push_bytes(self.metadata.get(range.clone()).unwrap_or_default());
-                }
-                Region::Blob { digest, offset, len } => match inline.get(digest) {
-                    Some(bytes) => rope.push_rope(&part(bytes, *offset, *len)),
-                    None => rope.push_range(*digest, *offset, *len),
+                Region::Metadata(bytes) => rope.push_rope(&bytes),
+                Region::Blob { digest, offset, len } => match inline.get(&digest) {
+                    Some(bytes) => rope.push_rope(&part(bytes, offset, len)),
+                    None => rope.push_range(digest, offset, len),
                 },
             }
-            if rope.len() != place + region.len() || rope.len() > len {
+            if rope.len() != end || end > len {
                 let message = format!("a region of the image at {place} does not fit");
                 return Err(io::Error::other(message));
             }
@@ -82,9 +83,9 @@ impl RegionSink for Regions {
         // Blocks of zeros, such as the bitmaps of empty groups, stay holes.
         for (place, block) in (offset..).step_by(BLOCK).zip(bytes.chunks(BLOCK)) {
             if block.iter().any(|byte| *byte != 0) {
-                let start = self.metadata.len();
-                self.metadata.extend_from_slice(block);
-                self.list.push((place, Region::Metadata(start..self.metadata.len())));
+                let mut bytes = Rope::new();
+                bytes.push_padded(block);
+                self.list.push((place, Region::Metadata(Box::new(bytes))));
             }
         }
         Ok(())
