@@ -21,6 +21,7 @@ pub mod report;
 mod exchange;
 pub mod interrupt;
 mod parallel;
+mod staging;
 
 pub mod edit;
 

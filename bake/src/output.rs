@@ -14,6 +14,7 @@ use crate::error::Error;
 use crate::exchange::exchange;
 use crate::interrupt;
 use crate::parallel::in_parallel;
+use crate::staging::Staging;
 use crate::store::{Stamp, StatIndex, Store, TICK_NANOSECONDS};
 
 /// Longer than a tick of the clock that stamps files.
@@ -25,7 +26,7 @@ const HOLE: usize = 64 * 1024;
 #[derive(Debug)]
 pub struct OutputFolder {
     root: PathBuf,
-    staging: tempfile::TempDir,
+    staging: Staging,
     guard: interrupt::Guard,
     staged: Vec<String>,
     created: bool,
@@ -39,7 +40,7 @@ impl OutputFolder {
         check_folder(root)?;
         let created = !root.exists();
         fs_err::create_dir_all(root).map_err(fail)?;
-        let staging = tempfile::Builder::new().prefix(".bake-").tempdir_in(root).map_err(fail)?;
+        let staging = Staging::new(root).map_err(fail)?;
         let guard = interrupt::remove_on_interrupt(staging.path());
         Ok(Self { root: root.into(), staging, guard, staged: Vec::new(), created })
     }

@@ -28,6 +28,7 @@ use crate::release::{Made, Release, ReleasedArtifact, ReleasedSignature};
 use crate::report::Reporter;
 use crate::seal::{self, SealOptions};
 use crate::sign::Signer;
+use crate::staging::remove_abandoned;
 use crate::store::{self, ActionResult, ImageDigest, OutputFile, StatIndex, Store};
 use crate::timings::{Bytes, time};
 use crate::writers::{Writers, Writing};
@@ -97,11 +98,14 @@ pub fn run(
 pub fn repeat(release: &Release, store: &Store, folder: &Path) -> Result<(), Error> {
     let document = release.document()?;
     if output::says(folder, &document) {
+        remove_abandoned(folder);
         return Ok(());
     }
     let mut output = OutputFolder::open(folder)?;
     output.stage(output::DOCUMENT, &Rope::from(document), store)?;
-    output.commit().map(drop)
+    output.commit()?;
+    remove_abandoned(folder);
+    Ok(())
 }
 
 /// Returns the name of a file of an artifact, relative to the output folder.
@@ -449,6 +453,7 @@ impl<'a> Runner<'a> {
             Some(output) => output.commit()?,
             None => Appeared::default(),
         };
+        remove_abandoned(self.folder);
         self.link_bases()?;
         let folder = fs_err::canonicalize(self.folder)?;
         let written = output::remember(self.store, &folder, (&self.index, &appeared), outputs)?;

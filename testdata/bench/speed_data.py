@@ -134,13 +134,13 @@ class Data:
                 output.write(memoryview(pool)[at + 8:at + CHUNK])
 
 
-def service(folder, number):
-    """Writes `app/service`, of 1 MB, by rename; with another number it is another file throughout."""
-    apart(write_service, folder, number)
+def service(folder, number, place="app"):
+    """Writes `PLACE/service`, of 1 MB, by rename; with another number it is another file throughout."""
+    apart(write_service, folder, number, place)
 
 
-def write_service(folder, number):
-    path = folder / "app/service"
+def write_service(folder, number, place):
+    path = folder / place / "service"
     path.parent.mkdir(exist_ok=True)
     new = path.with_name("service.new")
     new.write_bytes(words(random.Random(SEED + number), MB))

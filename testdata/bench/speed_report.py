@@ -54,7 +54,7 @@ class Results:
     def goals(self):
         """Yields what is wanted, what was measured, and whether it holds."""
         wanted = [("cold", lambda group: True, 4, 1.3, "reading, hashing and compressing"),
-                  ("changed", lambda group: True, 20, 1.5, "writing and hashing outputs"),
+                  ("changed", lambda group: group.startswith("gb"), 20, 1.5, "writing and hashing outputs"),
                   ("nothing", lambda group: group.startswith("small-10k"), 100, 3, "a stat walk")]
         for scenario, concerns, least, most, floor in wanted:
             for group, found in self.groups(scenario):
@@ -147,7 +147,7 @@ def write_svg(path, results):
 
 def svg(bars, low, high):
     """Returns the drawing; its letters are legible on light and on dark ground."""
-    left, width, row, gap, top = 190, 560, 15, 14, 46
+    left, width, row, gap, top = 290, 560, 15, 14, 46
     scale = lambda value: left + (log10(max(value, low)) - log10(low)) / (log10(high) - log10(low)) * width
     parts, y = [], top
     for title, shown in bars:

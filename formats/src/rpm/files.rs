@@ -268,8 +268,9 @@ impl FileTable {
     /// Returns what the table uses of rpm's features.
     pub(super) fn usage(&self) -> Usage {
         let names = |of: fn(&File) -> &Owner| -> BTreeSet<String> {
-            let names = self.rows.iter().map(|file| of(file).name.to_string());
-            names.filter(|name| name != "root").collect()
+            let names = self.rows.iter().map(|file| &*of(file).name);
+            let names: BTreeSet<&str> = names.filter(|name| *name != "root").collect();
+            names.into_iter().map(str::to_owned).collect()
         };
         Usage {
             config: self.rows.iter().any(|file| file.mark().is_config()),
@@ -284,21 +285,20 @@ impl FileTable {
 
     /// Returns for every row which rows share its inode.
     pub(super) fn links(&self) -> Vec<Links> {
-        let mut inodes: BTreeMap<u32, Links> = BTreeMap::new();
-        let linkable = |file: &&File| file.is_regular() && !file.is_ghost();
-        for (row, file) in self.rows.iter().enumerate().filter(|(_, file)| linkable(file)) {
-            let new = Links { count: 0, first: row, last: row };
-            let links = inodes.entry(file.inode).or_insert(new);
-            links.count += 1;
-            links.last = row;
-        }
         let alone = |row| Links { count: 1, first: row, last: row };
+        let mut all: Vec<Links> = (0..self.rows.len()).map(alone).collect();
         let rows = self.rows.iter().enumerate();
-        rows.map(|(row, file)| {
-            let links = inodes.get(&file.inode).copied();
-            links.filter(|_| linkable(&file)).unwrap_or(alone(row))
-        })
-        .collect()
+        let linkable = rows.filter(|(_, file)| file.is_regular() && !file.is_ghost());
+        let mut inodes: Vec<(u32, usize)> = linkable.map(|(row, file)| (file.inode, row)).collect();
+        inodes.sort_unstable();
+        for names in inodes.chunk_by(|(one, _), (other, _)| one == other) {
+            let [(_, first), .., (_, last)] = *names else { continue };
+            let count = u32::try_from(names.len()).unwrap_or(u32::MAX);
+            for (_, row) in names {
+                all[*row] = Links { count, first, last };
+            }
+        }
+        all
     }
 
     /// Returns the sum of all sizes, hard-linked files once.
