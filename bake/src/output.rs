@@ -161,6 +161,11 @@ impl Drop for OutputFolder {
 /// The name of the document that lists all outputs.
 pub const DOCUMENT: &str = "release.json";
 
+/// Returns the name of a file of an artifact, relative to the output folder.
+pub fn join(name: &str, path: &str) -> String {
+    if path.is_empty() { name.to_owned() } else { format!("{name}/{path}") }
+}
+
 /// Returns whether the document of a folder is this one.
 pub fn says(folder: &Path, document: &[u8]) -> bool {
     fs_err::read(folder.join(DOCUMENT)).is_ok_and(|found| found == document)

@@ -11,7 +11,6 @@ use bake_formats::digest::Digest;
 use bake_formats::encode::Encoder;
 use bake_formats::format::{Artifact, Epoch, WriteCx, WriteError};
 use bake_formats::rope::Rope;
-use bake_formats::tree::{FileTree, Node};
 use bake_recipes::lock::Lock;
 use bake_recipes::resolved::Output;
 
@@ -108,23 +107,12 @@ pub fn repeat(release: &Release, store: &Store, folder: &Path) -> Result<(), Err
     Ok(())
 }
 
-/// Returns the name of a file of an artifact, relative to the output folder.
-fn join(name: &str, path: &str) -> String {
-    if path.is_empty() { name.to_owned() } else { format!("{name}/{path}") }
-}
-
-/// Returns steps with their numbers in the order in which they are begun: disks first, whose file systems take much
-/// memory for each file, as long as nothing has taken memory to compress in.
+/// Returns steps, each with its number, as they are begun: disks first, whose file systems take much memory for each
+/// file, before anything has taken some to compress in.
 fn in_working_order(steps: &[Step]) -> Vec<(usize, &Step)> {
     let mut order: Vec<_> = steps.iter().enumerate().collect();
     order.sort_by_key(|(_, step)| step.kind().output() != Output::Vm);
     order
-}
-
-/// Returns how many bytes the files of a tree hold.
-fn content_size(tree: &FileTree) -> u64 {
-    let size = |node: &Node| if let Node::File(content) = node { content.size } else { 0 };
-    tree.iter().map(|(_, entry)| size(&entry.node)).sum()
 }
 
 struct Runner<'a> {
@@ -167,12 +155,12 @@ impl<'a> Runner<'a> {
     /// digest, which one processor computes.
     fn run(self) -> Result<(Release, Written), Error> {
         let steps = &self.plan.steps;
-        let parts = || steps.iter().flat_map(|step| &step.parts);
-        let is_large = parts().any(|part| part.tree.len() >= MANY_ENTRIES);
+        let mut parts = steps.iter().flat_map(|step| &step.parts);
+        let is_large = parts.any(|part| part.tree.len() >= MANY_ENTRIES);
         let at_once = if is_large { 1 } else { DESCRIBED_AT_ONCE.min(self.cx.threads) };
         let begun = in_parallel(at_once, &in_working_order(steps), |(_, step)| {
             let name = step.file_name();
-            let content = step.parts.iter().map(|part| content_size(&part.tree)).sum();
+            let content = step.parts.iter().map(|part| part.tree.content_size()).sum();
             self.cx.reporter.output_started(&name, content);
             let begun = self.begin(step, &name, step.state.hit(), self.encoder);
             match begun {
@@ -189,7 +177,7 @@ impl<'a> Runner<'a> {
             let made = self.end(step, &name, first)?;
             self.store.put_note(&step.subject, &step.covers.summary())?;
             for file in &made.result.files {
-                outputs.push((join(&name, &file.path), file.blob));
+                outputs.push((output::join(&name, &file.path), file.blob));
                 ropes.push(file.rope);
             }
             release.artifacts.push(ReleasedArtifact::new(step, name, &made));
@@ -385,7 +373,7 @@ impl<'a> Runner<'a> {
 
     fn is_current(&self, name: &str, result: &ActionResult) -> io::Result<bool> {
         for file in &result.files {
-            let path = self.folder.join(join(name, &file.path));
+            let path = self.folder.join(output::join(name, &file.path));
             if !output::is_current(&path, &file.blob, &self.index)? {
                 return Ok(false);
             }
@@ -413,7 +401,7 @@ impl<'a> Runner<'a> {
         name: &str,
         files: impl IntoIterator<Item = (String, Rope)>,
     ) -> Result<Vec<Writing>, Error> {
-        files.into_iter().map(|(path, rope)| self.write(&join(name, &path), rope)).collect()
+        files.into_iter().map(|(path, rope)| self.write(&output::join(name, &path), rope)).collect()
     }
 
     /// Lets a file of an output be written.
@@ -460,9 +448,7 @@ impl<'a> Runner<'a> {
         self.store.list_release(&release.label(), &release.lasting_document()?, ropes)?;
         Ok(written)
     }
-}
 
-impl Runner<'_> {
     /// Lets the names that overlays have for the disks under them lead to those.
     fn link_bases(&self) -> Result<(), Error> {
         let has_overlay = self.plan.steps.iter().any(|step| step.kind() == Kind::Overlay);
@@ -480,7 +466,7 @@ impl Runner<'_> {
 fn expect_blobs(name: &str, kept: &ActionResult, found: &[Blob]) -> io::Result<()> {
     for (file, found) in kept.files.iter().zip(found) {
         if file.blob != *found {
-            let name = join(name, &file.path);
+            let name = output::join(name, &file.path);
             let reason =
                 format!("`{name}` came out as {}, expected {}", found.digest, file.blob.digest);
             return Err(io::Error::new(io::ErrorKind::InvalidData, reason));
@@ -506,8 +492,7 @@ fn signature_key(unsigned: &Digest, fingerprint: &str, epoch: Epoch) -> Digest {
 }
 
 fn changed(error: io::Error) -> Error {
-    match error.get_ref().and_then(|inner| inner.downcast_ref::<ChangedFile>()) {
-        Some(changed) => Error::Changed { path: changed.path().into() },
-        None => Error::Io(error),
-    }
+    let changed = error.get_ref().and_then(|inner| inner.downcast_ref::<ChangedFile>());
+    let path = changed.map(|changed| changed.path().into());
+    path.map_or_else(|| Error::Io(error), |path| Error::Changed { path })
 }

@@ -66,11 +66,7 @@ impl TreeBuilder {
 
     /// Adds an entry; a second entry for a path is an error, unless both are equal directories.
     pub fn insert(&mut self, path: TreePath, entry: Entry) -> Result<(), TreeError> {
-        if let Node::Symlink(target) = &entry.node
-            && (target.is_empty() || target.contains(&0))
-        {
-            return Err(TreeError::ImpossibleTarget { path });
-        }
+        let path = check_target(path, &entry)?;
         match self.get(&path) {
             Some(old) if old.is_directory() && *old == entry => {}
             Some(_) => return Err(TreeError::Duplicate { path }),
@@ -82,10 +78,13 @@ impl TreeBuilder {
 
     /// Adds an entry in the place of what was added for its path before.
     pub fn replace(&mut self, path: TreePath, entry: Entry) -> Result<(), TreeError> {
-        self.late.remove(&path);
-        if let Ok(place) = place(&self.list, &path) {
-            self.list.remove(place);
+        let path = check_target(path, &entry)?;
+        let place = place(&self.list, &path);
+        if let Some((_, old)) = place.ok().and_then(|place| self.list.get_mut(place)) {
+            *old = entry;
+            return Ok(());
         }
+        self.late.remove(&path);
         self.insert(path, entry)
     }
 
@@ -144,6 +143,16 @@ impl TreeBuilder {
         }
         list.extend(old.map(|(path, entry)| (path.clone(), entry.clone())));
         Ok(FileTree::of(list))
+    }
+}
+
+/// Refuses a symbolic link that leads nowhere.
+fn check_target(path: TreePath, entry: &Entry) -> Result<TreePath, TreeError> {
+    match &entry.node {
+        Node::Symlink(target) if target.is_empty() || target.contains(&0) => {
+            Err(TreeError::ImpossibleTarget { path })
+        }
+        _ => Ok(path),
     }
 }
 
@@ -294,6 +303,27 @@ mod tests {
         let link = Entry::new(Node::HardLink(path("/nowhere")), Mode::PLAIN);
         builder.insert(path("/a"), link).unwrap();
         assert!(matches!(builder.finish(), Err(TreeError::DanglingHardLink { .. })));
+    }
+
+    #[test]
+    fn a_builder_knows_what_it_was_given_in_whatever_order() {
+        let names = ["/m", "/z", "/a", "/m/x", "/b", "/zz", "/a/x"];
+        for first in 0..names.len() {
+            let mut builder = TreeBuilder::new();
+            let order = || names.iter().cycle().skip(first).take(names.len());
+            for name in order() {
+                builder.insert(path(name), Entry::directory()).unwrap();
+                assert!(builder.insert(path(name), file(b"")).is_err(), "{name}");
+            }
+            for name in order() {
+                builder.replace(path(name), Entry::new(Node::Directory, Mode::PLAIN)).unwrap();
+            }
+            let tree = builder.finish().unwrap();
+            assert_eq!(tree.len(), names.len() + 1);
+            for name in names {
+                assert_eq!(tree.get(&path(name)).unwrap().mode, Mode::PLAIN, "{name}");
+            }
+        }
     }
 
     #[test]

@@ -93,6 +93,15 @@ impl FileTree {
         self.entries.list.len()
     }
 
+    /// Returns how many bytes the files hold.
+    pub fn content_size(&self) -> u64 {
+        let size = |entry: &Entry| match &entry.node {
+            Node::File(content) => content.size,
+            _ => 0,
+        };
+        self.iter().map(|(_, entry)| size(entry)).sum()
+    }
+
     /// Returns whether there is nothing but the root directory.
     pub fn is_empty(&self) -> bool {
         self.entries.list.len() <= 1
