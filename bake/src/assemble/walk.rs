@@ -141,3 +141,93 @@ impl Names {
 fn name(bytes: &[u8], start: usize) -> &CStr {
     CStr::from_bytes_until_nul(bytes.get(start..).unwrap_or_default()).unwrap_or_default()
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use bake_formats::tree::{Mark, Owner, TreePath};
+    use bake_recipes::Place;
+    use bake_recipes::resolved::{Destination, FileRule, FileSource, Glob, Output};
+
+    use super::*;
+
+    /// Notes what is met, and how many directories were left.
+    #[derive(Default)]
+    struct Notes(Vec<Vec<u8>>, usize);
+
+    impl Visitor for Notes {
+        type Error = String;
+
+        fn meet(&mut self, relative: &[u8], _stat: &Stat) -> Result<(), String> {
+            self.0.push(relative.to_vec());
+            Ok(())
+        }
+
+        fn leave(&mut self) {
+            self.1 += 1;
+        }
+
+        fn fail(&self, path: &Path, error: &io::Error) -> String {
+            format!("{}: {}", path.display(), error.kind())
+        }
+    }
+
+    fn rule(exclude: &[&str]) -> FileRule {
+        let exclude = exclude.iter().map(|pattern| Glob::parse(pattern).unwrap()).collect();
+        FileRule {
+            source: FileSource::Path { pattern: "build/".into(), is_glob: false },
+            to: Destination { path: TreePath::root(), into: false },
+            mode: None,
+            directory_mode: None,
+            owner: Owner::root(),
+            group: Owner::root(),
+            mark: Mark::Plain,
+            language: None,
+            exclude,
+            formats: vec![Output::Deb],
+            xattrs: BTreeMap::new(),
+            place: Place {
+                file: "bake.toml".into(),
+                line: 1,
+                column: 1,
+                text: "".into(),
+                span: 0..0,
+            },
+        }
+    }
+
+    fn met(root: &Path, exclude: &[&str]) -> Result<Notes, String> {
+        let rule = rule(exclude);
+        let mut notes = Notes::default();
+        walk(root, &Filter::of(&rule).unwrap(), &mut notes)?;
+        Ok(notes)
+    }
+
+    #[test]
+    fn everything_is_met_in_the_order_of_a_tree() {
+        let folder = tempfile::tempdir().unwrap();
+        for name in ["etc/motd", "etc-old", "etc.d/x", "a/b/c", "a.b", "empty/x.log"] {
+            let path = folder.path().join(name);
+            fs_err::create_dir_all(path.parent().unwrap()).unwrap();
+            fs_err::write(path, "").unwrap();
+        }
+        std::os::unix::fs::symlink("a", folder.path().join("link")).unwrap();
+        let Notes(found, left) = met(folder.path(), &[]).unwrap();
+        let paths: Vec<_> = found.iter().map(|path| TreePath::parse(path).unwrap()).collect();
+        assert!(paths.is_sorted() && found.len() == 12, "{paths:?}");
+        assert_eq!(left, 6, "five directories and the root; the link is not followed");
+        let Notes(found, _) = met(folder.path(), &["*.log", "a"]).unwrap();
+        assert!(found.contains(&b"empty".to_vec()) && found.len() == 8, "{found:?}");
+        let error = met(&folder.path().join("a.b"), &[]).err().unwrap();
+        assert!(error.contains("a.b"), "{error}");
+    }
+
+    #[test]
+    fn a_path_may_be_as_deep_as_it_can_be_long() {
+        let folder = tempfile::tempdir().unwrap();
+        let deep = folder.path().join(vec!["d"; 1500].join("/"));
+        fs_err::create_dir_all(&deep).unwrap();
+        assert_eq!(met(folder.path(), &[]).unwrap().0.len(), 1500);
+    }
+}
