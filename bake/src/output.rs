@@ -118,9 +118,10 @@ impl OutputFolder {
     /// once; folders go with the staging folder.
     fn remove_old(&self, names: &[String]) -> io::Result<()> {
         let threads = thread::available_parallelism().map_or(1, usize::from);
-        let olds: Vec<_> = names.iter().map(|name| self.staged(name)).collect();
-        let files: Vec<_> = olds.into_iter().filter(|old| !old.is_dir() && old.exists()).collect();
-        in_parallel(threads, &files, |file| fs_err::remove_file(file)).map(drop)
+        let olds = names.iter().map(|name| self.staged(name)).filter(|old| old.exists());
+        let entries = olds.flat_map(walkdir::WalkDir::new).collect::<Result<Vec<_>, _>>()?;
+        let files: Vec<_> = entries.iter().filter(|entry| !entry.file_type().is_dir()).collect();
+        in_parallel(threads, &files, |file| fs_err::remove_file(file.path())).map(drop)
     }
 }
 

@@ -12,7 +12,6 @@ use bake_formats::encode::Encoder;
 use bake_formats::format::{Artifact, Epoch, WriteCx, WriteError};
 use bake_formats::rope::Rope;
 use bake_recipes::lock::Lock;
-use bake_recipes::resolved::Output;
 
 use crate::assemble::{ChangedFile, Contents, Sound};
 use crate::base::{Bases, Images, Locking};
@@ -107,14 +106,6 @@ pub fn repeat(release: &Release, store: &Store, folder: &Path) -> Result<(), Err
     Ok(())
 }
 
-/// Returns steps, each with its number, as they are begun: disks first, whose file systems take much memory for each
-/// file, before anything has taken some to compress in.
-fn in_working_order(steps: &[Step]) -> Vec<(usize, &Step)> {
-    let mut order: Vec<_> = steps.iter().enumerate().collect();
-    order.sort_by_key(|(_, step)| step.kind().output() != Output::Vm);
-    order
-}
-
 struct Runner<'a> {
     plan: &'a Plan,
     store: &'a Store,
@@ -158,7 +149,8 @@ impl<'a> Runner<'a> {
         let mut parts = steps.iter().flat_map(|step| &step.parts);
         let is_large = parts.any(|part| part.tree.len() >= MANY_ENTRIES);
         let at_once = if is_large { 1 } else { DESCRIBED_AT_ONCE.min(self.cx.threads) };
-        let begun = in_parallel(at_once, &in_working_order(steps), |(_, step)| {
+        let order = self.plan.working_order(is_large);
+        let begun = in_parallel(at_once, &order, |(_, step)| {
             let name = step.file_name();
             let content = step.parts.iter().map(|part| part.tree.content_size()).sum();
             self.cx.reporter.output_started(&name, content);
@@ -169,7 +161,7 @@ impl<'a> Runner<'a> {
                 begun => Ok((name, begun)),
             }
         })?;
-        let mut begun: Vec<_> = in_working_order(steps).into_iter().zip(begun).collect();
+        let mut begun: Vec<_> = order.into_iter().zip(begun).collect();
         begun.sort_unstable_by_key(|((number, _), _)| *number);
         let mut release = Release::new(self.plan);
         let (mut outputs, mut ropes) = (Vec::new(), Vec::new());

@@ -147,7 +147,7 @@ def write_svg(path, results):
 
 def svg(bars, low, high):
     """Returns the drawing; its letters are legible on light and on dark ground."""
-    left, width, row, gap, top = 290, 560, 15, 14, 46
+    left, width, row, gap, top = 310, 560, 15, 14, 46
     scale = lambda value: left + (log10(max(value, low)) - log10(low)) / (log10(high) - log10(low)) * width
     parts, y = [], top
     for title, shown in bars:

@@ -104,6 +104,20 @@ impl Plan {
         self.platforms.iter().find(|plan| plan.recipe.platform == platform)?.base.image()
     }
 
+    /// Returns steps, each with its number, as they are begun: what takes longest first, which is what has digests of its
+    /// payload. Of large trees it is disks, whose file systems take much memory for each file, before anything has taken
+    /// some to compress in.
+    pub fn working_order(&self, is_large: bool) -> Vec<(usize, &Step)> {
+        let turn = |step: &Step| match step.kind().output() {
+            Output::Vm if is_large => 0,
+            Output::Rpm | Output::Oci => 1,
+            Output::Deb | Output::Vm => 2,
+        };
+        let mut order: Vec<_> = self.steps.iter().enumerate().collect();
+        order.sort_by_key(|(_, step)| turn(step));
+        order
+    }
+
     /// Returns what all steps are made from.
     pub fn parts(&self) -> impl Iterator<Item = &Part> {
         self.steps.iter().flat_map(|step| &step.parts)
