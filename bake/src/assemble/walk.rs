@@ -2,8 +2,9 @@
 //!
 //! Of the directories on the way one is open at a time, so that depth costs no descriptors.
 
-use std::ffi::{CStr, OsStr, OsString};
+use std::ffi::{OsStr, OsString};
 use std::io;
+use std::ops::Range;
 use std::os::fd::OwnedFd;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
@@ -52,7 +53,7 @@ impl<V: Visitor> Walk<'_, V> {
         let len = relative.len();
         let names = self.names(relative)?;
         for (name, stat) in names.iter() {
-            step(relative, name.to_bytes());
+            step(relative, name);
             if self.filter.takes(relative) {
                 self.visitor.meet(relative, stat)?;
             }
@@ -78,8 +79,8 @@ impl<V: Visitor> Walk<'_, V> {
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC | follow;
         let opened =
             openat(CWD, &path, flags, Mode::empty()).map_err(|error| fail(error.into()))?;
-        let is_wanted = |name: &CStr| {
-            step(relative, name.to_bytes());
+        let is_wanted = |name: &[u8]| {
+            step(relative, name);
             let is_wanted = self.filter.takes_everything() || self.filter.descends(relative);
             relative.truncate(len);
             is_wanted
@@ -102,44 +103,47 @@ fn step(path: &mut Vec<u8>, name: &[u8]) {
     path.extend_from_slice(name);
 }
 
-/// What is in a directory, sorted by name.
+/// What is in a directory.
 struct Names {
-    /// The names, one after another with a zero byte after each.
+    /// The names, one after another.
     bytes: Vec<u8>,
-    /// Where each name starts.
-    found: Vec<(usize, Stat)>,
+    /// Where each name is, and what it names.
+    found: Vec<(Range<usize>, Stat)>,
+    /// The places in `found`, by name.
+    order: Vec<usize>,
 }
 
 impl Names {
     /// Looks at everything in a directory that is wanted; an error comes with the name that it is about.
     fn of(
         directory: &OwnedFd,
-        mut is_wanted: impl FnMut(&CStr) -> bool,
+        mut is_wanted: impl FnMut(&[u8]) -> bool,
     ) -> Result<Self, (OsString, io::Error)> {
         let fail = |error: Errno| (OsString::new(), error.into());
-        let (mut bytes, mut found) = (Vec::new(), Vec::new());
+        let mut names = Self { bytes: Vec::new(), found: Vec::new(), order: Vec::new() };
         for entry in Dir::read_from(directory).map_err(fail)? {
             let entry = entry.map_err(fail)?;
-            let name = entry.file_name();
-            if matches!(name.to_bytes(), b"." | b"..") || !is_wanted(name) {
+            let name = entry.file_name().to_bytes();
+            if matches!(name, b"." | b"..") || !is_wanted(name) {
                 continue;
             }
-            let stat = statat(directory, name, AtFlags::SYMLINK_NOFOLLOW)
-                .map_err(|error| (OsStr::from_bytes(name.to_bytes()).to_owned(), error.into()))?;
-            found.push((bytes.len(), stat));
-            bytes.extend_from_slice(name.to_bytes_with_nul());
+            let stat = statat(directory, entry.file_name(), AtFlags::SYMLINK_NOFOLLOW)
+                .map_err(|error| (OsStr::from_bytes(name).to_owned(), error.into()))?;
+            let start = names.bytes.len();
+            names.bytes.extend_from_slice(name);
+            names.order.push(names.found.len());
+            names.found.push((start..names.bytes.len(), stat));
         }
-        found.sort_unstable_by(|(one, _), (other, _)| name(&bytes, *one).cmp(name(&bytes, *other)));
-        Ok(Self { bytes, found })
+        let Self { bytes, found, order } = &mut names;
+        let name = |place: usize| found.get(place).and_then(|(name, _)| bytes.get(name.clone()));
+        order.sort_unstable_by(|one, other| name(*one).cmp(&name(*other)));
+        Ok(names)
     }
 
-    fn iter(&self) -> impl Iterator<Item = (&CStr, &Stat)> {
-        self.found.iter().map(|(start, stat)| (name(&self.bytes, *start), stat))
+    fn iter(&self) -> impl Iterator<Item = (&[u8], &Stat)> {
+        let entries = self.order.iter().filter_map(|place| self.found.get(*place));
+        entries.filter_map(|(name, stat)| Some((self.bytes.get(name.clone())?, stat)))
     }
-}
-
-fn name(bytes: &[u8], start: usize) -> &CStr {
-    CStr::from_bytes_until_nul(bytes.get(start..).unwrap_or_default()).unwrap_or_default()
 }
 
 #[cfg(test)]
