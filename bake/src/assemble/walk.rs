@@ -191,13 +191,7 @@ mod tests {
             exclude,
             formats: vec![Output::Deb],
             xattrs: BTreeMap::new(),
-            place: Place {
-                file: "bake.toml".into(),
-                line: 1,
-                column: 1,
-                text: "".into(),
-                span: 0..0,
-            },
+            place: Place::of(&"bake.toml".into(), "", &(0..0)),
         }
     }
 

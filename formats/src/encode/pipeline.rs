@@ -8,8 +8,8 @@
 //!
 //! The calling thread cuts, hashes and joins. It hands out a job only while fewer than
 //! `threads + 2` segments are on their way, from being handed out to being joined, in all payloads
-//! that are made at the same time together, or if its payload has none on the way. A segment that equals one on its way is not handed out
-//! but waits for that one.
+//! that are made at the same time together, or if its payload has none on the way. A segment that
+//! equals one on its way is not handed out but waits for that one.
 
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;

@@ -205,7 +205,8 @@ impl Packer<'_> {
     /// what it was made of: many small files.
     fn expand(&self, part: &Rope, packed: &Packed) -> Option<Buffer> {
         let files = part.extents().filter(|extent| matches!(extent, Extent::Blob { .. })).count();
-        if files as u64 * WORTH_OPENING < part.len() {
+        // To expand a block of xz would take a stream made around it.
+        if self.compression.codec == Codec::Xz || files as u64 * WORTH_OPENING < part.len() {
             return None;
         }
         let mut raw = self.tools.raw.take(usize::try_from(part.len()).ok()?);

@@ -1,0 +1,102 @@
+//! Cutting a rope into parts.
+
+use super::{Extent, Rope};
+
+/// Cuts a rope into parts, in order; all parts together take time for the extents once.
+pub struct RopeCursor<'a> {
+    extents: Box<dyn Iterator<Item = Extent<'a>> + Send + 'a>,
+    /// What was cut off and has not been passed on yet.
+    next: Option<Extent<'a>>,
+    at: u64,
+    len: u64,
+}
+
+impl std::fmt::Debug for RopeCursor<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("RopeCursor").field("at", &self.at).field("len", &self.len).finish()
+    }
+}
+
+impl<'a> RopeCursor<'a> {
+    pub(super) fn new(rope: &'a Rope) -> Self {
+        Self { extents: Box::new(rope.extents()), next: None, at: 0, len: rope.len() }
+    }
+
+    /// Returns how many bytes lie before the cursor.
+    pub fn position(&self) -> u64 {
+        self.at
+    }
+
+    /// Returns how many bytes are left.
+    pub fn left(&self) -> u64 {
+        self.len - self.at
+    }
+
+    /// Returns how many of the next bytes are zeros because the rope says so.
+    pub fn zeros(&mut self) -> u64 {
+        self.next = self.next.take().or_else(|| self.extents.next());
+        match self.next {
+            Some(Extent::Zero(len)) => len,
+            _ => 0,
+        }
+    }
+
+    /// Cuts off the next `len` bytes, at most what is left.
+    pub fn take(&mut self, len: u64) -> Rope {
+        let mut part = Rope::new();
+        self.push_to(&mut part, len);
+        part
+    }
+
+    /// Appends the next `len` bytes, at most what is left, to another rope.
+    pub fn push_to(&mut self, rope: &mut Rope, len: u64) {
+        self.pass(len, |extent| rope.push_extent(extent));
+    }
+
+    /// Passes over the next `len` bytes, at most what is left.
+    pub fn skip(&mut self, len: u64) {
+        self.pass(len, |_| {});
+    }
+
+    fn pass(&mut self, len: u64, mut take: impl FnMut(Extent<'_>)) {
+        let mut wanted = len.min(self.left());
+        self.at += wanted;
+        while wanted > 0
+            && let Some(extent) = self.next.take().or_else(|| self.extents.next())
+        {
+            let (first, rest) = extent.split_at(wanted);
+            wanted -= first.len();
+            take(first);
+            self.next = rest;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::blob::MemoryStore;
+    use crate::rope::tests::sample;
+
+    #[test]
+    fn a_cursor_cuts_what_slices_would() {
+        let store = MemoryStore::new();
+        let rope = sample(&store);
+        for step in 1..=rope.len() + 1 {
+            let mut cursor = rope.cursor();
+            while cursor.left() > 0 {
+                let from = cursor.position();
+                let zeros = cursor.zeros();
+                let slice = rope.slice(from..from + zeros);
+                assert!(slice.extents().all(|extent| matches!(extent, Extent::Zero(_))));
+                assert_eq!(cursor.take(step), rope.slice(from..from + step));
+                cursor.skip(1);
+            }
+            assert_eq!(cursor.position(), rope.len());
+            assert!(cursor.take(1).is_empty());
+        }
+        let mut cursor = rope.cursor();
+        cursor.skip(15);
+        assert_eq!(cursor.zeros(), 2);
+    }
+}
