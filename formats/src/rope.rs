@@ -7,6 +7,7 @@
 
 mod cursor;
 mod expand;
+mod mark;
 mod pieces;
 mod reader;
 
@@ -17,6 +18,7 @@ use crate::blob::{Blob, BlobSource};
 use crate::digest::{Digest, Hasher};
 
 pub use self::cursor::RopeCursor;
+pub(crate) use self::mark::is_mark;
 use self::pieces::{Piece, Pieces};
 pub use self::reader::RopeReader;
 
@@ -181,6 +183,16 @@ impl Rope {
             for zeros in part.chunks(ZEROS.len()) {
                 self.push_padding(zeros.len() as u64);
             }
+        }
+    }
+
+    /// Appends zeros that are the rope's own bytes until the length is a multiple of `alignment`.
+    pub(crate) fn pad(&mut self, alignment: u64) {
+        let mut left = self.len.next_multiple_of(alignment) - self.len;
+        while left > 0 {
+            let len = left.min(ZEROS.len() as u64);
+            self.push_padding(len);
+            left -= len;
         }
     }
 

@@ -14,7 +14,7 @@ use crate::rope::Rope;
 /// Sets the keys of packed blocks apart from every other digest.
 const BLOCKS: &str = "bake block batch key 1";
 /// Sets the keys of their lengths apart.
-const INDEX: &str = "bake block index key 1";
+const INDEX: &str = "bake block index key 2";
 
 /// What the index says of a block of zeros.
 const ZEROS: u32 = 0;
@@ -210,24 +210,23 @@ pub(super) struct Keys {
 
 impl Keys {
     /// Returns the keys of the batch that a part of a rope makes.
+    ///
+    /// The first covers, in this order: its domain, the codec, its revision, the level, whether blocks may stay plain, the
+    /// block size, and each extent as a segment's key does. The second covers its domain and the first.
     pub(super) fn of(part: &Rope, settings: BlockSettings) -> Self {
-        Self { packed: key(BLOCKS, part, settings), index: key(INDEX, part, settings) }
+        let BlockSettings { block, codec, level, plain } = settings;
+        let mut hasher = Hasher::new();
+        for text in [BLOCKS, codec.word()] {
+            update_prefixed(&mut hasher, text.as_bytes());
+        }
+        hasher.update(&codec.revision().to_le_bytes());
+        hasher.update(&[level, u8::from(plain)]);
+        hasher.update(&block.to_le_bytes());
+        update_extents(&mut hasher, part);
+        let packed = hasher.digest();
+        let mut hasher = Hasher::new();
+        update_prefixed(&mut hasher, INDEX.as_bytes());
+        hasher.update(packed.as_bytes());
+        Self { packed, index: hasher.digest() }
     }
-}
-
-/// Returns one of the two keys of the batch that a part of a rope makes.
-///
-/// It covers, in this order: the domain, the codec, its revision, the level, whether blocks may
-/// stay plain, the block size, and each extent as a segment's key does.
-fn key(domain: &str, part: &Rope, settings: BlockSettings) -> Digest {
-    let BlockSettings { block, codec, level, plain } = settings;
-    let mut hasher = Hasher::new();
-    for text in [domain, codec.word()] {
-        update_prefixed(&mut hasher, text.as_bytes());
-    }
-    hasher.update(&codec.revision().to_le_bytes());
-    hasher.update(&[level, u8::from(plain)]);
-    hasher.update(&block.to_le_bytes());
-    update_extents(&mut hasher, part);
-    hasher.digest()
 }

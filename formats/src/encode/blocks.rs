@@ -7,7 +7,9 @@
 //!  its index │ len │ len │ …, 4 bytes for each block, a blob of its own │
 //! ```
 //!
-//! A batch is what is kept and found again. Its packed blocks follow one another without padding,
+//! A batch is what is kept and found again. It is 4 MiB long, but a blob that begins with a block begins a batch if it is as
+//! long itself, or if it is a mark and a quarter of a batch is there: a blob that is inserted, removed or changed then moves the cuts up to the next
+//! such blob only. Its packed blocks follow one another without padding,
 //! so that a format which stores them as they are names the whole blob, and so that the blob is
 //! verified when it is read.
 
@@ -24,7 +26,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::digest::Digest;
 use crate::encode::batch::{Batch, Keys, Packer};
-use crate::rope::{Rope, RopeCursor};
+use crate::rope::{Extent, Rope, RopeCursor, is_mark};
 
 /// How many bytes of a rope make a batch.
 const BATCH: u64 = 4 << 20;
@@ -305,26 +307,46 @@ impl<'a> Queue<'a> {
         }
     }
 
-    /// Cuts off the next batch, whatever is in it, after zeros that fill whole ones.
+    /// Cuts off the next batch, whatever is in it, after zeros that fill whole blocks.
     fn cut(&mut self) -> Option<Job> {
         let block = self.settings.block;
-        let batch = self.settings.batch() * block;
-        loop {
-            let (left, zeros) = (self.cursor.left(), self.cursor.zeros());
-            let whole = if zeros == left { left } else { zeros - zeros % batch };
-            if whole == 0 {
-                break;
-            }
+        let (left, zeros) = (self.cursor.left(), self.cursor.zeros());
+        let whole = if zeros == left { left } else { zeros - zeros % block };
+        if whole > 0 {
             self.cursor.skip(whole);
             self.zeros.push((self.number, whole.div_ceil(block)));
             self.number += 1;
-            // What follows is neither zeros as long as a batch nor the same end again.
         }
         let offset = self.cursor.position();
-        let part = self.cursor.take(batch);
+        let part = self.batch();
         let (number, keys) = (self.number, Keys::of(&part, self.settings));
         self.number += 1;
         (!part.is_empty()).then_some(Job { number, offset, part, keys })
+    }
+}
+
+impl Queue<'_> {
+    /// Cuts off as many blocks as make a batch.
+    fn batch(&mut self) -> Rope {
+        let block = self.settings.block;
+        let batch = self.settings.batch() * block;
+        let mut part = Rope::new();
+        while part.len() < batch
+            && let Some(extent) = self.cursor.peek()
+        {
+            let is_cut = |digest, len| {
+                len >= batch || part.len() >= batch / 4 && is_mark(digest, len, batch / 2)
+            };
+            if !part.is_empty()
+                && part.len().is_multiple_of(block)
+                && matches!(&extent, Extent::Blob { digest, offset: 0, len } if is_cut(digest, *len))
+            {
+                break;
+            }
+            let len = extent.len().min(batch - part.len());
+            self.cursor.push_to(&mut part, len);
+        }
+        part
     }
 }
 

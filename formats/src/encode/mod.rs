@@ -89,7 +89,7 @@ impl Codec {
     pub const fn revision(self) -> u32 {
         match self {
             Self::None => 1,
-            Self::Gzip | Self::Zstd | Self::Xz => 2,
+            Self::Gzip | Self::Zstd | Self::Xz => 3,
         }
     }
 

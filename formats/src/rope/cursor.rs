@@ -34,11 +34,16 @@ impl<'a> RopeCursor<'a> {
 
     /// Returns how many of the next bytes are zeros because the rope says so.
     pub fn zeros(&mut self) -> u64 {
-        self.next = self.next.take().or_else(|| self.extents.next());
-        match self.next {
+        match self.peek() {
             Some(Extent::Zero(len)) => len,
             _ => 0,
         }
+    }
+
+    /// Returns what comes next, as far as it is one extent.
+    pub fn peek(&mut self) -> Option<Extent<'a>> {
+        self.next = self.next.take().or_else(|| self.extents.next());
+        self.next
     }
 
     /// Cuts off the next `len` bytes, at most what is left.
