@@ -122,19 +122,21 @@ impl Disk {
 
     /// Derives what makes one file system differ from another: from the tree and the model alone.
     pub(super) fn identity(&self, tree: &TreeId) -> Identity {
-        let Guid(uuid) = Guid::derive(PURPOSE, &self.fields("uuid", tree).each_ref().map(|f| &**f));
-        let hash_seed = derive(PURPOSE, &self.fields("hash seed", tree).each_ref().map(|f| &**f));
-        Identity { uuid, hash_seed }
-    }
-
-    fn fields(&self, purpose: &str, tree: &TreeId) -> [String; 7] {
         let size = match self.size {
             DiskSize::Minimal => "minimal".to_owned(),
             DiskSize::Bytes(bytes) => bytes.to_string(),
             DiskSize::Multiple(bytes) => format!("multiple of {bytes}"),
         };
         let label = self.label.clone().unwrap_or_default();
-        let Self { name, version, arch, .. } = self.clone();
-        [purpose.to_owned(), name, version, arch, size, label, tree.to_string()]
+        let Self { name, version, arch, .. } = self;
+        let fields = ["uuid", name, version, arch, &size, &label, &tree.to_string()];
+        let Guid(uuid) = Guid::derive(PURPOSE, &fields);
+        Identity { uuid, hash_seed: self.hash_seed() }
+    }
+
+    /// Derives the seed of all its file systems: the same for every version and tree, so that what did not change has the
+    /// same bytes in all of them.
+    pub(super) fn hash_seed(&self) -> [u8; 16] {
+        derive("bake hash seed", &[&self.name, &self.arch])
     }
 }

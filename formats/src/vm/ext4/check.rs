@@ -6,6 +6,7 @@ use mkext4::spec::{self, bg_flags};
 use crate::format::{Problem, ReadError};
 
 use super::image::{Image, foreign};
+use super::layout::holds_copy;
 
 /// The most inodes in use that are looked at.
 const INODES: usize = 1 << 22;
@@ -83,11 +84,9 @@ impl Image {
         let superblock = self.fs.superblock();
         let table = (superblock.group_count() * 32).div_ceil(super::BLOCK);
         let mut problems = Vec::new();
-        for group in 1..superblock.group_count() {
-            if !holds_copy(group) {
-                continue;
-            }
-            let start = group * u64::from(spec::BLOCKS_PER_GROUP);
+        let groups = u32::try_from(superblock.group_count()).unwrap_or(u32::MAX);
+        for group in (1..groups).filter(|group| holds_copy(*group)) {
+            let start = u64::from(group) * u64::from(spec::BLOCKS_PER_GROUP);
             let copy = self.fs.read_block(start).map_err(foreign)?;
             let mut expected = superblock.clone();
             expected.block_group_nr = u16::try_from(group).unwrap_or(u16::MAX);
@@ -108,15 +107,6 @@ impl Image {
         problems.truncate(Problem::MOST);
         Ok(problems)
     }
-}
-
-/// Returns whether a group after the first holds a copy: 1 and the powers of 3, 5 and 7.
-fn holds_copy(group: u64) -> bool {
-    let is_power = |base: u64| {
-        let powers = std::iter::successors(Some(base), |power| power.checked_mul(base));
-        powers.take_while(|power| *power <= group).any(|power| power == group)
-    };
-    group == 1 || [3, 5, 7].into_iter().any(is_power)
 }
 
 fn problem(found: String) -> Problem {

@@ -10,6 +10,7 @@ use crate::format::ReadError;
 use crate::input::ReadAt;
 
 use super::BLOCK;
+use super::superblock::INCOMPATIBLE;
 
 /// Where the superblock is.
 const SUPERBLOCK: u64 = 1024;
@@ -176,8 +177,9 @@ fn check_geometry(superblock: &Superblock, disk: u64) -> Result<(), ReadError> {
     let per_group = u64::from(spec::BLOCKS_PER_GROUP);
     let groups = blocks.div_ceil(per_group);
     let inodes = u64::from(found.inodes_per_group) * groups;
+    // Until revision 2 checksums depended on the UUID.
     rule(
-        found.feature_incompat == incompat::WRITER,
+        [incompat::WRITER, INCOMPATIBLE].contains(&found.feature_incompat),
         "incompatible features",
         found.feature_incompat.into(),
     )?;

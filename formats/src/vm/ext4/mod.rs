@@ -1,21 +1,32 @@
 //! The file system of a disk, behind a trait of our own.
 //!
-//! The only writer is an adapter around the `mkext4` crate, chosen because it decides every
-//! metadata byte from declared names and sizes before any content exists, which is what a rope
-//! needs; because UUID, hash seed and times are arguments and it has neither clock nor random
-//! numbers; and because it writes what e2fsck calls clean and both the kernel and resize2fs grow.
-//! mke2fs itself copies access times of the host and differs between its versions. The crate keeps
-//! its bytes stable within one version only, so it is pinned, and [`REVISION`] is raised with it.
+//! Everything follows from names and sizes: a tree decides every byte that is no file's content before any content exists,
+//! so that the image is a rope. There is no clock and no random number; UUID, seeds and times are arguments. What is written
+//! is what e2fsck calls clean and both the kernel and resize2fs grow. (mke2fs copies access times of the host and differs
+//! between its versions.) A tree that changes changes little of the image:
 //!
-//! The crate's reader parses single structures here; walking them is done by our own code, which
-//! has limits.
+//! - checksums do not depend on the UUID (`metadata_csum_seed`), nor does the order of names in large directories on the tree;
+//! - directories and tables stand before all contents;
+//! - contents begin at a multiple of 64 KiB now and then, where the content itself says so, so that what follows a file
+//!   that grew lies in the clusters of a container as it did.
+//!
+//! The `mkext4` crate has the single structures, the checksums and the hash of names. Where everything goes is decided here,
+//! and so is how far a reader follows what an image says.
 
+mod attributes;
 mod check;
+mod directory;
 mod extents;
+mod groups;
 mod image;
 mod inodes;
-mod regions;
+mod layout;
+mod map;
+mod namespace;
 mod size;
+mod space;
+mod superblock;
+mod tables;
 mod write;
 
 #[cfg(test)]
@@ -27,14 +38,14 @@ use super::model::DiskSize;
 use crate::digest::Digest;
 use crate::format::{Epoch, WriteError};
 use crate::rope::Rope;
-use crate::tree::FileTree;
+use crate::tree::{FileTree, TreePath};
 
 pub(super) use image::Image;
 pub(super) use size::NEEDED;
 pub use write::Ext4;
 
-/// Raised whenever an equal tree would give different bytes: this is mkext4 0.0.3.
-pub const REVISION: u32 = 1;
+/// Raised whenever an equal tree would give different bytes.
+pub const REVISION: u32 = 2;
 
 /// The size of a block, the unit of everything, in bytes.
 const BLOCK: u64 = 4096;
@@ -65,8 +76,28 @@ pub struct Volume<'a> {
 /// What makes a file system differ from others.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Identity {
-    /// The UUID, as its bytes are printed.
+    /// The UUID, as its bytes are printed; it differs from tree to tree.
     pub uuid: [u8; 16],
-    /// The seed of the hash that orders large directories.
+    /// The seed of the hash that orders large directories, and of all checksums; one for all versions of a disk.
     pub hash_seed: [u8; 16],
+}
+
+/// Refuses more of something about an entry than there is room for.
+fn limit(
+    format: &'static str,
+    what: &str,
+    path: &TreePath,
+    limit: u64,
+    found: u64,
+) -> Result<(), WriteError> {
+    if found <= limit {
+        return Ok(());
+    }
+    Err(WriteError::Limit { format, what: format!("{what} `{path}`"), limit, found })
+}
+
+/// Says what of an entry has no place in a file system, and why.
+fn unsupported(format: &'static str, path: &TreePath, what: &str, reason: &str) -> WriteError {
+    let (path, what, reason) = (path.clone(), what.into(), Some(reason.into()));
+    WriteError::Unsupported { format, path, what, reason }
 }

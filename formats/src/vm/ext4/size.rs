@@ -5,9 +5,12 @@ use crate::tree::{Entry, FileTree, Node, TreePath};
 
 use super::super::model::DiskSize;
 use super::BLOCK;
+use super::attributes::Attributes;
+use super::space::gap_before;
+use super::tables::SHORT_TARGET;
 
-/// Blocks in a block group: as many as one bitmap block has bits.
-const GROUP: u64 = 8 * BLOCK;
+/// Blocks in a block group.
+const GROUP: u64 = super::layout::GROUP as u64;
 /// Blocks in a MiB, the unit of disk sizes.
 const MIB: u64 = (1 << 20) / BLOCK;
 /// The smallest file system with a journal of the smallest size, in blocks.
@@ -22,8 +25,10 @@ const MAX_INODES: u64 = 30 * 1024;
 const INODES_PER_BLOCK: u64 = BLOCK / 256;
 /// The inodes that every file system has: ten reserved ones and `lost+found`.
 const OWN_INODES: u64 = 11;
-/// The blocks of `lost+found`, a block for the journal's extents, and two in reserve.
-const OWN_BLOCKS: u64 = 4 + 1 + 2;
+/// The blocks of `lost+found`.
+pub(super) const LOST_AND_FOUND_BLOCKS: u64 = 4;
+/// And with a block for the journal's extents, and two in reserve.
+const OWN_BLOCKS: u64 = LOST_AND_FOUND_BLOCKS + 1 + 2;
 /// The most blocks in one extent.
 const EXTENT: u64 = 32 * 1024;
 /// Extents in a block of an extent tree.
@@ -32,11 +37,6 @@ const EXTENTS_PER_BLOCK: u64 = 340;
 const DIRECTORY_BLOCK: u64 = BLOCK - 12;
 /// Children of an interior block of a directory's hash tree.
 const HASH_TREE_FANOUT: u64 = 507;
-/// Room for attributes in an inode: behind its fields, its magic number and its terminator.
-const INODE_ATTRIBUTES: usize = 256 - 160 - 4 - 4;
-/// Room for attributes in an attribute block: behind its header, before its terminator.
-const BLOCK_ATTRIBUTES: usize = 4096 - 32 - 4;
-
 /// What is limited when a file system is too small.
 pub(in super::super) const NEEDED: &str = "the size of the disk in bytes that the tree needs";
 
@@ -97,10 +97,10 @@ impl Need {
             return Ok(());
         }
         self.inodes += 1;
-        self.take(attribute_blocks(format, path, entry)?);
+        self.take(Attributes::of(format, path, entry)?.need_block().into());
         match &entry.node {
-            Node::File(content) => self.take(file_blocks(content.size)),
-            Node::Symlink(target) if target.len() > 59 => self.take(1),
+            Node::File(content) => self.take(file_blocks(content.size) + gap_before(content)),
+            Node::Symlink(target) if target.len() > SHORT_TARGET => self.take(1),
             _ => {}
         }
         Ok(())
@@ -130,49 +130,6 @@ fn file_blocks(size: u64) -> u64 {
     let leaves = runs.div_ceil(EXTENTS_PER_BLOCK);
     let index = if leaves > 4 { leaves.div_ceil(EXTENTS_PER_BLOCK) } else { 0 };
     blocks + leaves + index
-}
-
-/// Returns whether an entry's attributes need a block, and refuses those that need two.
-fn attribute_blocks(
-    format: &'static str,
-    path: &TreePath,
-    entry: &Entry,
-) -> Result<u64, WriteError> {
-    // Those that come first in the order on disk go into the inode, until one does not fit.
-    let mut sizes: Vec<(&str, usize, &str, usize)> = Vec::new();
-    for (name, value) in &entry.xattrs {
-        let (space, short) = name.split_once('.').unwrap_or((name, ""));
-        let size = 16 + short.len().next_multiple_of(4) + value.len().next_multiple_of(4);
-        sizes.push((rank(space), short.len(), short, size));
-    }
-    sizes.sort_unstable();
-    let mut used = 0;
-    let inside = sizes
-        .iter()
-        .take_while(|(.., size)| {
-            used += size;
-            used <= INODE_ATTRIBUTES
-        })
-        .count();
-    let outside: usize = sizes.iter().skip(inside).map(|(.., size)| size).sum();
-    if outside > BLOCK_ATTRIBUTES {
-        return Err(WriteError::Limit {
-            format,
-            what: format!("the bytes of extended attributes of `{path}`"),
-            limit: BLOCK_ATTRIBUTES as u64,
-            found: outside as u64,
-        });
-    }
-    Ok(u64::from(outside > 0))
-}
-
-/// Returns a word that sorts as the number of the attribute's name space does.
-fn rank(space: &str) -> &'static str {
-    match space {
-        "user" => "1",
-        "trusted" => "4",
-        _ => "6",
-    }
 }
 
 impl Geometry {
@@ -304,6 +261,7 @@ fn journal(blocks: u64) -> u32 {
 
 #[cfg(test)]
 mod tests {
+    use super::super::layout::holds_copy;
     use super::*;
 
     #[test]
@@ -333,8 +291,9 @@ mod tests {
 
     #[test]
     fn counts_the_copies_of_the_superblock() {
-        for (groups, copies) in [(1, 0), (2, 1), (4, 2), (8, 4), (512, 12)] {
-            assert_eq!(backups(groups), copies, "{groups}");
+        for groups in [1, 2, 4, 8, 50, 512, 3000] {
+            let copies = (1..groups).filter(|group| holds_copy(*group)).count();
+            assert_eq!(backups(groups.into()), copies as u64, "{groups}");
         }
     }
 

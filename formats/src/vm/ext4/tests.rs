@@ -146,3 +146,60 @@ fn refuses_inodes_that_ask_for_too_much() {
         forge.assert_refused(reason);
     }
 }
+
+/// Describes a file system, as its clusters of 64 KiB.
+fn clusters(files: &[(&str, Content)]) -> Vec<Rope> {
+    let mut builder = TreeBuilder::new();
+    for (name, content) in files {
+        let entry = Entry::file(*content, Mode::PLAIN);
+        builder.insert(TreePath::parse(name).unwrap(), entry).unwrap();
+    }
+    let tree = builder.finish().unwrap();
+    let mut uuid = [0; 16];
+    uuid.copy_from_slice(&tree.id().digest().as_bytes()[..16]);
+    let volume = Volume {
+        format: "test",
+        size: DiskSize::Minimal,
+        identity: Identity { uuid, hash_seed: [9; 16] },
+        label: None,
+        epoch: Epoch(1),
+        inline: BTreeMap::new(),
+    };
+    let rope = Ext4.write(&tree, &volume).unwrap();
+    let mut cursor = rope.cursor();
+    let mut clusters = Vec::new();
+    while cursor.left() > 0 {
+        clusters.push(cursor.take(64 << 10));
+    }
+    clusters
+}
+
+/// Returns how many clusters of a file system another one does not have anywhere.
+fn others(of: &[Rope], than: &[Rope]) -> usize {
+    of.iter().filter(|cluster| !than.contains(cluster)).count()
+}
+
+#[test]
+fn what_changes_in_a_tree_changes_little_of_the_image() {
+    let names: Vec<_> = (0..1500).map(|n| format!("/usr/lib/{}/{n:04}", n % 40)).collect();
+    let content =
+        |n: usize, size| Content { digest: Digest::of(&n.to_le_bytes()), size, md5: [0; 16] };
+    // 60 MB: a page each, and some that are larger than a cluster.
+    let size = |n: usize| if n.is_multiple_of(20) { 700_000 } else { 5_000 };
+    let files: Vec<_> =
+        names.iter().enumerate().map(|(n, name)| (name.as_str(), content(n, size(n)))).collect();
+    let before = clusters(&files);
+    let mut other = files.clone();
+    other[3].1 = content(9999, size(3));
+    let found = others(&clusters(&other), &before);
+    assert!(found <= 4, "another content of the same size: {found} clusters");
+    let mut longer = files.clone();
+    longer[3].1 = content(9999, size(3) + 10_000);
+    let found = others(&clusters(&longer), &before);
+    assert!(found <= 60, "a file that grew: {found} clusters");
+    let mut more = files.clone();
+    more.push(("/usr/lib/0/more", content(9999, 3000)));
+    let found = others(&clusters(&more), &before);
+    assert!(found <= 60, "a file more: {found} clusters");
+    assert!(before.len() > 900, "{}", before.len());
+}

@@ -1,28 +1,28 @@
-//! The adapter around mkext4: declares a tree, seals it, and places contents where they belong.
+//! Putting a file system together.
 
-use std::collections::BTreeMap;
+use mkext4::csum;
+use mkext4::spec::{ROOT_INO, Superblock};
 
-use mkext4::{FsBuilder, InodeCount, InodeHandle, Meta, Options, ROOT, SpecialKind};
-
-use crate::format::{Epoch, WriteError};
+use crate::format::WriteError;
 use crate::rope::Rope;
-use crate::tree::{Content, DeviceKind, Entry, FileTree, Mode, Node, TreePath};
+use crate::tree::FileTree;
 
-use super::regions::Regions;
-use super::size::{Geometry, Need};
-use super::{FileSystemWriter, Volume};
-
-/// The most names that a file can have.
-const LINKS_MAX: u32 = 65_000;
-/// The largest major device number.
-const MAJOR_MAX: u32 = 0xfff;
-/// The largest minor device number.
-const MINOR_MAX: u32 = 0xf_ffff;
+use super::directory::{self, Directory};
+use super::groups::{Bitmap, Groups};
+use super::layout::{Layout, Run, Structure};
+use super::map::Map;
+use super::namespace::{LOST_AND_FOUND, Namespace, Placed, Seeds};
+use super::size::{Geometry, LOST_AND_FOUND_BLOCKS, Need};
+use super::space::{Space, Used};
+use super::superblock::{block, journal, superblock};
+use super::tables::{Given, Own, Tables};
+use super::{BLOCK, FileSystemWriter, Identity, Volume};
 
 /// Writes ext4 with a journal and metadata checksums.
 ///
-/// Takes memory for the metadata alone: about 600 bytes an entry, and 100 MiB for each TiB of the
-/// disk.
+/// Blocks are given out in this order: the journal, `lost+found`, all directories from the inside out, and the files in the
+/// order of the tree, so that an entry more or less moves directories and tables, and contents only by whole clusters.
+/// Takes memory for what it describes alone: some 200 bytes a file.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Ext4;
 
@@ -31,212 +31,112 @@ impl FileSystemWriter for Ext4 {
         let format = volume.format;
         let need = Need::of(format, tree)?;
         let geometry = Geometry::choose(format, volume.size, need)?;
-        let refused = |error: mkext4::Error| WriteError::Field {
-            format,
-            field: "the file system".into(),
-            reason: error.to_string(),
-        };
-        let builder = FsBuilder::new(options(volume, &geometry)).map_err(refused)?;
-        let mut namespace = Namespace::new(volume, builder, tree);
-        for (path, entry) in tree.iter() {
-            namespace.declare(path, entry)?;
-        }
-        let Namespace { builder, contents, .. } = namespace;
-        let layout = builder.seal().map_err(refused)?;
-        let mut regions = Regions::default();
-        layout.writer(&mut regions).map(drop).map_err(refused)?;
-        for (handle, content) in contents {
-            let mut offset = 0;
-            for (place, len) in layout.extents(handle) {
-                regions.blob(place, content.digest, offset, len);
-                offset += len;
+        let layout = Layout::of(&geometry);
+        let seeds = seeds(&volume.identity);
+        let mut space = Space::new(format, &layout, &volume.inline);
+        let own = own(&geometry, volume, &seeds, &mut space)?;
+        let namespace = Namespace::place(format, tree, &seeds, &mut space)?;
+        let given = Given { format, layout: &layout, seeds: &seeds, epoch: volume.epoch };
+        let mut tables = Tables::write(tree, &namespace, &own, given, &mut space)?;
+        drop(namespace);
+        let mut image = Rope::new();
+        image.reserve(space.inline_len() + tables.inline_len());
+        let (contents, used) = space.finish();
+        let groups = Groups::of(&layout, &used, &tables, seeds.checksum);
+        let unused = layout.inodes_per_group * layout.groups - tables.used();
+        let free = (groups.free_blocks, unused);
+        let superblock = superblock(&layout, volume, &seeds, &own, free);
+        let mut contents = contents.peekable();
+        for (run, structure) in layout.structures() {
+            while let Some((_, stretch)) =
+                contents.next_if(|(stretch, _)| stretch.start < run.start)
+            {
+                image.push_rope(&stretch);
             }
+            let whole =
+                Whole { layout: &layout, used: &used, groups: &groups, superblock: &superblock };
+            whole.push(&mut image, run, structure, &mut tables);
         }
-        drop(layout);
-        Ok(regions.into_rope(geometry.disk, &volume.inline)?)
+        for (_, stretch) in contents {
+            image.push_rope(&stretch);
+        }
+        image.push_zeros(geometry.disk - image.len());
+        Ok(image)
     }
 }
 
-fn options(volume: &Volume<'_>, geometry: &Geometry) -> Options {
-    let mut options =
-        Options::new(geometry.file_system, volume.identity.uuid, i64::from(volume.epoch.0));
-    let mut seed = [0; 4];
-    for (word, bytes) in seed.iter_mut().zip(volume.identity.hash_seed.chunks_exact(4)) {
-        *word = bytes.iter().rev().fold(0, |word, byte| word << 8 | u32::from(*byte));
-    }
-    options.hash_seed = seed;
-    options.label = volume.label.map(str::to_owned);
-    options.inodes = InodeCount::Exact(geometry.inodes);
-    options.journal_blocks = Some(geometry.journal);
-    options.reserved_percent = 0;
-    options
+/// What the structures are made from.
+struct Whole<'a> {
+    layout: &'a Layout,
+    used: &'a Used,
+    groups: &'a Groups,
+    superblock: &'a Superblock,
 }
 
-/// A tree while it is declared.
-struct Namespace<'a> {
-    format: &'static str,
-    epoch: Epoch,
-    builder: FsBuilder,
-    /// The directories that lead to the last entry.
-    open: Vec<(TreePath, InodeHandle)>,
-    /// How many names the files with several names have.
-    links: BTreeMap<TreePath, u32>,
-    /// The files with several names.
-    files: BTreeMap<TreePath, InodeHandle>,
-    contents: Vec<(InodeHandle, &'a Content)>,
+impl Whole<'_> {
+    /// Appends a structure, as long as its blocks.
+    fn push(&self, image: &mut Rope, run: Run, structure: Structure, tables: &mut Tables<'_>) {
+        let Self { layout, used, groups, superblock } = self;
+        match structure {
+            Structure::Superblock(group) => image.push_padded(&block(superblock, group)),
+            Structure::Descriptors => image.push_padded(&groups.descriptors),
+            Structure::BlockBitmap(group) => {
+                push_bitmap(image, &Bitmap::of_blocks(layout, used, group));
+            }
+            Structure::InodeBitmap(group) => {
+                push_bitmap(image, &Bitmap::of_inodes(layout, tables, group));
+            }
+            Structure::InodeTable(group) => {
+                image.push_rope(&tables.take(group));
+                image.pad(BLOCK);
+            }
+        }
+        image.push_zeros(u64::from(run.end()) * BLOCK - image.len());
+    }
 }
 
-impl<'a> Namespace<'a> {
-    fn new(volume: &Volume<'_>, builder: FsBuilder, tree: &'a FileTree) -> Self {
-        Self {
-            format: volume.format,
-            epoch: volume.epoch,
-            builder,
-            open: Vec::new(),
-            links: tree.link_counts(),
-            files: BTreeMap::new(),
-            contents: Vec::new(),
+/// Appends a bitmap; one of a group of which nothing is in use stays a hole.
+fn push_bitmap(image: &mut Rope, bitmap: &Bitmap) {
+    if bitmap.bytes().iter().any(|byte| *byte != 0) {
+        image.push_padded(bitmap.bytes());
+    }
+}
+
+/// Checksums are told apart by what orders directories, not by the UUID: that differs from tree to tree, and with it every
+/// structure would.
+fn seeds(identity: &Identity) -> Seeds {
+    let mut hash = [0; 4];
+    for (word, bytes) in hash.iter_mut().zip(identity.hash_seed.as_chunks().0) {
+        *word = u32::from_le_bytes(*bytes);
+    }
+    Seeds { checksum: csum::crc32c_raw(!0, &identity.hash_seed), hash }
+}
+
+/// Gives the journal and `lost+found` their blocks.
+fn own(
+    geometry: &Geometry,
+    volume: &Volume<'_>,
+    seeds: &Seeds,
+    space: &mut Space<'_>,
+) -> Result<Own, WriteError> {
+    let journal_blocks = geometry.journal;
+    let head = journal(journal_blocks, volume.identity.uuid);
+    let runs = space.take(journal_blocks.into(), |rope, _, offset| {
+        if offset == 0 {
+            rope.push_padded(&head);
         }
+    })?;
+    let journal = Map::of(&runs, seeds.of_inode(mkext4::spec::JOURNAL_INO), space)?;
+    let number = LOST_AND_FOUND.inode;
+    let seed = seeds.of_inode(number);
+    let directory = Directory { inode: number, parent: ROOT_INO, names: &[] };
+    let mut blocks = directory.leaf(seed);
+    // e2fsck puts names there when it has no room to make any.
+    for _ in 1..LOST_AND_FOUND_BLOCKS {
+        blocks.extend(directory::leaf([].into_iter(), seed));
     }
-
-    fn declare(&mut self, path: &TreePath, entry: &'a Entry) -> Result<(), WriteError> {
-        while self.open.last().is_some_and(|(directory, _)| !path.is_below(directory)) {
-            self.open.pop();
-        }
-        let handle = if let Some((_, parent)) = self.open.last() {
-            self.add(*parent, path, entry)?
-        } else {
-            let meta = self.meta(entry);
-            self.builder.set_meta(ROOT, meta).map_err(|error| self.refused(path, &error))?;
-            ROOT
-        };
-        if entry.is_directory() {
-            self.open.push((path.clone(), handle));
-        }
-        if !matches!(entry.node, Node::HardLink(_)) {
-            self.attributes(handle, path, entry)?;
-        }
-        Ok(())
-    }
-
-    fn add(
-        &mut self,
-        parent: InodeHandle,
-        path: &TreePath,
-        entry: &'a Entry,
-    ) -> Result<InodeHandle, WriteError> {
-        let name = self.text(path, "the name", path.name())?;
-        let meta = self.meta(entry);
-        let added = match &entry.node {
-            Node::Directory => self.builder.mkdir(parent, name, meta),
-            Node::File(content) => self.file(parent, name, path, meta, content)?,
-            Node::Symlink(target) => {
-                self.limit("the bytes of the target of", path, 4095, target.len() as u64)?;
-                let target = self.text(path, "the target", target)?;
-                self.builder.symlink(parent, name, target, meta)
-            }
-            Node::HardLink(target) => {
-                // The first name comes first in the order of the tree.
-                let Some(file) = self.files.get(target).copied() else {
-                    let (path, target) = (path.clone(), target.clone());
-                    return Err(crate::tree::TreeError::DanglingHardLink { path, target }.into());
-                };
-                self.builder.hardlink(parent, name, file).map(|()| file)
-            }
-            Node::Device { kind, major, minor } => {
-                self.limit("the major number of", path, MAJOR_MAX.into(), (*major).into())?;
-                self.limit("the minor number of", path, MINOR_MAX.into(), (*minor).into())?;
-                let (major, minor) = (*major, *minor);
-                let kind = match kind {
-                    DeviceKind::Character => SpecialKind::Char { major, minor },
-                    DeviceKind::Block => SpecialKind::Block { major, minor },
-                };
-                self.builder.mknod(parent, name, meta, kind)
-            }
-            Node::Fifo => self.builder.mknod(parent, name, meta, SpecialKind::Fifo),
-        };
-        added.map_err(|error| self.refused(path, &error))
-    }
-
-    fn file(
-        &mut self,
-        parent: InodeHandle,
-        name: &str,
-        path: &TreePath,
-        meta: Meta,
-        content: &'a Content,
-    ) -> Result<mkext4::Result<InodeHandle>, WriteError> {
-        let names = self.links.get(path).copied().unwrap_or(1);
-        self.limit("the names of the file", path, LINKS_MAX.into(), names.into())?;
-        let added = self.builder.file(parent, name, meta, content.size);
-        if let Ok(handle) = &added {
-            self.contents.push((*handle, content));
-            if names > 1 {
-                self.files.insert(path.clone(), *handle);
-            }
-        }
-        Ok(added)
-    }
-
-    fn attributes(
-        &mut self,
-        handle: InodeHandle,
-        path: &TreePath,
-        entry: &Entry,
-    ) -> Result<(), WriteError> {
-        for (name, value) in &entry.xattrs {
-            let short = ["user.", "trusted.", "security."]
-                .into_iter()
-                .find_map(|space| name.strip_prefix(space))
-                .filter(|short| !short.is_empty());
-            let Some(short) = short else {
-                let reason = "only names in user., trusted. and security. can be written";
-                return Err(self.unsupported(path, &format!("the attribute {name}"), reason));
-            };
-            self.limit("the bytes of an attribute's name of", path, 255, short.len() as u64)?;
-            self.builder
-                .set_xattr(handle, name, value)
-                .map_err(|error| self.refused(path, &error))?;
-        }
-        Ok(())
-    }
-
-    fn meta(&self, entry: &Entry) -> Meta {
-        let mode = Mode::from_st_mode(entry.st_mode()).bits();
-        Meta::new(mode, entry.owner.id, entry.group.id, (i64::from(self.epoch.0), 0))
-    }
-
-    fn text<'b>(
-        &self,
-        path: &TreePath,
-        what: &str,
-        bytes: &'b [u8],
-    ) -> Result<&'b str, WriteError> {
-        std::str::from_utf8(bytes).map_err(|_| self.unsupported(path, what, "it is not UTF-8"))
-    }
-
-    fn limit(&self, what: &str, path: &TreePath, limit: u64, found: u64) -> Result<(), WriteError> {
-        if found <= limit {
-            return Ok(());
-        }
-        Err(WriteError::Limit {
-            format: self.format,
-            what: format!("{what} `{path}`"),
-            limit,
-            found,
-        })
-    }
-
-    fn unsupported(&self, path: &TreePath, what: &str, reason: &str) -> WriteError {
-        WriteError::Unsupported {
-            format: self.format,
-            path: path.clone(),
-            what: what.into(),
-            reason: Some(reason.into()),
-        }
-    }
-
-    fn refused(&self, path: &TreePath, error: &mkext4::Error) -> WriteError {
-        self.unsupported(path, "the entry", &error.to_string())
-    }
+    let runs = space.take_bytes(&blocks)?;
+    let map = Map::of(&runs, seed, space)?;
+    let lost_and_found = Placed { map, size: blocks.len() as u64, links: 2, is_indexed: false };
+    Ok(Own { journal, journal_blocks, lost_and_found })
 }

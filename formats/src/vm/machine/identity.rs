@@ -14,6 +14,7 @@ const PURPOSE: &str = "bake machine 1";
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(in super::super) struct Identities {
     seed: String,
+    hash_seed: [u8; 16],
 }
 
 impl Identities {
@@ -37,7 +38,7 @@ impl Identities {
         let additions = additions.digest();
         seed.push_str(&format!("{name}\n{version}\n{payload}\n{additions}\n"));
         seed.push_str(&json(redirects)?);
-        Ok(Self { seed })
+        Ok(Self { seed, hash_seed: disk.hash_seed() })
     }
 
     /// Returns the GUID of a part: `disk`, `root`, `esp` and so on.
@@ -48,7 +49,7 @@ impl Identities {
     /// Returns the identity of the root file system.
     pub(in super::super) fn file_system(&self) -> Identity {
         let Guid(uuid) = self.guid("root file system");
-        Identity { uuid, hash_seed: derive(PURPOSE, &["hash seed", &self.seed]) }
+        Identity { uuid, hash_seed: self.hash_seed }
     }
 
     /// Returns the serial number of a FAT file system.

@@ -247,8 +247,7 @@ impl Slot<'_> {
         let Self { format, model, machine, payload } = self;
         let contents = Contents { payload, machine: Some(machine), system: None };
         let whole = Whole { model, contents, epoch: cx.epoch };
-        let Identity { uuid, hash_seed } = slot_identity(model, machine, &payload.id());
-        let identity = Identity { uuid, hash_seed };
+        let identity = slot_identity(model, machine, &payload.id());
         whole
             .write(format, FileSystem::Ext4, DiskSize::Bytes(len), identity)
             .map_err(|error| too_small(error, "the size of the slot in bytes", len, |need| need))
@@ -269,8 +268,7 @@ pub(in super::super) fn slot_identity(
     };
     let fields = [&*model.name, &*model.version, &*model.arch, &*additions, &*payload, &*system];
     let Guid(uuid) = Guid::derive("bake slot 1", &fields);
-    let hash_seed = super::super::guid::derive("bake slot 1 hash seed", &fields);
-    Identity { uuid, hash_seed }
+    Identity { uuid, hash_seed: model.hash_seed() }
 }
 
 /// Says how much room is needed, in the words of whoever set the limit.
