@@ -1,14 +1,17 @@
 //! The output folder: outputs appear in it whole and together, or not at all.
 
-use std::io::{self, Read, Seek, SeekFrom, Write};
+mod flat;
+
+use std::io;
 use std::path::{Path, PathBuf};
 use std::thread;
 
 use bake_formats::blob::{Blob, BlobSource};
-use bake_formats::digest::{Digest, Hasher};
-use bake_formats::rope::{Extent, Rope};
+use bake_formats::digest::Digest;
+use bake_formats::rope::Rope;
 use bake_formats::tree::Content;
 
+use self::flat::Flat;
 use crate::edit::{Edit, edit_in_place};
 use crate::error::Error;
 use crate::exchange::exchange;
@@ -19,8 +22,6 @@ use crate::store::{Stamp, StatIndex, Store, TICK_NANOSECONDS};
 
 /// Longer than a tick of the clock that stamps files.
 const TICK: std::time::Duration = std::time::Duration::from_millis(11);
-/// Zeros shorter than this are written rather than left as a hole.
-const HOLE: usize = 64 * 1024;
 
 /// A folder that takes outputs. Everything is staged in a hidden folder of its own first.
 #[derive(Debug)]
@@ -144,7 +145,8 @@ impl Place {
     /// Writes what a rope describes to the file and returns its identity.
     pub fn fill(&self, rope: &Rope, source: &dyn BlobSource) -> Result<Blob, Error> {
         let file = fs_err::File::create(&self.staged)?;
-        write_rope(rope, source, file)
+        Flat::new(file)
+            .write(rope, source)
             .map_err(|source| Error::Output { path: self.shown.clone(), source })
     }
 }
@@ -263,116 +265,6 @@ pub fn count_files(folder: &Path) -> io::Result<usize> {
     Ok(count)
 }
 
-/// Writes what a rope describes to an empty file, zeros as holes, hashing on the way.
-fn write_rope(rope: &Rope, source: &dyn BlobSource, mut file: fs_err::File) -> io::Result<Blob> {
-    let mut hasher = Hasher::new();
-    let mut buffer = vec![0; 4 * HOLE];
-    let mut opened: Option<OpenedBlob<'_>> = None;
-    for extent in rope.extents() {
-        match extent {
-            Extent::Inline(bytes) => {
-                hasher.update(bytes);
-                file.write_all(bytes)?;
-            }
-            Extent::Zero(len) => {
-                hash_zeros(&mut hasher, len);
-                seek_over(&mut file, len)?;
-            }
-            Extent::Blob { digest, offset, len } => {
-                // Of a blob of which one range follows another, whatever stands between them, every byte goes
-                // through one reader, which checks the whole.
-                let mut blob = match opened.take() {
-                    Some(last) if (last.digest, last.end) == (digest, offset) => last,
-                    last => {
-                        put_away(last)?;
-                        OpenedBlob { digest, end: offset, reader: source.open(&digest, offset)? }
-                    }
-                };
-                blob.end = offset.saturating_add(len);
-                let mut reader = (&mut blob.reader).take(len);
-                let copied = copy_sparse(&mut reader, &mut file, &mut hasher, &mut buffer)?;
-                if copied != len {
-                    let message = format!("content {digest} ends {} bytes early", len - copied);
-                    return Err(io::Error::new(io::ErrorKind::UnexpectedEof, message));
-                }
-                opened = Some(blob);
-            }
-        }
-    }
-    put_away(opened)?;
-    file.set_len(rope.len())?;
-    Ok(Blob { digest: hasher.digest(), size: hasher.len() })
-}
-
-/// The blob that was read last.
-struct OpenedBlob<'a> {
-    digest: Digest,
-    /// Up to where it was read.
-    end: u64,
-    reader: Box<dyn Read + Send + 'a>,
-}
-
-/// Reads to the end if that is where the reader is, so that it can check the digest it promised.
-fn put_away(opened: Option<OpenedBlob<'_>>) -> io::Result<()> {
-    let Some(mut opened) = opened else { return Ok(()) };
-    opened.reader.read(&mut [0]).map(drop)
-}
-
-fn copy_sparse(
-    reader: &mut impl Read,
-    file: &mut fs_err::File,
-    hasher: &mut Hasher,
-    buffer: &mut [u8],
-) -> io::Result<u64> {
-    let mut copied = 0;
-    loop {
-        let count = fill(reader, buffer)?;
-        if count == 0 {
-            return Ok(copied);
-        }
-        hasher.update(&buffer[..count]);
-        let mut written = &buffer[..count];
-        while !written.is_empty() {
-            let holes = written.chunks(HOLE).take_while(|chunk| is_hole(chunk)).count() * HOLE;
-            seek_over(file, holes as u64)?;
-            let data = written[holes..].chunks(HOLE).take_while(|chunk| !is_hole(chunk));
-            let end = holes + data.map(<[u8]>::len).sum::<usize>();
-            file.write_all(&written[holes..end])?;
-            written = &written[end..];
-        }
-        copied += count as u64;
-    }
-}
-
-fn is_hole(chunk: &[u8]) -> bool {
-    chunk.len() == HOLE && chunk.iter().all(|byte| *byte == 0)
-}
-
-fn fill(reader: &mut impl Read, buffer: &mut [u8]) -> io::Result<usize> {
-    let mut filled = 0;
-    while filled < buffer.len() {
-        match reader.read(&mut buffer[filled..])? {
-            0 => break,
-            count => filled += count,
-        }
-    }
-    Ok(filled)
-}
-
-fn seek_over(file: &mut fs_err::File, len: u64) -> io::Result<()> {
-    let len = i64::try_from(len).map_err(io::Error::other)?;
-    file.seek(SeekFrom::Current(len)).map(drop)
-}
-
-fn hash_zeros(hasher: &mut Hasher, mut len: u64) {
-    static ZEROS: [u8; HOLE] = [0; HOLE];
-    while len > 0 {
-        let count = usize::try_from(len).unwrap_or(HOLE).min(HOLE);
-        hasher.update(&ZEROS[..count]);
-        len -= count as u64;
-    }
-}
-
 /// Lets a name in an output folder lead to a file elsewhere: what an overlay names beside itself.
 ///
 /// A link that leads elsewhere is replaced in one step; anything else of that name is left alone.
@@ -401,7 +293,7 @@ fn relative(folder: &Path, file: &Path) -> PathBuf {
 
 #[cfg(test)]
 mod tests {
-    use bake_formats::blob::{BlobStore, MemoryStore};
+    use bake_formats::blob::MemoryStore;
 
     use super::*;
 
@@ -441,31 +333,6 @@ mod tests {
     }
 
     #[test]
-    fn a_damaged_blob_is_found_however_its_ranges_stand_apart() {
-        let folder = tempfile::tempdir().unwrap();
-        let store = Store::open(&folder.path().join("store")).unwrap();
-        let blob = store.put(b"0123456789").unwrap();
-        let path = folder.path().join("store/blobs/sha256").join(blob.digest.hex());
-        let mut rope = Rope::new();
-        for (offset, len) in [(0, 3), (3, 4), (7, 3)] {
-            rope.push_bytes(b"marker");
-            rope.push_range(blob.digest, offset, len);
-        }
-        let write = || {
-            let file = fs_err::File::create(folder.path().join("disk")).unwrap();
-            write_rope(&rope, &store, file)
-        };
-        assert_eq!(write().unwrap(), rope.blob(&store).unwrap());
-        for at in 0..10 {
-            let mut bytes = b"0123456789".to_vec();
-            bytes[at] = b'x';
-            fs_err::write(&path, bytes).unwrap();
-            let error = write().unwrap_err();
-            assert_eq!(crate::store::is_damage(&error), Some(blob.digest), "byte {at}");
-        }
-    }
-
-    #[test]
     fn what_was_there_before_is_not_known_by_the_moment_at_which_others_appeared() {
         let folder = tempfile::tempdir().unwrap();
         let store = Store::open(&folder.path().join("store")).unwrap();
@@ -483,26 +350,5 @@ mod tests {
         };
         assert!(remembered(&["new"]));
         assert!(!remembered(&["new", "old"]));
-    }
-
-    #[test]
-    fn zeros_become_holes_and_the_digest_is_of_the_flat_file() {
-        use std::os::unix::fs::MetadataExt;
-        let folder = tempfile::tempdir().unwrap();
-        let memory = MemoryStore::new();
-        let mut content = vec![0; 1 << 20];
-        content[1 << 19] = 7;
-        let mut rope = Rope::new();
-        rope.push_bytes(b"head");
-        rope.push_zeros((1 << 20) - 4);
-        rope.push_blob(memory.put(&content).unwrap());
-        rope.push_zeros(1 << 20);
-        let path = folder.path().join("disk");
-        let blob = write_rope(&rope, &memory, fs_err::File::create(&path).unwrap()).unwrap();
-        let bytes = fs_err::read(&path).unwrap();
-        assert_eq!(bytes, rope.to_vec(&memory).unwrap());
-        assert_eq!(blob.digest, Digest::of(&bytes));
-        let allocated = fs_err::metadata(&path).unwrap().blocks() * 512;
-        assert!(allocated <= 512 * 1024, "{allocated} bytes are allocated");
     }
 }

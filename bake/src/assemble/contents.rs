@@ -176,7 +176,7 @@ impl Contents<'_> {
         let reader = rope.reader_from(self, offset);
         let kept = rope.extents().find_map(|extent| match extent {
             Extent::Blob { digest, .. } => Some(digest).filter(|digest| self.is_of_store(digest)),
-            Extent::Inline(_) | Extent::Zero(_) => None,
+            Extent::Inline(_) | Extent::Padding(_) | Extent::Zero(_) => None,
         });
         match kept {
             Some(kept) if offset == 0 => Box::new(Verified::new(reader, digest, rope.len(), &kept)),

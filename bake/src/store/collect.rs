@@ -116,7 +116,7 @@ impl Store {
                     digests.push(file.rope.digest);
                     digests.extend(rope.extents().filter_map(|extent| match extent {
                         Extent::Blob { digest, .. } => Some(digest),
-                        Extent::Inline(_) | Extent::Zero(_) => None,
+                        Extent::Inline(_) | Extent::Padding(_) | Extent::Zero(_) => None,
                     }));
                 }
             }

@@ -42,33 +42,31 @@ fn print(rope: &Rope) -> Vec<u8> {
     bytes.extend_from_slice(MAGIC);
     bytes.extend_from_slice(&REVISION.to_le_bytes());
     bytes.extend_from_slice(&count.to_le_bytes());
+    let mut inline = 0;
     for extent in rope.extents() {
-        match extent {
-            Extent::Inline(inline) => {
-                bytes.push(0);
-                bytes.extend_from_slice(&(inline.len() as u64).to_le_bytes());
-            }
-            Extent::Blob { digest, offset, len } => {
-                bytes.push(1);
-                bytes.extend_from_slice(digest.as_bytes());
-                bytes.extend_from_slice(&offset.to_le_bytes());
-                bytes.extend_from_slice(&len.to_le_bytes());
-            }
-            Extent::Zero(len) => {
-                bytes.push(2);
-                bytes.extend_from_slice(&len.to_le_bytes());
-            }
+        let tag = match extent {
+            Extent::Inline(_) | Extent::Padding(_) => 0,
+            Extent::Blob { .. } => 1,
+            Extent::Zero(_) => 2,
+        };
+        bytes.push(tag);
+        if let Extent::Blob { digest, offset, .. } = extent {
+            bytes.extend_from_slice(digest.as_bytes());
+            bytes.extend_from_slice(&offset.to_le_bytes());
         }
+        bytes.extend_from_slice(&extent.len().to_le_bytes());
+        inline += if tag == 0 { extent.len() } else { 0 };
     }
     // At once: growing by doubling takes twice the memory.
-    let inline = rope.extents().map(|extent| match extent {
-        Extent::Inline(inline) => inline.len(),
-        Extent::Blob { .. } | Extent::Zero(_) => 0,
-    });
-    bytes.reserve_exact(inline.sum());
+    bytes.reserve_exact(usize::try_from(inline).unwrap_or_default());
     for extent in rope.extents() {
-        if let Extent::Inline(inline) = extent {
-            bytes.extend_from_slice(inline);
+        match extent {
+            Extent::Inline(inline) => bytes.extend_from_slice(inline),
+            Extent::Padding(len) => {
+                let end = bytes.len() + usize::try_from(len).unwrap_or_default();
+                bytes.resize(end, 0);
+            }
+            Extent::Blob { .. } | Extent::Zero(_) => {}
         }
     }
     bytes

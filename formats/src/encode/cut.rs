@@ -40,7 +40,7 @@ impl<'a> Cuts<'a> {
     /// Returns how much of an extent, from its start, belongs together.
     fn stretch(&self, extent: &Extent<'_>) -> u64 {
         let to_block_end = match extent {
-            Extent::Inline(_) => u64::MAX,
+            Extent::Inline(_) | Extent::Padding(_) => u64::MAX,
             Extent::Blob { offset, .. } => self.block_size - offset % self.block_size,
             Extent::Zero(_) => self.block_size,
         };
@@ -66,7 +66,8 @@ impl Iterator for Cuts<'_> {
         let mut group = Rope::new();
         while let Some(extent) = self.rest.take().or_else(|| self.extents.next()) {
             let stretch = self.stretch(&extent);
-            let alone = stretch >= self.alone_from && !matches!(extent, Extent::Inline(_));
+            let alone = stretch >= self.alone_from
+                && !matches!(extent, Extent::Inline(_) | Extent::Padding(_));
             if !group.is_empty() && (alone || self.is_cut(&extent, group.len())) {
                 self.rest = Some(extent);
                 break;

@@ -240,6 +240,7 @@ impl Packer<'_> {
 ///
 /// It covers, in this order: the domain, the codec, its revision, the level, the block size, and
 /// each extent as its kind, its own length-prefixed bytes or its digest and range, or its length.
+/// Equal bytes that are described in another way have another key: they are compressed once more, to the same.
 /// Contents are never read.
 pub(super) fn key(part: &Rope, compression: Compression) -> Digest {
     let mut hasher = settings(DOMAIN, compression);
@@ -272,6 +273,10 @@ pub(super) fn update_extents(hasher: &mut Hasher, part: &Rope) {
                 hasher.update(b"b");
                 hasher.update(digest.as_bytes());
                 hasher.update(&offset.to_le_bytes());
+                hasher.update(&len.to_le_bytes());
+            }
+            Extent::Padding(len) => {
+                hasher.update(b"p");
                 hasher.update(&len.to_le_bytes());
             }
             Extent::Zero(len) => {

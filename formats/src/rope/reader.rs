@@ -65,7 +65,7 @@ impl<'a> RopeReader<'a> {
         let Some(extent) = self.extents.next() else { return Ok(false) };
         self.current = match extent {
             Extent::Inline(bytes) => Current::Inline(bytes),
-            Extent::Zero(len) => Current::Zero(len),
+            Extent::Padding(len) | Extent::Zero(len) => Current::Zero(len),
             Extent::Blob { digest, offset, len } => {
                 let end = offset.saturating_add(len);
                 match &mut self.opened {
