@@ -3,6 +3,7 @@
 mod compose;
 mod contents;
 mod hash;
+mod listing;
 mod scan;
 mod sound;
 mod walk;
@@ -10,6 +11,8 @@ mod walk;
 pub use compose::{EntryPlaces, Trees, compose};
 pub use contents::{ChangedFile, Contents, ScannedBytes, SourceFiles};
 pub use hash::{hash_file, hash_files};
+pub use listing::Listings;
+pub(crate) use listing::{Listing, Looked};
 pub use scan::{Filter, FoundFile, Item, ItemKind, Scan, scan};
 pub(crate) use scan::{climbs_out, environments};
 pub use sound::Sound;

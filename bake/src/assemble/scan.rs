@@ -8,13 +8,12 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
 
+use super::listing::{Listings, Looked};
+use super::walk::{Visitor, below, walk};
+use crate::store::Stamp;
 use bake_formats::tree::{DeviceKind, TreePath};
 use bake_recipes::resolved::{FileRule, FileSource, Glob, GlobError};
 use bake_recipes::{RecipeError, environment};
-use rustix::fs::{FileType, Stat};
-
-use super::walk::{Visitor, below, walk};
-use crate::store::Stamp;
 
 /// What the rules of a recipe name, in the order of the rules.
 #[derive(Debug, Default)]
@@ -109,11 +108,11 @@ impl<'a> Filter<'a> {
     }
 }
 
-/// Finds what the rules name, relative to the recipe's folder.
-pub fn scan(folder: &Path, rules: &[FileRule]) -> Result<Scan, RecipeError> {
+/// Finds what the rules name, relative to the recipe's folder. What was walked through before is not walked through again.
+pub fn scan(folder: &Path, rules: &[FileRule], walked: &Listings) -> Result<Scan, RecipeError> {
     let environments = environments(folder);
     let (scan, numbers) = (Scan::default(), BTreeMap::new());
-    let mut scanner = Scanner { folder, scan, numbers, environments };
+    let mut scanner = Scanner { folder, scan, numbers, environments, walked };
     for rule in rules {
         let items = scanner.rule(rule)?;
         scanner.scan.items.push(items);
@@ -128,6 +127,7 @@ struct Scanner<'a> {
     numbers: BTreeMap<(u64, u64), usize>,
     /// The files of environments beside the recipe, by device and inode.
     environments: BTreeSet<(u64, u64)>,
+    walked: &'a Listings,
 }
 
 /// Returns the files of environments beside a recipe, by device and inode, so that no path and no link leads to them
@@ -161,8 +161,8 @@ impl Scanner<'_> {
         let link = found.map_err(|error| self.missing(rule, from, &error))?;
         let path = if link.is_symlink() { self.follow(rule, &path)? } else { path };
         let stat = rustix::fs::stat(&path);
-        let stat = stat.map_err(|error| unreadable(rule, &path, &error.into()))?;
-        if FileType::from_raw_mode(stat.st_mode).is_dir() {
+        let looked = Looked::of(&stat.map_err(|error| unreadable(rule, &path, &error.into()))?);
+        if looked.kind().is_dir() {
             return self.walk(rule, &path);
         }
         let to = if rule.to.into {
@@ -174,7 +174,7 @@ impl Scanner<'_> {
         } else {
             rule.to.path.clone()
         };
-        Ok(vec![Item { to, kind: self.kind(rule, &path, &stat)? }])
+        Ok(vec![Item { to, kind: self.kind(rule, &path, &looked)? }])
     }
 
     fn glob(&mut self, rule: &FileRule, pattern: &str) -> Result<Vec<Item>, RecipeError> {
@@ -196,15 +196,26 @@ impl Scanner<'_> {
         if filter.takes(b"") {
             items.push(Item { to: rule.to.path.clone(), kind: ItemKind::WalkedDirectory });
         }
+        let listing = self.walked.of(rule);
         let mut walking = Walking { scanner: self, rule, root, items };
-        walk(root, &filter, &mut walking)?;
+        match listing {
+            Some(listing) => {
+                listing.iter().try_for_each(|(path, looked)| walking.meet(path, looked))?;
+            }
+            None => walk(root, &filter, &mut walking)?,
+        }
         Ok(walking.items)
     }
 
-    fn kind(&mut self, rule: &FileRule, path: &Path, stat: &Stat) -> Result<ItemKind, RecipeError> {
-        let kind = FileType::from_raw_mode(stat.st_mode);
+    fn kind(
+        &mut self,
+        rule: &FileRule,
+        path: &Path,
+        looked: &Looked,
+    ) -> Result<ItemKind, RecipeError> {
+        let kind = looked.kind();
         if kind.is_file() {
-            let stamp = Stamp::of_stat(stat);
+            let stamp = looked.stamp;
             if self.environments.contains(&(stamp.device, stamp.inode)) {
                 return Err(rule
                     .place
@@ -216,11 +227,11 @@ impl Scanner<'_> {
             if file == next {
                 self.scan.files.push(FoundFile { path: path.into(), stamp });
             }
-            let executable = stat.st_mode & 0o100 != 0;
-            return Ok(ItemKind::File { file, executable, linked: stat.st_nlink > 1 });
+            let executable = looked.mode & 0o100 != 0;
+            return Ok(ItemKind::File { file, executable, linked: looked.is_linked });
         }
         let device = |kind| {
-            let number = stat.st_rdev;
+            let number = looked.device;
             ItemKind::Device(kind, rustix::fs::major(number), rustix::fs::minor(number))
         };
         match () {
@@ -313,15 +324,15 @@ struct Walking<'s, 'a> {
 impl Visitor for Walking<'_, '_> {
     type Error = RecipeError;
 
-    fn meet(&mut self, relative: &[u8], stat: &Stat) -> Result<(), RecipeError> {
+    fn meet(&mut self, relative: &[u8], looked: &Looked) -> Result<(), RecipeError> {
         let Self { scanner, rule, root, items } = self;
         let to = rule.to.path.join(relative);
         let to = to.map_err(|error| rule.place.error(error.to_string()))?;
         let path = below(root, relative);
-        if FileType::from_raw_mode(stat.st_mode).is_symlink() {
+        if looked.kind().is_symlink() {
             scanner.check_link(rule, root, &path)?;
         }
-        items.push(Item { to, kind: scanner.kind(rule, &path, stat)? });
+        items.push(Item { to, kind: scanner.kind(rule, &path, looked)? });
         Ok(())
     }
 

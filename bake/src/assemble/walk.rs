@@ -9,9 +9,10 @@ use std::os::fd::OwnedFd;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
-use rustix::fs::{AtFlags, CWD, Dir, FileType, Mode, OFlags, Stat, openat, statat};
+use rustix::fs::{AtFlags, CWD, Dir, Mode, OFlags, openat, statat};
 use rustix::io::Errno;
 
+use super::listing::Looked;
 use super::scan::Filter;
 
 /// How long a path can be that programs open by its name (PATH_MAX).
@@ -23,7 +24,7 @@ pub(crate) trait Visitor {
     type Error;
 
     /// Takes something that the filter takes; its path is relative to where the walk began.
-    fn meet(&mut self, relative: &[u8], stat: &Stat) -> Result<(), Self::Error>;
+    fn meet(&mut self, relative: &[u8], looked: &Looked) -> Result<(), Self::Error>;
 
     /// Is told that all of a directory was met, also of one that the filter does not take.
     fn leave(&mut self) {}
@@ -52,12 +53,12 @@ impl<V: Visitor> Walk<'_, V> {
     fn directory(&mut self, relative: &mut Vec<u8>) -> Result<(), V::Error> {
         let len = relative.len();
         let names = self.names(relative)?;
-        for (name, stat) in names.iter() {
+        for (name, looked) in names.iter() {
             step(relative, name);
             if self.filter.takes(relative) {
-                self.visitor.meet(relative, stat)?;
+                self.visitor.meet(relative, looked)?;
             }
-            if FileType::from_raw_mode(stat.st_mode).is_dir() {
+            if looked.kind().is_dir() {
                 self.directory(relative)?;
             }
             relative.truncate(len);
@@ -108,7 +109,7 @@ struct Names {
     /// The names, one after another.
     bytes: Vec<u8>,
     /// Where each name is, and what it names.
-    found: Vec<(Range<usize>, Stat)>,
+    found: Vec<(Range<usize>, Looked)>,
     /// The places in `found`, by name.
     order: Vec<usize>,
 }
@@ -132,7 +133,7 @@ impl Names {
             let start = names.bytes.len();
             names.bytes.extend_from_slice(name);
             names.order.push(names.found.len());
-            names.found.push((start..names.bytes.len(), stat));
+            names.found.push((start..names.bytes.len(), Looked::of(&stat)));
         }
         let Self { bytes, found, order } = &mut names;
         let name = |place: usize| found.get(place).and_then(|(name, _)| bytes.get(name.clone()));
@@ -140,9 +141,9 @@ impl Names {
         Ok(names)
     }
 
-    fn iter(&self) -> impl Iterator<Item = (&[u8], &Stat)> {
+    fn iter(&self) -> impl Iterator<Item = (&[u8], &Looked)> {
         let entries = self.order.iter().filter_map(|place| self.found.get(*place));
-        entries.filter_map(|(name, stat)| Some((self.bytes.get(name.clone())?, stat)))
+        entries.filter_map(|(name, looked)| Some((self.bytes.get(name.clone())?, looked)))
     }
 }
 
@@ -163,7 +164,7 @@ mod tests {
     impl Visitor for Notes {
         type Error = String;
 
-        fn meet(&mut self, relative: &[u8], _stat: &Stat) -> Result<(), String> {
+        fn meet(&mut self, relative: &[u8], _looked: &Looked) -> Result<(), String> {
             self.0.push(relative.to_vec());
             Ok(())
         }

@@ -8,7 +8,7 @@ use bake_formats::tree::Content;
 use bake_recipes::{ResolveCx, resolve};
 
 use super::*;
-use crate::assemble::{compose, scan};
+use crate::assemble::{Listings, compose, scan};
 
 const HEAD: &str = "name = \"tool\"\nversion = \"1.0\"\nsummary = \"Does things\"\n\
     maintainer = \"Me <me@example.com>\"\nlicense = \"MIT\"\n";
@@ -58,7 +58,7 @@ fn found(folder: &Path, rest: &str) -> Result<Vec<(&'static str, usize)>, String
         Ok(recipe) => recipe,
         Err(errors) => return Err(format!("{errors} in\n{text}")),
     };
-    let scan = scan(folder, &recipe.files).unwrap();
+    let scan = scan(folder, &recipe.files, &Listings::default()).unwrap();
     let contents: Vec<Content> = scan
         .files
         .iter()

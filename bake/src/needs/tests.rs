@@ -4,7 +4,7 @@ use bake_formats::tree::{Content, FileTree};
 use bake_recipes::Platform;
 
 use super::*;
-use crate::assemble;
+use crate::assemble::{self, Listings};
 use crate::plan;
 use crate::store::Store;
 
@@ -64,7 +64,8 @@ impl Project {
         };
         let recipe = plan::load(&request)?.recipes.remove(0);
         let folder = fs_err::canonicalize(self.folder.path()).unwrap();
-        let scan = assemble::scan(&folder, &recipe.files).map_err(Error::from)?;
+        let scan =
+            assemble::scan(&folder, &recipe.files, &Listings::default()).map_err(Error::from)?;
         let stand_in = |(number, file): (usize, &assemble::FoundFile)| Content {
             size: file.stamp.size,
             ..Content::of(&[u8::try_from(number).unwrap()])

@@ -25,6 +25,7 @@ use bake_recipes::lock::{Lock, LockedLayer};
 use bake_recipes::resolved::{Output, Recipe};
 use bake_recipes::{Platform, written};
 
+use crate::assemble::Listings;
 use crate::assemble::SourceFiles;
 use crate::base::{Bases, Found, Images, LockFile, Locking, Rules};
 use crate::error::Error;
@@ -69,7 +70,6 @@ pub struct Plan {
 }
 
 /// What planning may use besides the request.
-#[derive(Clone, Copy)]
 pub struct PlanCx<'a> {
     /// Where results and the documents of base images are.
     pub store: &'a Store,
@@ -79,6 +79,8 @@ pub struct PlanCx<'a> {
     pub rules: Rules,
     /// Who is told.
     pub reporter: &'a dyn Reporter,
+    /// What of the build output was looked at a moment ago.
+    pub walked: Listings,
 }
 
 impl std::fmt::Debug for PlanCx<'_> {
@@ -187,7 +189,7 @@ impl Step {
 
 /// Loads a recipe, reads the build output and finds out what is to be done.
 pub fn plan(request: &Request<'_>, cx: PlanCx<'_>) -> Result<Plan, Failures> {
-    let PlanCx { store, images, rules, reporter } = cx;
+    let PlanCx { store, images, rules, reporter, walked } = cx;
     let timed = |phase| time(reporter.timings(), phase, None);
     let watch = timed("recipe");
     let Loaded { written, recipes, all } = load(request)?;
@@ -209,7 +211,7 @@ pub fn plan(request: &Request<'_>, cx: PlanCx<'_>) -> Result<Plan, Failures> {
     }
     drop(watch);
     let (mut platforms, mut sources, mut identities) =
-        platform::assemble(request, built_on, &folder, store, reporter)?;
+        platform::assemble(request, built_on, &folder, walked, (store, reporter))?;
     let watch = timed("machine");
     for platform in &mut platforms {
         platform.prepare(&folder, &mut sources, &mut bases, reporter)?;

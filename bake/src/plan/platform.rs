@@ -10,7 +10,7 @@ use bake_recipes::{Place, Platform};
 
 use super::key;
 use super::request::Request;
-use crate::assemble::{self, EntryPlaces, FoundFile, Scan, SourceFiles, Trees};
+use crate::assemble::{self, EntryPlaces, FoundFile, Listings, Scan, SourceFiles, Trees};
 use crate::base::{self, BaseError, Bases, Found, Network};
 use crate::error::Error;
 use crate::failures::Failures;
@@ -156,15 +156,16 @@ pub(super) fn assemble(
     request: &Request<'_>,
     recipes: Vec<(Recipe, PlatformBase)>,
     folder: &Path,
-    store: &Store,
-    reporter: &dyn Reporter,
+    walked: Listings,
+    (store, reporter): (&Store, &dyn Reporter),
 ) -> Result<(Vec<PlatformPlan>, SourceFiles, Identities), Failures> {
     let timed = |phase| time(reporter.timings(), phase, None);
     let watch = timed("scan");
     let mut scans = Vec::new();
     for (recipe, _) in &recipes {
-        scans.push(assemble::scan(folder, &recipe.files).map_err(Error::from)?);
+        scans.push(assemble::scan(folder, &recipe.files, &walked).map_err(Error::from)?);
     }
+    drop(walked);
     drop(watch);
     let watch = timed("hash");
     let contents = hash(&scans, folder, store, request.threads, reporter)?;

@@ -29,7 +29,7 @@ use bake_recipes::lock::Lock;
 use bake_recipes::resolved::Recipe;
 use serde::{Deserialize, Serialize};
 
-use crate::assemble::environments;
+use crate::assemble::{Listings, environments};
 use crate::base::{Bases, LockFile, Network, Places, Rules};
 use crate::output::Written;
 use crate::plan::{Loaded, Plan, PlatformBase, Request, epoch_of, folder_of, load};
@@ -52,6 +52,7 @@ pub struct Inputs {
     began: i64,
     /// Whether everything was older than that.
     is_settled: bool,
+    walked: Listings,
 }
 
 /// What a bake left behind.
@@ -119,7 +120,13 @@ impl Inputs {
         parts.add(&environments(&folder));
         parts.add(&walked.digest);
         let is_settled = walked.newest < began - TICK_NANOSECONDS;
-        Some(Self { recipe, digest: parts.digest(), lock, began, is_settled })
+        let walked = walked.listings;
+        Some(Self { recipe, digest: parts.digest(), lock, began, is_settled, walked })
+    }
+
+    /// Returns what the look met, which planning then need not look at again, and keeps nothing of it.
+    pub fn take_walked(&mut self) -> Listings {
+        std::mem::take(&mut self.walked)
     }
 
     /// Returns what the last bake into a folder left there, if that is what another would make.

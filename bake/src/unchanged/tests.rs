@@ -101,14 +101,20 @@ impl Bakery {
 
     /// Bakes as the command does, and returns whether planning was necessary.
     fn bake(&self) -> bool {
-        let inputs = self.look();
+        let mut inputs = self.look();
         if inputs.remains(&self.store, &self.path("dist")).is_some() {
             return false;
         }
         self.ask(|request| {
             let (folder, store) = (self.folder.path(), &self.store);
             let images = Places::nearby(folder);
-            let cx = PlanCx { store, images: &images, rules: RULES, reporter: &Silent };
+            let cx = PlanCx {
+                store,
+                images: &images,
+                rules: RULES,
+                reporter: &Silent,
+                walked: inputs.take_walked(),
+            };
             let plan = plan(request, cx).unwrap();
             let cx = RunCx { threads: 2, signer: None, images: &images, reporter: &Silent };
             let (release, written) = run::run(&plan, store, &self.path("dist"), cx).unwrap();
@@ -257,4 +263,24 @@ fn a_torn_or_foreign_record_counts_as_none() {
     let elsewhere = bakery.path("elsewhere");
     fs_err::create_dir(&elsewhere).unwrap();
     assert!(bakery.look().remains(&bakery.store, Path::new(&elsewhere)).is_none());
+}
+
+#[test]
+fn what_the_look_met_is_what_a_walk_of_its_own_finds() {
+    let bakery = Bakery::new();
+    fs_err::hard_link(bakery.path("build/a"), bakery.path("build/again")).unwrap();
+    let walked = bakery.look().take_walked();
+    let recipes = bakery.ask(|request| load(request).unwrap().recipes);
+    let scan = |walked: &Listings| {
+        let scans = recipes.iter().map(|recipe| {
+            crate::assemble::scan(bakery.folder.path(), &recipe.files, walked).unwrap()
+        });
+        format!("{:?}", scans.collect::<Vec<_>>())
+    };
+    let found = scan(&Listings::default());
+    assert_eq!(scan(&walked), found);
+    // It is kept, and not looked for again.
+    fs_err::remove_dir_all(bakery.path("build/deep")).unwrap();
+    assert_eq!(scan(&walked), found);
+    assert_ne!(scan(&Listings::default()), found);
 }

@@ -4,25 +4,25 @@
 //! kind and mode, and of everything but directories what tells that it is still the same. A directory is what
 //! is in it; its own times move with whatever `exclude` leaves out.
 
-use std::collections::BTreeSet;
 use std::io;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
 use bake_formats::digest::{Digest, Hasher};
 use bake_recipes::resolved::{FileRule, FileSource};
-use rustix::fs::{AtFlags, CWD, FileType, Stat, statat};
+use rustix::fs::{AtFlags, CWD, FileType, statat};
 
-use crate::assemble::{self, Filter, Visitor};
-use crate::store::Stamp;
+use crate::assemble::{self, Filter, Listing, Listings, Looked, Visitor};
 
 /// What a walk found.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug)]
 pub(super) struct Walked {
     /// Of everything that was looked at.
     pub(super) digest: Digest,
     /// The latest time of a modification or change of anything but directories, in nanoseconds.
     pub(super) newest: i64,
+    /// What was met, for whoever plans if something moved.
+    pub(super) listings: Listings,
 }
 
 /// Looks at everything that rules name, relative to a recipe's folder.
@@ -30,24 +30,29 @@ pub(super) fn walk<'r>(
     folder: &Path,
     rules: impl Iterator<Item = &'r FileRule>,
 ) -> io::Result<Walked> {
-    let mut walker = Walker { hasher: Hasher::new(), newest: i64::MIN };
-    let mut seen = BTreeSet::new();
+    let mut walker =
+        Walker { hasher: Hasher::new(), newest: i64::MIN, listing: Listing::default() };
+    let mut listings = Listings::default();
     for rule in rules {
-        let FileSource::Path { pattern, is_glob } = &rule.source else { continue };
-        if seen.insert(format!("{pattern:?} {is_glob} {:?}", rule.exclude)) {
-            walker.rule(folder, rule)?;
+        if matches!(rule.source, FileSource::Path { .. })
+            && listings.of(rule).is_none()
+            && walker.rule(folder, rule)?
+        {
+            listings.insert(rule, std::mem::take(&mut walker.listing));
         }
     }
-    Ok(Walked { digest: walker.hasher.digest(), newest: walker.newest })
+    Ok(Walked { digest: walker.hasher.digest(), newest: walker.newest, listings })
 }
 
 struct Walker {
     hasher: Hasher,
     newest: i64,
+    listing: Listing,
 }
 
 impl Walker {
-    fn rule(&mut self, folder: &Path, rule: &FileRule) -> io::Result<()> {
+    /// Looks at what a rule names, and returns whether it is a directory, which was walked through.
+    fn rule(&mut self, folder: &Path, rule: &FileRule) -> io::Result<bool> {
         let base = rule.source.base().unwrap_or_default();
         self.name(base.as_os_str().as_bytes());
         let path = folder.join(&base);
@@ -59,13 +64,14 @@ impl Walker {
         } else {
             path
         };
-        let stat = statat(CWD, &path, AtFlags::empty())?;
-        if !FileType::from_raw_mode(stat.st_mode).is_dir() {
-            self.entry(&stat);
-            return Ok(());
+        let looked = Looked::of(&statat(CWD, &path, AtFlags::empty())?);
+        if !looked.kind().is_dir() {
+            self.entry(&looked);
+            return Ok(false);
         }
         let filter = Filter::of(rule).map_err(io::Error::other)?;
-        assemble::walk(&path, &filter, self)
+        assemble::walk(&path, &filter, self)?;
+        Ok(true)
     }
 
     fn name(&mut self, name: &[u8]) {
@@ -73,11 +79,10 @@ impl Walker {
         self.hasher.update(name);
     }
 
-    fn entry(&mut self, stat: &Stat) {
-        let kind = FileType::from_raw_mode(stat.st_mode);
-        let stamp = Stamp::of_stat(stat);
+    fn entry(&mut self, looked: &Looked) {
+        let (kind, stamp) = (looked.kind(), looked.stamp);
         let mut bytes = [0; 44];
-        let mode = if kind.is_dir() { kind.as_raw_mode() } else { stat.st_mode };
+        let mode = if kind.is_dir() { kind.as_raw_mode() } else { looked.mode };
         bytes[..4].copy_from_slice(&mode.to_le_bytes());
         if !kind.is_dir() {
             self.newest = self.newest.max(stamp.mtime).max(stamp.ctime);
@@ -90,9 +95,10 @@ impl Walker {
 impl Visitor for Walker {
     type Error = io::Error;
 
-    fn meet(&mut self, relative: &[u8], stat: &Stat) -> io::Result<()> {
+    fn meet(&mut self, relative: &[u8], looked: &Looked) -> io::Result<()> {
         self.name(relative.rsplit(|byte| *byte == b'/').next().unwrap_or_default());
-        self.entry(stat);
+        self.entry(looked);
+        self.listing.push(relative, *looked);
         Ok(())
     }
 

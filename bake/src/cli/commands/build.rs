@@ -94,7 +94,7 @@ impl Build {
         let rules = self.bases.rules();
         let fingerprint = signer.as_deref().map(Signer::fingerprint);
         let look = |request: &Request<'_>| Ok(Inputs::look(request, &store, rules, fingerprint));
-        let inputs = resolved.request(look)?;
+        let mut inputs = resolved.request(look)?;
         drop(watch);
         if let Some(inputs) = &inputs
             && let Some(remains) = inputs.remains(&store, &self.output)
@@ -106,10 +106,11 @@ impl Build {
         }
         let client = self.bases.client(printer)?;
         let progress = Progress::new(printer).timed(timings);
+        let walked = inputs.as_mut().map(Inputs::take_walked).unwrap_or_default();
         let outcome = resolved.request(|request| {
             let folder = folder(request.recipe);
             let images = Places { wire: &client, folder: &folder };
-            let cx = PlanCx { store: &store, images: &images, rules, reporter: &progress };
+            let cx = PlanCx { store: &store, images: &images, rules, reporter: &progress, walked };
             let plan = plan::plan(request, cx)?;
             let findings = progress.suspend(|| warn(printer, &plan)).map_err(Error::from)?;
             let signer = signer.as_deref();

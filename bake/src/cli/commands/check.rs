@@ -12,7 +12,7 @@ use bake_recipes::{Look, written};
 use clap::{Args, ValueEnum};
 use serde_json::json;
 
-use crate::assemble::{FoundFile, Scan};
+use crate::assemble::{FoundFile, Listings, Scan};
 use crate::cli::failure::Failure;
 use crate::cli::printer::Printer;
 use crate::cli::request::{Resolved, threads};
@@ -121,7 +121,8 @@ impl Checked {
         recipe: &Recipe,
         folder: &Path,
     ) -> Result<(), Failures> {
-        let scan = assemble::scan(folder, &recipe.files).map_err(Error::from)?;
+        let scan =
+            assemble::scan(folder, &recipe.files, &Listings::default()).map_err(Error::from)?;
         let trees = assemble::compose(recipe, &scan, &stand_ins(&scan)).map_err(Error::from)?;
         let threads = request.threads;
         let asked = needs::Request { recipe, folder, trees: &trees, threads, cache: None };

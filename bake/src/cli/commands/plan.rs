@@ -5,6 +5,7 @@ use clap::Args;
 use serde::Serialize;
 use serde_json::json;
 
+use crate::assemble::Listings;
 use crate::base;
 use crate::cli::bases::{folder, nearby};
 use crate::cli::failure::Failure;
@@ -39,7 +40,10 @@ impl Plan {
             let folder = folder(request.recipe);
             let (images, rules) = nearby(&folder);
             let (store, images) = (&store, &images);
-            plan::plan(request, PlanCx { store, images, rules, reporter: &progress })
+            plan::plan(
+                request,
+                PlanCx { store, images, rules, reporter: &progress, walked: Listings::default() },
+            )
         });
         progress.finish();
         let plan = plan?;

@@ -4,7 +4,7 @@ use bake_formats::tree::Content;
 use bake_recipes::ResolveCx;
 use bake_recipes::resolved::Output;
 
-use crate::assemble;
+use crate::assemble::{self, Listings};
 use crate::lower::{Given, Product, lower};
 
 const HEAD: &str = r#"name = "pantry"
@@ -29,7 +29,7 @@ fn lowered(text: &str) -> Result<Package, String> {
     let cx =
         ResolveCx { platform: "linux/amd64".parse().unwrap(), env: &|_| None, base: folder.path() };
     let recipe = bake_recipes::resolve(&written, cx).map_err(|error| error.to_string())?;
-    let scan = assemble::scan(folder.path(), &recipe.files).unwrap();
+    let scan = assemble::scan(folder.path(), &recipe.files, &Listings::default()).unwrap();
     let contents = vec![Content::of(b""); scan.files.len()];
     let trees = assemble::compose(&recipe, &scan, &contents).unwrap();
     let tree = &trees.trees[&Output::Deb];

@@ -12,6 +12,7 @@ use bake_recipes::Platform;
 
 use super::images::{Images, parcel};
 use super::memory::{Memory, Rules};
+use crate::assemble::Listings;
 use crate::base::{self, Locking, Network, Places};
 use crate::lower::Kind;
 use crate::plan::{PlanCx, Platforms, Request, plan};
@@ -59,7 +60,13 @@ fn baked(image: &str) -> tempfile::TempDir {
     };
     let images = Places::nearby(folder.path());
     let rules = base::Rules { network: Network::Offline, locking: Locking::Frozen };
-    let cx = PlanCx { store: &store, images: &images, rules, reporter: &Silent };
+    let cx = PlanCx {
+        store: &store,
+        images: &images,
+        rules,
+        reporter: &Silent,
+        walked: Listings::default(),
+    };
     let planned = plan(&request, cx).unwrap();
     let cx = RunCx { threads: 1, signer: None, images: &images, reporter: &Silent };
     run(&planned, &store, &folder.path().join("dist"), cx).unwrap();

@@ -10,6 +10,7 @@ use bake_recipes::resolved::Output;
 use bake_recipes::{Platform, RecipeError};
 use clap::Args;
 
+use crate::assemble::Listings;
 use crate::cli::Exit;
 use crate::cli::bases::{folder, nearby};
 use crate::cli::failure::Failure;
@@ -131,7 +132,13 @@ impl Pack {
             // What is packed is built on nothing.
             let folder = folder(request.recipe);
             let (images, rules) = nearby(&folder);
-            let cx = PlanCx { store: &store, images: &images, rules, reporter: &progress };
+            let cx = PlanCx {
+                store: &store,
+                images: &images,
+                rules,
+                reporter: &progress,
+                walked: Listings::default(),
+            };
             let plan = plan::plan(request, cx)?;
             if self.save.is_some() {
                 save(&file, &made.recipe.text)?;
