@@ -134,16 +134,16 @@ class Data:
                 output.write(memoryview(pool)[at + 8:at + CHUNK])
 
 
-def service(folder, number, place="app"):
-    """Writes `PLACE/service`, of 1 MB, by rename; with another number it is another file throughout."""
-    apart(write_service, folder, number, place)
+def service(folder, number, place="app", size=MB):
+    """Writes `PLACE/service` by rename; with another number it is another file throughout."""
+    apart(write_service, folder, number, place, size)
 
 
-def write_service(folder, number, place):
+def write_service(folder, number, place, size):
     path = folder / place / "service"
     path.parent.mkdir(exist_ok=True)
     new = path.with_name("service.new")
-    new.write_bytes(words(random.Random(SEED + number), MB))
+    new.write_bytes(words(random.Random(SEED + number), size))
     new.chmod(0o755)
     os.rename(new, path)
 

@@ -8,10 +8,12 @@
 //! ```
 //!
 //! A batch is what is kept and found again. It is 4 MiB long, but a blob that begins with a block begins a batch if it is as
-//! long itself, or if it is a mark and a quarter of a batch is there: a blob that is inserted, removed or changed then moves the cuts up to the next
-//! such blob only. Its packed blocks follow one another without padding,
-//! so that a format which stores them as they are names the whole blob, and so that the blob is
-//! verified when it is read.
+//! long itself, or if it is a mark and a quarter of a batch is there: a blob that is inserted, removed or changed then moves
+//! the cuts up to the next such blob only. Within a long blob batches end at multiples of 4 MiB of its own. Blocks that begin with a rope's own bytes (tables, copies of a superblock) and
+//! others are never in one batch, because they change at other times.
+//!
+//! A batch's packed blocks follow one another without padding, so that a format which stores them as they are names the whole
+//! blob, and so that the blob is verified when it is read.
 
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
@@ -331,22 +333,48 @@ impl Queue<'_> {
         let block = self.settings.block;
         let batch = self.settings.batch() * block;
         let mut part = Rope::new();
+        // Whether the last block begins with bytes of the rope's own.
+        let mut is_own = None;
         while part.len() < batch
             && let Some(extent) = self.cursor.peek()
         {
-            let is_cut = |digest, len| {
-                len >= batch || part.len() >= batch / 4 && is_mark(digest, len, batch / 2)
-            };
-            if !part.is_empty()
-                && part.len().is_multiple_of(block)
-                && matches!(&extent, Extent::Blob { digest, offset: 0, len } if is_cut(digest, *len))
-            {
-                break;
+            let at = part.len() % block;
+            if at == 0 {
+                let begins_own = match extent {
+                    Extent::Inline(_) | Extent::Padding(_) => Some(true),
+                    Extent::Blob { .. } => Some(false),
+                    Extent::Zero(_) => is_own,
+                };
+                let turns = is_own.is_some() && begins_own != is_own;
+                if !part.is_empty() && (turns || self.begins_batch(&extent, part.len())) {
+                    break;
+                }
+                is_own = begins_own;
             }
-            let len = extent.len().min(batch - part.len());
-            self.cursor.push_to(&mut part, len);
+            let most = match extent {
+                Extent::Blob { offset, .. } if at == 0 => {
+                    (batch - offset % batch).next_multiple_of(block).min(batch - part.len())
+                }
+                Extent::Zero(_) if is_own.is_none() => batch - part.len(),
+                _ => block - at,
+            };
+            self.cursor.push_to(&mut part, extent.len().min(most));
         }
         part
+    }
+
+    /// Returns whether an extent begins a batch, where one of this length could end.
+    fn begins_batch(&self, extent: &Extent<'_>, len: u64) -> bool {
+        let block = self.settings.block;
+        let batch = self.settings.batch() * block;
+        match extent {
+            Extent::Blob { digest, offset: 0, len: blob } => {
+                *blob >= batch || len >= batch / 4 && is_mark(digest, *blob, batch / 2)
+            }
+            // A long blob is cut at its own offsets, wherever something interrupts it.
+            Extent::Blob { offset, .. } => *offset >= batch && offset % batch < block,
+            _ => false,
+        }
     }
 }
 
