@@ -149,7 +149,7 @@ impl<'a> Runner<'a> {
         let mut parts = steps.iter().flat_map(|step| &step.parts);
         let is_large = parts.any(|part| part.tree.len() >= MANY_ENTRIES);
         let at_once = if is_large { 1 } else { DESCRIBED_AT_ONCE.min(self.cx.threads) };
-        let order = self.plan.working_order(is_large);
+        let order = self.plan.working_order();
         let begun = in_parallel(at_once, &order, |(_, step)| {
             let name = step.file_name();
             let content = step.parts.iter().map(|part| part.tree.content_size()).sum();

@@ -107,13 +107,11 @@ impl Plan {
     }
 
     /// Returns steps, each with its number, as they are begun: what takes longest first, which is what has digests of its
-    /// payload. Of large trees it is disks, whose file systems take much memory for each file, before anything has taken
-    /// some to compress in.
-    pub fn working_order(&self, is_large: bool) -> Vec<(usize, &Step)> {
+    /// payload.
+    pub fn working_order(&self) -> Vec<(usize, &Step)> {
         let turn = |step: &Step| match step.kind().output() {
-            Output::Vm if is_large => 0,
-            Output::Rpm | Output::Oci => 1,
-            Output::Deb | Output::Vm => 2,
+            Output::Rpm | Output::Oci => 0,
+            Output::Deb | Output::Vm => 1,
         };
         let mut order: Vec<_> = self.steps.iter().enumerate().collect();
         order.sort_by_key(|(_, step)| turn(step));

@@ -39,27 +39,16 @@ impl FileSystemWriter for Ext4 {
         let given = Given { format, layout: &layout, seeds: &seeds, epoch: volume.epoch };
         let mut tables = Tables::write(tree, &namespace, &own, given, &mut space)?;
         drop(namespace);
-        let mut image = Rope::new();
-        image.reserve(space.inline_len() + tables.inline_len());
+        let room = space.inline_len() + tables.inline_len();
         let (contents, used) = space.finish();
         let groups = Groups::of(&layout, &used, &tables, seeds.checksum);
         let unused = layout.inodes_per_group * layout.groups - tables.used();
         let free = (groups.free_blocks, unused);
         let superblock = superblock(&layout, volume, &seeds, &own, free);
-        let mut contents = contents.peekable();
-        for (run, structure) in layout.structures() {
-            while let Some((_, stretch)) =
-                contents.next_if(|(stretch, _)| stretch.start < run.start)
-            {
-                image.push_rope(&stretch);
-            }
-            let whole =
-                Whole { layout: &layout, used: &used, groups: &groups, superblock: &superblock };
-            whole.push(&mut image, run, structure, &mut tables);
-        }
-        for (_, stretch) in contents {
-            image.push_rope(&stretch);
-        }
+        let whole = Whole { layout: &layout, used, groups, superblock };
+        let mut image = Rope::new();
+        image.reserve(room);
+        whole.push(&mut image, contents, &mut tables);
         image.push_zeros(geometry.disk - image.len());
         Ok(image)
     }
@@ -68,14 +57,35 @@ impl FileSystemWriter for Ext4 {
 /// What the structures are made from.
 struct Whole<'a> {
     layout: &'a Layout,
-    used: &'a Used,
-    groups: &'a Groups,
-    superblock: &'a Superblock,
+    used: Used,
+    groups: Groups,
+    superblock: Superblock,
 }
 
 impl Whole<'_> {
-    /// Appends a structure, as long as its blocks.
-    fn push(&self, image: &mut Rope, run: Run, structure: Structure, tables: &mut Tables<'_>) {
+    /// Appends all structures, and between them what is in the stretches of blocks that they leave.
+    fn push(
+        &self,
+        image: &mut Rope,
+        contents: impl Iterator<Item = (Run, Rope)>,
+        tables: &mut Tables<'_>,
+    ) {
+        let mut contents = contents.peekable();
+        for (run, structure) in self.layout.structures() {
+            while let Some((_, stretch)) =
+                contents.next_if(|(stretch, _)| stretch.start < run.start)
+            {
+                image.push_rope(&stretch);
+            }
+            self.push_structure(image, structure, tables);
+            image.push_zeros(u64::from(run.end()) * BLOCK - image.len());
+        }
+        for (_, stretch) in contents {
+            image.push_rope(&stretch);
+        }
+    }
+
+    fn push_structure(&self, image: &mut Rope, structure: Structure, tables: &mut Tables<'_>) {
         let Self { layout, used, groups, superblock } = self;
         match structure {
             Structure::Superblock(group) => image.push_padded(&block(superblock, group)),
@@ -91,7 +101,6 @@ impl Whole<'_> {
                 image.pad(BLOCK);
             }
         }
-        image.push_zeros(u64::from(run.end()) * BLOCK - image.len());
     }
 }
 
