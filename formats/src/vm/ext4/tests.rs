@@ -203,3 +203,21 @@ fn what_changes_in_a_tree_changes_little_of_the_image() {
     assert!(found <= 60, "a file more: {found} clusters");
     assert!(before.len() > 900, "{}", before.len());
 }
+
+#[test]
+fn what_the_first_revision_wrote_is_read() {
+    // Its bytes were those of the crate's own writer, whose checksums depend on the UUID.
+    let mut builder = mkext4::FsBuilder::new(mkext4::Options::new(16 << 20, [7; 16], 1)).unwrap();
+    let meta = mkext4::Meta::new(0o644, 0, 0, (1, 0));
+    let file = builder.file(mkext4::ROOT, "file", meta, 6).unwrap();
+    let layout = builder.seal().unwrap();
+    let mut sink = mkext4::sink::VecSink::default();
+    let mut writer = layout.writer(&mut sink).unwrap();
+    writer.fill(file, &mut &b"inline"[..]).unwrap();
+    writer.finish().unwrap();
+    let image = open(&sink.buf).unwrap();
+    assert_eq!(image.check().unwrap(), []);
+    let owner = |user, group| (Owner::new("", user), Owner::new("", group));
+    let tree = walk(&image, &owner, &|_| true).unwrap();
+    assert_eq!(tree.content(&TreePath::parse("/file").unwrap()), Some(&Content::of(b"inline")));
+}
