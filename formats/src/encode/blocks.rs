@@ -9,8 +9,9 @@
 //!
 //! A batch is what is kept and found again. It is 4 MiB long, but a blob that begins with a block begins a batch if it is as
 //! long itself, or if it is a mark and a quarter of a batch is there: a blob that is inserted, removed or changed then moves
-//! the cuts up to the next such blob only. Within a long blob batches end at multiples of 4 MiB of its own. Blocks that begin with a rope's own bytes (tables, copies of a superblock) and
-//! others are never in one batch, because they change at other times.
+//! the cuts up to the next such blob only. Within a long blob batches end at multiples of 4 MiB of its own. Blocks that begin
+//! with a rope's own bytes (tables, copies of a superblock) and others are never in one batch, because they change at other
+//! times.
 //!
 //! A batch's packed blocks follow one another without padding, so that a format which stores them as they are names the whole
 //! blob, and so that the blob is verified when it is read.
@@ -325,9 +326,7 @@ impl<'a> Queue<'a> {
         self.number += 1;
         (!part.is_empty()).then_some(Job { number, offset, part, keys })
     }
-}
 
-impl Queue<'_> {
     /// Cuts off as many blocks as make a batch.
     fn batch(&mut self) -> Rope {
         let block = self.settings.block;

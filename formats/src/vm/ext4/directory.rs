@@ -180,3 +180,78 @@ fn fill(
     let tail = at + usize::from(limit) * 8;
     block[tail + 4..tail + 8].copy_from_slice(&checksum.to_le_bytes());
 }
+
+#[cfg(test)]
+mod tests {
+    use mkext4::spec::htree::DxEntry;
+    use mkext4::spec::{DirentIter, DxNodeView, DxRootView};
+
+    use super::*;
+
+    const SEED: u32 = 7;
+    const HASH: HashSeed = [1, 2, 3, 4];
+
+    fn names(count: u32) -> Vec<String> {
+        (0..count).map(|number| format!("{number:0200}")).collect()
+    }
+
+    fn blocks(names: &[String]) -> Vec<u8> {
+        let name = |(name, inode): (&'_ String, u32)| (name.clone(), inode);
+        let kept: Vec<_> = names.iter().zip(20..).map(name).collect();
+        let names: Vec<_> = kept
+            .iter()
+            .map(|(name, inode)| Name {
+                bytes: name.as_bytes(),
+                inode: *inode,
+                kind: file_type::REG,
+            })
+            .collect();
+        Directory { inode: 12, parent: 2, names: &names }.blocks(SEED, &HASH).unwrap()
+    }
+
+    fn block(blocks: &[u8], number: u32) -> &[u8] {
+        &blocks[number as usize * LEN..][..LEN]
+    }
+
+    #[test]
+    fn what_fits_into_a_block_is_a_list() {
+        let list = blocks(&names(19));
+        assert_eq!(list.len(), LEN);
+        let found: Vec<_> = DirentIter::new(&list).map(|entry| entry.unwrap().inode).collect();
+        assert_eq!(found, [vec![12, 2], (20..39).collect()].concat());
+        assert_eq!(list[TAIL + 8..], csum::dirent_block(SEED, &list).to_le_bytes());
+        assert!(blocks(&names(20)).len() > LEN);
+    }
+
+    #[test]
+    fn every_name_is_in_the_leaf_that_its_hash_leads_to() {
+        for (count, levels) in [(20, 0), (5_000, 0), (60_000, 1)] {
+            let blocks = blocks(&names(count));
+            let root = DxRootView::parse(block(&blocks, 0)).unwrap();
+            assert_eq!(root.info.indirect_levels, levels, "{count}");
+            let leaves: Vec<DxEntry> = if levels == 0 {
+                root.entries
+            } else {
+                let below = root.entries.iter().flat_map(|above| {
+                    let node = DxNodeView::parse(block(&blocks, above.block)).unwrap();
+                    let mut entries = node.entries;
+                    // The first hash of a node stands above it.
+                    entries[0].hash = above.hash;
+                    entries
+                });
+                below.collect()
+            };
+            assert!(leaves.is_sorted_by_key(|leaf| leaf.hash));
+            let ends = leaves.iter().skip(1).map(|leaf| leaf.hash).chain([u32::MAX]);
+            let mut found = 0;
+            for (leaf, end) in leaves.iter().zip(ends) {
+                for entry in DirentIter::new(block(&blocks, leaf.block)) {
+                    let (hash, _) = half_md4(&HASH, Signedness::Signed, entry.unwrap().name);
+                    assert!(hash >= leaf.hash & !1 && hash <= end, "{hash:x} {leaf:?} {end:x}");
+                    found += 1;
+                }
+            }
+            assert_eq!(found, count);
+        }
+    }
+}
