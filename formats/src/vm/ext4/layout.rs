@@ -23,7 +23,7 @@ pub(super) const FLEX: u8 = 4;
 /// Group descriptors in a block.
 const DESCRIPTORS_PER_BLOCK: u32 = 128;
 /// Inodes in a block.
-const INODES_PER_BLOCK: u32 = 16;
+pub(super) const INODES_PER_BLOCK: u32 = 16;
 
 /// Where everything is that is no file and no directory.
 #[derive(Debug)]

@@ -14,6 +14,7 @@
 //! and so is how far a reader follows what an image says.
 
 mod attributes;
+mod bitmap;
 mod check;
 mod directory;
 mod extents;
@@ -23,6 +24,8 @@ mod inodes;
 mod layout;
 mod map;
 mod namespace;
+mod own;
+mod seeds;
 mod size;
 mod space;
 mod superblock;

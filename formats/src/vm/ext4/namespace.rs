@@ -2,8 +2,6 @@
 
 use std::collections::BTreeMap;
 
-use mkext4::csum;
-use mkext4::dirhash::HashSeed;
 use mkext4::spec::{ROOT_INO, file_type};
 
 use crate::format::WriteError;
@@ -11,6 +9,7 @@ use crate::tree::{DeviceKind, Entry, FileTree, Node, TreeError, TreePath};
 
 use super::directory::{Directory, Name};
 use super::map::Map;
+use super::seeds::Seeds;
 use super::space::Space;
 use super::{BLOCK, limit, unsupported};
 
@@ -48,22 +47,6 @@ pub(super) struct Placed {
     pub(super) is_indexed: bool,
     /// How many directories name it: itself, its parent and those in it.
     pub(super) links: u32,
-}
-
-/// What structures are told apart by.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Seeds {
-    /// Of all checksums.
-    pub(super) checksum: u32,
-    /// Of the hash that orders large directories.
-    pub(super) hash: HashSeed,
-}
-
-impl Seeds {
-    /// Returns the seed of an inode's checksums.
-    pub(super) fn of_inode(&self, number: u32) -> u32 {
-        csum::inode_seed(self.checksum, number, 0)
-    }
 }
 
 /// Returns the entries of a tree with their inodes; a further name of a file has none of its own.

@@ -22,7 +22,7 @@ const MIN_LAST_GROUP: u64 = 4096;
 /// The most inodes per group, so that the tables of 16 groups lie within the first of them.
 const MAX_INODES: u64 = 30 * 1024;
 /// Inodes in a block.
-const INODES_PER_BLOCK: u64 = BLOCK / 256;
+const INODES_PER_BLOCK: u64 = super::layout::INODES_PER_BLOCK as u64;
 /// The inodes that every file system has: ten reserved ones and `lost+found`.
 const OWN_INODES: u64 = 11;
 /// The blocks of `lost+found`.
@@ -30,7 +30,7 @@ pub(super) const LOST_AND_FOUND_BLOCKS: u64 = 4;
 /// And with a block for the journal's extents, and two in reserve.
 const OWN_BLOCKS: u64 = LOST_AND_FOUND_BLOCKS + 1 + 2;
 /// The most blocks in one extent.
-const EXTENT: u64 = 32 * 1024;
+const EXTENT: u64 = super::space::EXTENT as u64;
 /// Extents in a block of an extent tree.
 const EXTENTS_PER_BLOCK: u64 = 340;
 /// Bytes for entries in a directory block; the checksum takes the rest.

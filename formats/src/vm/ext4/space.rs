@@ -12,7 +12,7 @@ use super::BLOCK;
 use super::layout::{Layout, Run};
 
 /// The most blocks in one extent.
-const EXTENT: u32 = 32 * 1024;
+pub(super) const EXTENT: u32 = 32 * 1024;
 /// Where contents begin that are marks, in blocks: 64 KiB, which is what containers compress as one.
 const ALIGNMENT: u32 = 16;
 

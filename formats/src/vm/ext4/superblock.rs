@@ -6,8 +6,8 @@ use mkext4::spec::{
 };
 
 use super::layout::{FLEX, GROUP, Layout};
-use super::namespace::Seeds;
-use super::tables::Own;
+use super::own::Own;
+use super::seeds::Seeds;
 use super::{BLOCK, Volume};
 
 /// The features of every file system that is written: checksums do not depend on the UUID, so that it can be changed, and so

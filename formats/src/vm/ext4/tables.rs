@@ -14,7 +14,9 @@ use super::BLOCK;
 use super::attributes::Attributes;
 use super::layout::Layout;
 use super::map::Map;
-use super::namespace::{LOST_AND_FOUND, Namespace, Placed, Seeds, numbered};
+use super::namespace::{LOST_AND_FOUND, Namespace, Placed, numbered};
+use super::own::Own;
+use super::seeds::Seeds;
 use super::space::Space;
 
 /// The longest target that stands in the inode itself.
@@ -48,14 +50,6 @@ pub(super) struct Given<'a> {
     pub(super) seeds: &'a Seeds,
     /// The time of everything.
     pub(super) epoch: Epoch,
-}
-
-/// What the file system itself has.
-#[derive(Debug)]
-pub(super) struct Own {
-    pub(super) journal: Map,
-    pub(super) journal_blocks: u32,
-    pub(super) lost_and_found: Placed,
 }
 
 impl<'a> Tables<'a> {
@@ -107,6 +101,12 @@ impl<'a> Tables<'a> {
     /// Returns how many inodes are in use.
     pub(super) fn used(&self) -> u32 {
         self.used
+    }
+
+    /// Returns how many inodes of a group are in use: all before the last one are.
+    pub(super) fn used_in(&self, group: u32) -> u32 {
+        let per_group = self.given.layout.inodes_per_group;
+        self.used.saturating_sub(group.saturating_mul(per_group)).min(per_group)
     }
 
     /// Returns how many bytes all tables hold.

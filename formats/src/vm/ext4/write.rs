@@ -1,22 +1,22 @@
 //! Putting a file system together.
 
-use mkext4::csum;
-use mkext4::spec::{ROOT_INO, Superblock};
+use mkext4::spec::Superblock;
 
 use crate::format::WriteError;
 use crate::rope::Rope;
 use crate::tree::FileTree;
 
-use super::directory::{self, Directory};
-use super::groups::{Bitmap, Groups};
+use super::bitmap::Bitmap;
+use super::groups::Groups;
 use super::layout::{Layout, Run, Structure};
-use super::map::Map;
-use super::namespace::{LOST_AND_FOUND, Namespace, Placed, Seeds};
-use super::size::{Geometry, LOST_AND_FOUND_BLOCKS, Need};
+use super::namespace::Namespace;
+use super::own::Own;
+use super::seeds::Seeds;
+use super::size::{Geometry, Need};
 use super::space::{Space, Used};
-use super::superblock::{block, journal, superblock};
-use super::tables::{Given, Own, Tables};
-use super::{BLOCK, FileSystemWriter, Identity, Volume};
+use super::superblock::{block, superblock};
+use super::tables::{Given, Tables};
+use super::{BLOCK, FileSystemWriter, Volume};
 
 /// Writes ext4 with a journal and metadata checksums.
 ///
@@ -32,9 +32,9 @@ impl FileSystemWriter for Ext4 {
         let need = Need::of(format, tree)?;
         let geometry = Geometry::choose(format, volume.size, need)?;
         let layout = Layout::of(&geometry);
-        let seeds = seeds(&volume.identity);
+        let seeds = Seeds::of(&volume.identity);
         let mut space = Space::new(format, &layout, &volume.inline);
-        let own = own(&geometry, volume, &seeds, &mut space)?;
+        let own = Own::place(&geometry, volume, &seeds, &mut space)?;
         let namespace = Namespace::place(format, tree, &seeds, &mut space)?;
         let given = Given { format, layout: &layout, seeds: &seeds, epoch: volume.epoch };
         let mut tables = Tables::write(tree, &namespace, &own, given, &mut space)?;
@@ -109,43 +109,4 @@ fn push_bitmap(image: &mut Rope, bitmap: &Bitmap) {
     if bitmap.bytes().iter().any(|byte| *byte != 0) {
         image.push_padded(bitmap.bytes());
     }
-}
-
-/// Checksums are told apart by what orders directories, not by the UUID: that differs from tree to tree, and with it every
-/// structure would.
-fn seeds(identity: &Identity) -> Seeds {
-    let mut hash = [0; 4];
-    for (word, bytes) in hash.iter_mut().zip(identity.hash_seed.as_chunks().0) {
-        *word = u32::from_le_bytes(*bytes);
-    }
-    Seeds { checksum: csum::crc32c_raw(!0, &identity.hash_seed), hash }
-}
-
-/// Gives the journal and `lost+found` their blocks.
-fn own(
-    geometry: &Geometry,
-    volume: &Volume<'_>,
-    seeds: &Seeds,
-    space: &mut Space<'_>,
-) -> Result<Own, WriteError> {
-    let journal_blocks = geometry.journal;
-    let head = journal(journal_blocks, volume.identity.uuid);
-    let runs = space.take(journal_blocks.into(), |rope, _, offset| {
-        if offset == 0 {
-            rope.push_padded(&head);
-        }
-    })?;
-    let journal = Map::of(&runs, seeds.of_inode(mkext4::spec::JOURNAL_INO), space)?;
-    let number = LOST_AND_FOUND.inode;
-    let seed = seeds.of_inode(number);
-    let directory = Directory { inode: number, parent: ROOT_INO, names: &[] };
-    let mut blocks = directory.leaf(seed);
-    // e2fsck puts names there when it has no room to make any.
-    for _ in 1..LOST_AND_FOUND_BLOCKS {
-        blocks.extend(directory::leaf([].into_iter(), seed));
-    }
-    let runs = space.take_bytes(&blocks)?;
-    let map = Map::of(&runs, seed, space)?;
-    let lost_and_found = Placed { map, size: blocks.len() as u64, links: 2, is_indexed: false };
-    Ok(Own { journal, journal_blocks, lost_and_found })
 }
