@@ -8,6 +8,7 @@
 mod cursor;
 mod expand;
 mod mark;
+mod part;
 mod pieces;
 mod reader;
 
@@ -19,6 +20,7 @@ use crate::digest::{Digest, Hasher};
 
 pub use self::cursor::RopeCursor;
 pub(crate) use self::mark::is_mark;
+pub(crate) use self::part::RopePart;
 use self::pieces::{Piece, Pieces};
 pub use self::reader::RopeReader;
 
@@ -81,6 +83,32 @@ impl<'a> Extent<'a> {
     }
 }
 
+/// Yields the extents of a rope in order.
+#[derive(Debug, Clone)]
+pub struct Extents<'a> {
+    inline: &'a [u8],
+    pieces: pieces::Iter<'a>,
+    last: Option<Piece>,
+}
+
+impl<'a> Iterator for Extents<'a> {
+    type Item = Extent<'a>;
+
+    fn next(&mut self) -> Option<Extent<'a>> {
+        Some(match self.pieces.next().or_else(|| self.last.take())? {
+            Piece::Inline(len) => {
+                let len = usize::try_from(len).unwrap_or(usize::MAX).min(self.inline.len());
+                let (bytes, rest) = self.inline.split_at(len);
+                self.inline = rest;
+                Extent::Inline(bytes)
+            }
+            Piece::Blob(digest, offset, len) => Extent::Blob { digest, offset, len },
+            Piece::Padding(len) => Extent::Padding(len),
+            Piece::Zero(len) => Extent::Zero(len),
+        })
+    }
+}
+
 impl std::fmt::Debug for Rope {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Rope")
@@ -130,11 +158,11 @@ impl Rope {
             return;
         }
         self.inline.extend_from_slice(bytes);
-        self.len += added;
         match &mut self.last {
-            Some(Piece::Inline(len)) => *len += added,
+            Some(Piece::Inline(len)) => grow(len, added),
             _ => self.push_piece(Piece::Inline(added)),
         }
+        grow(&mut self.len, added);
     }
 
     /// Appends a whole blob.
@@ -147,15 +175,15 @@ impl Rope {
         if len == 0 {
             return;
         }
-        self.len += len;
         match &mut self.last {
             Some(Piece::Blob(last, start, length))
-                if *last == digest && *start + *length == offset =>
+                if *last == digest && start.checked_add(*length) == Some(offset) =>
             {
-                *length += len;
+                grow(length, len);
             }
             _ => self.push_piece(Piece::Blob(digest, offset, len)),
         }
+        grow(&mut self.len, len);
     }
 
     /// Appends zeros.
@@ -163,11 +191,11 @@ impl Rope {
         if len == 0 {
             return;
         }
-        self.len += len;
         match &mut self.last {
-            Some(Piece::Zero(length)) => *length += len,
+            Some(Piece::Zero(length)) => grow(length, len),
             _ => self.push_piece(Piece::Zero(len)),
         }
+        grow(&mut self.len, len);
     }
 
     /// Appends bytes of the rope's own, among which runs of zeros take no memory.
@@ -196,11 +224,11 @@ impl Rope {
         if len == 0 {
             return;
         }
-        self.len += len;
         match &mut self.last {
-            Some(Piece::Padding(length)) => *length += len,
+            Some(Piece::Padding(length)) => grow(length, len),
             _ => self.push_piece(Piece::Padding(len)),
         }
+        grow(&mut self.len, len);
     }
 
     /// Starts another extent.
@@ -242,23 +270,8 @@ impl Rope {
     }
 
     /// Returns the extents in order; none is empty.
-    pub fn extents(&self) -> impl Iterator<Item = Extent<'_>> + '_ {
-        let mut inline = self.inline.as_slice();
-        self.pieces().map(move |piece| match piece {
-            Piece::Inline(len) => {
-                let len = usize::try_from(len).unwrap_or(usize::MAX).min(inline.len());
-                let (bytes, rest) = inline.split_at(len);
-                inline = rest;
-                Extent::Inline(bytes)
-            }
-            Piece::Blob(digest, offset, len) => Extent::Blob { digest, offset, len },
-            Piece::Padding(len) => Extent::Padding(len),
-            Piece::Zero(len) => Extent::Zero(len),
-        })
-    }
-
-    fn pieces(&self) -> impl Iterator<Item = Piece> + Clone + '_ {
-        self.pieces.iter().chain(self.last)
+    pub fn extents(&self) -> Extents<'_> {
+        Extents { inline: &self.inline, pieces: self.pieces.iter(), last: self.last }
     }
 
     /// Starts cutting the rope into parts, from its start on.
@@ -285,19 +298,9 @@ impl Rope {
         part
     }
 
-    /// Returns whether all lengths add up, which they need not if somebody else says how long ranges are.
+    /// Returns whether the length can be said, which it need not be if somebody else says how long ranges are.
     pub fn is_consistent(&self) -> bool {
-        let inline = self.pieces().try_fold(0_u64, |sum, piece| match piece {
-            Piece::Inline(len) => sum.checked_add(len),
-            _ => Some(sum),
-        });
-        let len = self.pieces().try_fold(0_u64, |sum, piece| match piece {
-            Piece::Inline(len)
-            | Piece::Padding(len)
-            | Piece::Blob(_, _, len)
-            | Piece::Zero(len) => sum.checked_add(len),
-        });
-        inline == Some(self.inline.len() as u64) && len == Some(self.len)
+        self.len < u64::MAX
     }
 
     /// Opens the rope for reading; blobs come from `source`.
@@ -336,6 +339,11 @@ impl Rope {
         self.write_to(source, &mut hasher)?;
         Ok(Blob { digest: hasher.digest(), size: hasher.len() })
     }
+}
+
+/// Adds to a length; what is too long for one is as long as can be said, and so is the whole rope.
+fn grow(len: &mut u64, added: u64) {
+    *len = len.saturating_add(added);
 }
 
 /// Returns the part of an extent from `from` to `to`, which lie within it.
@@ -426,6 +434,24 @@ mod tests {
             assert_eq!(zeros, 1, "those of the sample");
             assert_eq!(rope.slice(0..rope.len()).to_vec(&store).unwrap(), plain);
         }
+    }
+
+    #[test]
+    fn lengths_that_do_not_add_up_are_noticed() {
+        let digest = Digest::of(b"x");
+        for lengths in [[u64::MAX, 0], [u64::MAX - 1, 1], [1 << 63, 1 << 63]] {
+            for offset in [0, 1, u64::MAX] {
+                let (mut zeros, mut ranges) = (Rope::new(), Rope::new());
+                for len in lengths {
+                    zeros.push_zeros(len);
+                    ranges.push_range(digest, offset, len);
+                }
+                assert!(!zeros.is_consistent() && !ranges.is_consistent(), "{lengths:?}");
+            }
+        }
+        let mut rope = Rope::new();
+        rope.push_zeros(u64::MAX - 1);
+        assert!(rope.is_consistent());
     }
 
     #[test]

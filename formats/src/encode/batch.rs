@@ -9,7 +9,7 @@ use crate::digest::{Digest, Hasher};
 use crate::encode::blocks::{BlockCodec, BlockSettings, EncodedBlock};
 use crate::encode::segment::{update_extents, update_prefixed};
 use crate::encode::{Recall, Segment, SegmentCache, Tools};
-use crate::rope::Rope;
+use crate::rope::RopePart;
 
 /// Sets the keys of packed blocks apart from every other digest.
 const BLOCKS: &str = "bake block batch key 1";
@@ -68,7 +68,7 @@ pub(super) struct Packer<'a> {
 
 impl Packer<'_> {
     /// Returns the batch that a part of a rope makes, which has these keys.
-    pub(super) fn pack(&self, part: &Rope, keys: &Keys) -> io::Result<Batch> {
+    pub(super) fn pack(&self, part: &RopePart<'_>, keys: &Keys) -> io::Result<Batch> {
         let _turn = self.tools.turns.take(&keys.packed);
         if let Some(batch) = self.find(keys, part.len()) {
             self.tools.counters.reused(part.len());
@@ -126,7 +126,7 @@ impl Packer<'_> {
     ///
     /// The compressor is new for each batch, so that the bytes are a function of the batch alone
     /// even if a compressor should remember more than it says.
-    fn compress(&self, part: &Rope, bytes: &mut Vec<u8>) -> io::Result<Vec<u32>> {
+    fn compress(&self, part: &RopePart<'_>, bytes: &mut Vec<u8>) -> io::Result<Vec<u32>> {
         let size = usize::try_from(self.settings.block).map_err(io::Error::other)?;
         let mut compressor = Compressor::new(self.settings)?;
         let mut reader = part.reader(self.blobs);
@@ -213,7 +213,7 @@ impl Keys {
     ///
     /// The first covers, in this order: its domain, the codec, its revision, the level, whether blocks may stay plain, the
     /// block size, and each extent as a segment's key does. The second covers its domain and the first.
-    pub(super) fn of(part: &Rope, settings: BlockSettings) -> Self {
+    pub(super) fn of(part: &RopePart<'_>, settings: BlockSettings) -> Self {
         let BlockSettings { block, codec, level, plain } = settings;
         let mut hasher = Hasher::new();
         for text in [BLOCKS, codec.word()] {

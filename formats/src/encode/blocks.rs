@@ -29,7 +29,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::digest::Digest;
 use crate::encode::batch::{Batch, Keys, Packer};
-use crate::rope::{Extent, Rope, RopeCursor, is_mark};
+use crate::rope::{Extent, Rope, RopeCursor, RopePart, is_mark};
 
 /// How many bytes of a rope make a batch.
 const BATCH: u64 = 4 << 20;
@@ -250,7 +250,7 @@ struct Workers<'a> {
     stop: AtomicBool,
 }
 
-impl Workers<'_> {
+impl<'a> Workers<'a> {
     /// Makes batches until none are left or one cannot be made.
     fn run(&self) -> io::Result<Vec<(u64, Part)>> {
         let mut made = Vec::new();
@@ -264,12 +264,12 @@ impl Workers<'_> {
         Ok(made)
     }
 
-    fn next(&self) -> Option<Job> {
+    fn next(&self) -> Option<Job<'a>> {
         let job = self.queue.lock().unwrap_or_else(PoisonError::into_inner).next()?;
         (!self.stop.load(Ordering::Relaxed)).then_some(job)
     }
 
-    fn explain(&self, source: io::Error, job: &Job) -> io::Error {
+    fn explain(&self, source: io::Error, job: &Job<'_>) -> io::Error {
         let BlockSettings { codec, level, .. } = self.packer.settings;
         let (codec, offset, len) = (codec.word(), job.offset, job.part.len());
         io::Error::new(source.kind(), BatchError { codec, level, offset, len, source })
@@ -277,10 +277,10 @@ impl Workers<'_> {
 }
 
 /// One batch to be made.
-struct Job {
+struct Job<'a> {
     number: u64,
     offset: u64,
-    part: Rope,
+    part: RopePart<'a>,
     keys: Keys,
 }
 
@@ -311,7 +311,7 @@ impl<'a> Queue<'a> {
     }
 
     /// Cuts off the next batch, whatever is in it, after zeros that fill whole blocks.
-    fn cut(&mut self) -> Option<Job> {
+    fn cut(&mut self) -> Option<Job<'a>> {
         let block = self.settings.block;
         let (left, zeros) = (self.cursor.left(), self.cursor.zeros());
         let whole = if zeros == left { left } else { zeros - zeros % block };
@@ -324,20 +324,20 @@ impl<'a> Queue<'a> {
         let part = self.batch();
         let (number, keys) = (self.number, Keys::of(&part, self.settings));
         self.number += 1;
-        (!part.is_empty()).then_some(Job { number, offset, part, keys })
+        (part.len() > 0).then_some(Job { number, offset, part, keys })
     }
 
     /// Cuts off as many blocks as make a batch.
-    fn batch(&mut self) -> Rope {
+    fn batch(&mut self) -> RopePart<'a> {
         let block = self.settings.block;
         let batch = self.settings.batch() * block;
-        let mut part = Rope::new();
+        let (start, mut len) = (self.cursor.clone(), 0);
         // Whether the last block begins with bytes of the rope's own.
         let mut is_own = None;
-        while part.len() < batch
+        while len < batch
             && let Some(extent) = self.cursor.peek()
         {
-            let at = part.len() % block;
+            let at = len % block;
             if at == 0 {
                 let begins_own = match extent {
                     Extent::Inline(_) | Extent::Padding(_) => Some(true),
@@ -345,21 +345,23 @@ impl<'a> Queue<'a> {
                     Extent::Zero(_) => is_own,
                 };
                 let turns = is_own.is_some() && begins_own != is_own;
-                if !part.is_empty() && (turns || self.begins_batch(&extent, part.len())) {
+                if len > 0 && (turns || self.begins_batch(&extent, len)) {
                     break;
                 }
                 is_own = begins_own;
             }
             let most = match extent {
                 Extent::Blob { offset, .. } if at == 0 => {
-                    (batch - offset % batch).next_multiple_of(block).min(batch - part.len())
+                    (batch - offset % batch).next_multiple_of(block).min(batch - len)
                 }
-                Extent::Zero(_) if is_own.is_none() => batch - part.len(),
+                Extent::Zero(_) if is_own.is_none() => batch - len,
                 _ => block - at,
             };
-            self.cursor.push_to(&mut part, extent.len().min(most));
+            let taken = extent.len().min(most);
+            self.cursor.skip(taken);
+            len += taken;
         }
-        part
+        start.part(len)
     }
 
     /// Returns whether an extent begins a batch, where one of this length could end.
@@ -377,10 +379,10 @@ impl<'a> Queue<'a> {
     }
 }
 
-impl Iterator for Queue<'_> {
-    type Item = Job;
+impl<'a> Iterator for Queue<'a> {
+    type Item = Job<'a>;
 
-    fn next(&mut self) -> Option<Job> {
+    fn next(&mut self) -> Option<Job<'a>> {
         loop {
             let job = self.cut()?;
             match self.seen.entry(job.keys) {

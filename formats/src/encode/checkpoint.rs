@@ -14,7 +14,7 @@
 use crate::digest::{Digest, Hasher, HasherState};
 use crate::encode::segment::{key, settings, update_prefixed};
 use crate::encode::{Compression, SegmentCache};
-use crate::rope::Rope;
+use crate::rope::RopePart;
 
 /// Sets chains apart from every other digest.
 const DOMAIN: &str = "bake checkpoint key 1";
@@ -76,21 +76,21 @@ pub(super) struct Mark {
     pub(super) chain: Digest,
 }
 
-/// The keys of all segments of a payload, and where its checkpoints are.
+/// All segments of a payload with their keys, and where its checkpoints are.
 #[derive(Debug, Default)]
-pub(super) struct Chain {
-    pub(super) keys: Vec<Digest>,
+pub(super) struct Chain<'a> {
+    segments: Vec<(Digest, RopePart<'a>)>,
     pub(super) marks: Vec<Mark>,
 }
 
-impl Chain {
+impl<'a> Chain<'a> {
     /// Reads the segments of a payload, never the contents of blobs.
     ///
     /// A mark follows the segment with which `every` bytes were passed since the last one, and the
     /// last segment. Its chain covers, in this order: the domain, the codec, its revision, the
     /// level, the block size, what the payload starts with, and the keys of all segments before it.
     pub(super) fn new(
-        cuts: impl Iterator<Item = Rope>,
+        cuts: impl Iterator<Item = RopePart<'a>>,
         compression: Compression,
         head: &[u8],
         every: u64,
@@ -101,8 +101,8 @@ impl Chain {
         for part in cuts {
             let key = key(&part, compression);
             hasher.update(key.as_bytes());
-            chain.keys.push(key);
             raw_len += part.len();
+            chain.segments.push((key, part));
             if raw_len - marked >= every {
                 chain.mark(raw_len, &hasher);
                 marked = raw_len;
@@ -114,8 +114,13 @@ impl Chain {
         chain
     }
 
+    /// Returns all segments in order, with their keys.
+    pub(super) fn segments(&self) -> Box<dyn Iterator<Item = (Digest, RopePart<'a>)> + '_> {
+        Box::new(self.segments.iter().cloned())
+    }
+
     fn mark(&mut self, raw_len: u64, hasher: &Hasher) {
-        let (segments, chain) = (self.keys.len() as u64, hasher.digest());
+        let (segments, chain) = (self.segments.len() as u64, hasher.digest());
         self.marks.push(Mark { segments, raw_len, chain });
     }
 

@@ -14,7 +14,7 @@
 //!   one block. A group of a quarter of a block or more also ends before a blob that is a mark: a file that
 //!   is inserted, removed, longer or shorter then moves the cuts up to one of the next marks only.
 
-use crate::rope::{Extent, Rope, is_mark};
+use crate::rope::{Extent, Rope, RopeCursor, RopePart, is_mark};
 
 /// How many marks there are in a block, about. With more of them two ropes that were cut at different places would each find
 /// one of their own time and again; with fewer most groups would end where the block is full.
@@ -24,8 +24,7 @@ const LEAST: u64 = 4;
 
 /// Yields the segments of a rope in order; together they are the rope, and none is empty.
 pub(super) struct Cuts<'a> {
-    extents: Box<dyn Iterator<Item = Extent<'a>> + 'a>,
-    rest: Option<Extent<'a>>,
+    cursor: RopeCursor<'a>,
     block_size: u64,
     alone_from: u64,
 }
@@ -34,7 +33,7 @@ impl<'a> Cuts<'a> {
     /// Cuts a rope into segments of at most `block_size`, which is at least `alone_from`: the length
     /// from which on a stretch of a blob or of zeros is cut into segments of its own.
     pub(super) fn new(rope: &'a Rope, block_size: u64, alone_from: u64) -> Self {
-        Self { extents: Box::new(rope.extents()), rest: None, block_size, alone_from }
+        Self { cursor: rope.cursor(), block_size, alone_from }
     }
 
     /// Returns how much of an extent, from its start, belongs together.
@@ -59,27 +58,27 @@ impl<'a> Cuts<'a> {
     }
 }
 
-impl Iterator for Cuts<'_> {
-    type Item = Rope;
+impl<'a> Iterator for Cuts<'a> {
+    type Item = RopePart<'a>;
 
-    fn next(&mut self) -> Option<Rope> {
-        let mut group = Rope::new();
-        while let Some(extent) = self.rest.take().or_else(|| self.extents.next()) {
+    fn next(&mut self) -> Option<RopePart<'a>> {
+        let start = self.cursor.clone();
+        let mut len = 0;
+        while let Some(extent) = self.cursor.peek() {
             let stretch = self.stretch(&extent);
             let alone = stretch >= self.alone_from
                 && !matches!(extent, Extent::Inline(_) | Extent::Padding(_));
-            if !group.is_empty() && (alone || self.is_cut(&extent, group.len())) {
-                self.rest = Some(extent);
+            if len > 0 && (alone || self.is_cut(&extent, len)) {
                 break;
             }
-            let (part, rest) = extent.split_at(stretch.min(self.block_size - group.len()));
-            group.push_extent(part);
-            self.rest = rest;
-            if alone || group.len() >= self.block_size {
+            let taken = stretch.min(self.block_size - len);
+            self.cursor.skip(taken);
+            len += taken;
+            if alone || len >= self.block_size {
                 break;
             }
         }
-        (!group.is_empty()).then_some(group)
+        (len > 0).then(|| start.part(len))
     }
 }
 
@@ -101,7 +100,12 @@ mod tests {
     }
 
     fn cuts(rope: &Rope) -> Vec<Rope> {
-        Cuts::new(rope, BLOCK, MIB).collect()
+        let own = |part: RopePart<'_>| {
+            let mut own = Rope::new();
+            part.extents().for_each(|extent| own.push_extent(extent));
+            own
+        };
+        Cuts::new(rope, BLOCK, MIB).map(own).collect()
     }
 
     fn lengths(rope: &Rope) -> Vec<u64> {
@@ -222,7 +226,7 @@ mod tests {
                 }
             }
             let mut joined = Rope::new();
-            for cut in Cuts::new(&rope, BLOCK, MIB) {
+            for cut in cuts(&rope) {
                 prop_assert!(!cut.is_empty() && cut.len() <= BLOCK);
                 joined.push_rope(&cut);
             }

@@ -27,13 +27,13 @@ use crate::encode::cut::Cuts;
 use crate::encode::join::{Identities, Joiner, head};
 use crate::encode::room::Held;
 use crate::encode::segment::{Packed, Packer, Wanted, key};
-use crate::rope::Rope;
+use crate::rope::{Rope, RopePart};
 
 /// One segment to be made.
-struct Job {
+struct Job<'a> {
     number: u64,
     offset: u64,
-    part: Rope,
+    part: RopePart<'a>,
     key: Digest,
     wanted: Wanted,
 }
@@ -65,14 +65,19 @@ pub(super) struct Payload<'a> {
     pub(super) threads: usize,
 }
 
+/// Segments in order, with their keys.
+type Segments<'s, 'a> = Box<dyn Iterator<Item = (Digest, RopePart<'a>)> + 's>;
+
 /// A payload that was made.
 pub(super) type Joined = (Rope, Option<Identities>);
 
-impl Payload<'_> {
+impl<'a> Payload<'a> {
     /// Compresses the rope.
     pub(super) fn describe(&self) -> io::Result<Rope> {
         let joiner = Joiner::new(self.packer.compression, self.rope.len(), None);
-        Ok(self.join(joiner, &Chain::default(), None)?.ok_or_else(unfit)?.0)
+        let segments = self.cuts().map(|part| (key(&part, self.packer.compression), part));
+        let joined = self.join(joiner, Box::new(segments), &Chain::default(), None)?;
+        Ok(joined.ok_or_else(unfit)?.0)
     }
 
     /// Compresses the rope and computes both identities, from the last checkpoint on that is kept;
@@ -82,18 +87,19 @@ impl Payload<'_> {
         let chain = Chain::new(self.cuts(), compression, &head(compression, raw_len), every);
         if let Some(resumed) = &chain.resume(self.packer.cache) {
             let joiner = Joiner::new(compression, raw_len, None);
-            let joined = self.join(joiner, &chain, Some(resumed))?;
+            let joined = self.join(joiner, chain.segments(), &chain, Some(resumed))?;
             if let Some((rope, Some(identities))) = joined {
                 return Ok((rope, identities));
             }
             // What does not fit a checkpoint was not made by this encoder: begin at the beginning.
         }
         let joiner = Joiner::new(compression, raw_len, Some(Identities::default()));
-        let (rope, identities) = self.join(joiner, &chain, None)?.ok_or_else(unfit)?;
+        let joined = self.join(joiner, chain.segments(), &chain, None)?;
+        let (rope, identities) = joined.ok_or_else(unfit)?;
         Ok((rope, identities.unwrap_or_default()))
     }
 
-    fn cuts(&self) -> Cuts<'_> {
+    fn cuts(&self) -> Cuts<'a> {
         let compression = self.packer.compression;
         Cuts::new(self.rope, compression.block_size(), compression.alone_from())
     }
@@ -102,22 +108,22 @@ impl Payload<'_> {
     fn join(
         &self,
         joiner: Joiner,
-        chain: &Chain,
+        segments: Segments<'_, 'a>,
+        chain: &Chain<'_>,
         resumed: Option<&(Mark, Checkpoint)>,
     ) -> io::Result<Option<Joined>> {
         let packer = self.packer;
         // Two neighbouring segments have at least what stands alone together.
         let alone = packer.compression.alone_from();
-        let segments = usize::try_from(self.rope.len() / alone * 2 + 1).unwrap_or(usize::MAX);
-        let workers = self.threads.min(segments);
+        let most = usize::try_from(self.rope.len() / alone * 2 + 1).unwrap_or(usize::MAX);
+        let workers = self.threads.min(most);
         let room = workers + 2;
         let bytes_from = match resumed {
             Some((mark, _)) => mark.segments,
             None if joiner.identities().is_some() => 0,
             None => u64::MAX,
         };
-        let cut =
-            Jobs { packer, cuts: self.cuts(), keys: &chain.keys, bytes_from, number: 0, offset: 0 };
+        let segments = Jobs { segments, bytes_from, number: 0, offset: 0 };
         let line = Line {
             packer,
             held: packer.tools.room.enter(),
@@ -138,7 +144,7 @@ impl Payload<'_> {
                 thread::Builder::new().spawn_scoped(scope, move || worker.run(&outcomes))?;
             }
             drop(outcomes);
-            let joined = line.run(cut, jobs, &results);
+            let joined = line.run(segments, jobs, &results);
             if !matches!(joined, Ok(Some(_))) {
                 worker.stop.store(true, Ordering::Relaxed);
             }
@@ -147,12 +153,9 @@ impl Payload<'_> {
     }
 }
 
-/// Cuts a payload into jobs.
-struct Jobs<'a> {
-    packer: Packer<'a>,
-    cuts: Cuts<'a>,
-    /// The keys of all segments, or none if they are not known yet.
-    keys: &'a [Digest],
+/// Makes jobs of segments.
+struct Jobs<'s, 'a> {
+    segments: Segments<'s, 'a>,
     /// The first segment whose bytes are wanted.
     bytes_from: u64,
     /// The number of the next segment.
@@ -160,14 +163,12 @@ struct Jobs<'a> {
     offset: u64,
 }
 
-impl Iterator for Jobs<'_> {
-    type Item = Job;
+impl<'a> Iterator for Jobs<'_, 'a> {
+    type Item = Job<'a>;
 
-    fn next(&mut self) -> Option<Job> {
-        let part = self.cuts.next()?;
+    fn next(&mut self) -> Option<Job<'a>> {
+        let (key, part) = self.segments.next()?;
         let Self { number, offset, .. } = *self;
-        let known = usize::try_from(number).ok().and_then(|number| self.keys.get(number));
-        let key = known.copied().unwrap_or_else(|| key(&part, self.packer.compression));
         let wanted = if number < self.bytes_from { Wanted::Description } else { Wanted::Bytes };
         self.number += 1;
         self.offset += part.len();
@@ -180,7 +181,7 @@ struct Line<'a> {
     packer: Packer<'a>,
     /// The segments that are on their way.
     held: Held<'a>,
-    chain: &'a Chain,
+    chain: &'a Chain<'a>,
     /// Where digests go on instead of at the start.
     resumed: Option<&'a (Mark, Checkpoint)>,
     joiner: Joiner,
@@ -194,10 +195,10 @@ struct Line<'a> {
 
 impl Line<'_> {
     /// Hands out jobs and joins what comes back; the workers end when this returns.
-    fn run(
+    fn run<'r>(
         mut self,
-        mut cut: Jobs<'_>,
-        jobs: SyncSender<Job>,
+        mut segments: Jobs<'_, 'r>,
+        jobs: SyncSender<Job<'r>>,
         results: &Receiver<Outcome>,
     ) -> io::Result<Option<Joined>> {
         let mut jobs = Some(jobs);
@@ -205,7 +206,7 @@ impl Line<'_> {
             while let Some(open) = &jobs
                 && self.held.take()
             {
-                let Some(job) = cut.next() else {
+                let Some(job) = segments.next() else {
                     self.held.give_back();
                     jobs = None;
                     break;
@@ -218,7 +219,7 @@ impl Line<'_> {
                     }
                 }
             }
-            if self.joined == cut.number {
+            if self.joined == segments.number {
                 return self.joiner.finish().map(Some);
             }
             let outcome = results.recv().map_err(|_| gone())?;
@@ -271,11 +272,11 @@ fn gone() -> io::Error {
 /// What all workers share.
 struct Worker<'a> {
     packer: Packer<'a>,
-    jobs: Mutex<Receiver<Job>>,
+    jobs: Mutex<Receiver<Job<'a>>>,
     stop: AtomicBool,
 }
 
-impl Worker<'_> {
+impl<'a> Worker<'a> {
     fn run(&self, outcomes: &SyncSender<Outcome>) {
         while let Some(job) = self.next() {
             let Job { offset, part, key, wanted, .. } = job;
@@ -296,7 +297,7 @@ impl Worker<'_> {
         }
     }
 
-    fn next(&self) -> Option<Job> {
+    fn next(&self) -> Option<Job<'a>> {
         let job = self.jobs.lock().unwrap_or_else(PoisonError::into_inner).recv().ok()?;
         (!self.stop.load(Ordering::Relaxed)).then_some(job)
     }

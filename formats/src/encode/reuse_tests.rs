@@ -44,7 +44,7 @@ fn fresh(store: &TestStore, rope: &Rope, compression: Compression) -> Encoded {
 }
 
 /// Returns the keys of a rope's segments, and of its checkpoints in order.
-fn chain(rope: &Rope, compression: Compression) -> Chain {
+fn chain(rope: &Rope, compression: Compression) -> Chain<'_> {
     let cuts = Cuts::new(rope, compression.block_size(), compression.alone_from());
     Chain::new(cuts, compression, &join::head(compression, rope.len()), MIB as u64)
 }

@@ -6,7 +6,7 @@ use crate::blob::{Blob, BlobStore};
 use crate::digest::{Digest, Hasher};
 use crate::encode::buffers::Buffer;
 use crate::encode::{Codec, Compression, Recall, Segment, SegmentCache, Tools, gzip, xz, zstd};
-use crate::rope::{Extent, Rope};
+use crate::rope::{Extent, RopePart};
 
 /// A segment from this length on, compressed, is kept; a smaller one is cheaper to make again than
 /// to look after.
@@ -105,7 +105,12 @@ pub(super) struct Packer<'a> {
 
 impl Packer<'_> {
     /// Returns the segment that a part of a rope makes, which has this key.
-    pub(super) fn pack(&self, part: &Rope, key: &Digest, wanted: Wanted) -> io::Result<Packed> {
+    pub(super) fn pack(
+        &self,
+        part: &RopePart<'_>,
+        key: &Digest,
+        wanted: Wanted,
+    ) -> io::Result<Packed> {
         let turn = self.tools.turns.take(key);
         if let Some(mut packed) = self.find(key, part.len(), wanted) {
             drop(turn);
@@ -171,7 +176,7 @@ impl Packer<'_> {
     }
 
     /// Compresses a segment and keeps it.
-    fn make(&self, part: &Rope, key: &Digest, wanted: Wanted) -> io::Result<Packed> {
+    fn make(&self, part: &RopePart<'_>, key: &Digest, wanted: Wanted) -> io::Result<Packed> {
         let raw = self.read(part)?;
         let raw_len = part.len();
         let crc32 = match self.compression.codec {
@@ -203,7 +208,7 @@ impl Packer<'_> {
 
     /// Returns the bytes before compression of a segment that was found whole, if to expand it is faster than to read
     /// what it was made of: many small files.
-    fn expand(&self, part: &Rope, packed: &Packed) -> Option<Buffer> {
+    fn expand(&self, part: &RopePart<'_>, packed: &Packed) -> Option<Buffer> {
         let files = part.extents().filter(|extent| matches!(extent, Extent::Blob { .. })).count();
         // To expand a block of xz would take a stream made around it.
         if self.compression.codec == Codec::Xz || files as u64 * WORTH_OPENING < part.len() {
@@ -222,7 +227,7 @@ impl Packer<'_> {
     }
 
     /// Reads a whole part of a rope, which is at most one block.
-    fn read(&self, part: &Rope) -> io::Result<Buffer> {
+    fn read(&self, part: &RopePart<'_>) -> io::Result<Buffer> {
         let len = usize::try_from(part.len()).map_err(io::Error::other)?;
         let mut raw = self.tools.raw.take(len);
         let mut reader = part.reader(self.blobs);
@@ -242,7 +247,7 @@ impl Packer<'_> {
 /// each extent as its kind, its own length-prefixed bytes or its digest and range, or its length.
 /// Equal bytes that are described in another way have another key: they are compressed once more, to the same.
 /// Contents are never read.
-pub(super) fn key(part: &Rope, compression: Compression) -> Digest {
+pub(super) fn key(part: &RopePart<'_>, compression: Compression) -> Digest {
     let mut hasher = settings(DOMAIN, compression);
     update_extents(&mut hasher, part);
     hasher.digest()
@@ -262,7 +267,7 @@ pub(super) fn settings(domain: &str, compression: Compression) -> Hasher {
 }
 
 /// Takes in what a rope says, never the contents of blobs.
-pub(super) fn update_extents(hasher: &mut Hasher, part: &Rope) {
+pub(super) fn update_extents(hasher: &mut Hasher, part: &RopePart<'_>) {
     for extent in part.extents() {
         match extent {
             Extent::Inline(bytes) => {

@@ -1,10 +1,11 @@
 //! Cutting a rope into parts.
 
-use super::{Extent, Rope};
+use super::{Extent, Extents, Rope, RopePart};
 
 /// Cuts a rope into parts, in order; all parts together take time for the extents once.
+#[derive(Clone)]
 pub struct RopeCursor<'a> {
-    extents: Box<dyn Iterator<Item = Extent<'a>> + Send + 'a>,
+    extents: Extents<'a>,
     /// What was cut off and has not been passed on yet.
     next: Option<Extent<'a>>,
     at: u64,
@@ -19,7 +20,7 @@ impl std::fmt::Debug for RopeCursor<'_> {
 
 impl<'a> RopeCursor<'a> {
     pub(super) fn new(rope: &'a Rope) -> Self {
-        Self { extents: Box::new(rope.extents()), next: None, at: 0, len: rope.len() }
+        Self { extents: rope.extents(), next: None, at: 0, len: rope.len() }
     }
 
     /// Returns how many bytes lie before the cursor.
@@ -44,6 +45,11 @@ impl<'a> RopeCursor<'a> {
     pub fn peek(&mut self) -> Option<Extent<'a>> {
         self.next = self.next.take().or_else(|| self.extents.next());
         self.next
+    }
+
+    /// Returns the next `len` bytes, at most what is left, where they are; the cursor stays before them.
+    pub(crate) fn part(&self, len: u64) -> RopePart<'a> {
+        RopePart::new(self.next, self.extents.clone(), len.min(self.left()))
     }
 
     /// Cuts off the next `len` bytes, at most what is left.
@@ -79,6 +85,8 @@ impl<'a> RopeCursor<'a> {
 
 #[cfg(test)]
 mod tests {
+    use std::io::Read as _;
+
     use super::*;
     use crate::blob::MemoryStore;
     use crate::rope::tests::sample;
@@ -94,7 +102,15 @@ mod tests {
                 let zeros = cursor.zeros();
                 let slice = rope.slice(from..from + zeros);
                 assert!(slice.extents().all(|extent| matches!(extent, Extent::Zero(_))));
-                assert_eq!(cursor.take(step), rope.slice(from..from + step));
+                let part = cursor.part(step);
+                let taken = cursor.take(step);
+                assert_eq!(taken, rope.slice(from..from + step));
+                let mut copied = Rope::new();
+                part.extents().for_each(|extent| copied.push_extent(extent));
+                assert_eq!((copied, part.len()), (taken.clone(), taken.len()));
+                let mut bytes = Vec::new();
+                part.reader(&store).read_to_end(&mut bytes).unwrap();
+                assert_eq!(bytes, taken.to_vec(&store).unwrap());
                 cursor.skip(1);
             }
             assert_eq!(cursor.position(), rope.len());
