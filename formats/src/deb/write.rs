@@ -99,7 +99,7 @@ fn control_tar(
     archive.append(&TreePath::root(), &Entry::directory())?;
     for (name, mode, text) in files {
         let path = TreePath::parse(name).map_err(|error| FieldError::new(name, error))?;
-        archive.append_bytes(&path, mode, &text)?;
+        archive.append_rope(&path, mode, &Rope::from(text))?;
     }
     Ok(archive.finish())
 }

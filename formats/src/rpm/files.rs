@@ -238,7 +238,7 @@ fn capabilities(path: &TreePath, entry: &Entry) -> Result<String, WriteError> {
 impl FileTable {
     /// Returns the table of everything in a tree that the package lists.
     pub(super) fn from_tree(tree: &FileTree, package: &Package) -> Result<Self, WriteError> {
-        let mut rows = Vec::new();
+        let mut rows = Vec::with_capacity(tree.len());
         for (path, entry) in tree.iter() {
             refuse_link_to_ghost(tree, path, entry)?;
             if !is_unowned(tree, path, entry, &package.name) {

@@ -1,16 +1,18 @@
 //! Making a tree: the one place where entries are checked and normalised.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
+use super::entries::{Placed, place};
 use super::entry::{Entry, Node};
 use super::path::TreePath;
-use super::{FileTree, Mode, place};
+use super::{FileTree, Mode};
 
 /// Collects entries in any order and makes a [`FileTree`] of them.
 #[derive(Debug, Default)]
 pub struct TreeBuilder {
     /// What was added in the order of a tree, as almost everything is: it stays where it is.
-    list: Vec<(TreePath, Entry)>,
+    list: Vec<Placed>,
     /// What was added after something that it should stand before.
     late: BTreeMap<TreePath, Entry>,
 }
@@ -67,10 +69,13 @@ impl TreeBuilder {
     /// Adds an entry; a second entry for a path is an error, unless both are equal directories.
     pub fn insert(&mut self, path: TreePath, entry: Entry) -> Result<(), TreeError> {
         let path = check_target(path, &entry)?;
+        if self.is_next(&path) {
+            self.list.push((path, entry));
+            return Ok(());
+        }
         match self.get(&path) {
             Some(old) if old.is_directory() && *old == entry => {}
             Some(_) => return Err(TreeError::Duplicate { path }),
-            None if self.is_next(&path) => self.list.push((path, entry)),
             None => drop(self.late.insert(path, entry)),
         }
         Ok(())
@@ -116,34 +121,39 @@ impl TreeBuilder {
 
     /// Returns a tree with all that was added to this builder, and the parents that it needs. What was added may be
     /// neither at a path of the tree, unless both are equal directories, nor a link to a file of it.
+    ///
+    /// Most of what the tree has is shared with it.
     pub fn finish_onto(self, tree: &FileTree) -> Result<FileTree, TreeError> {
         let added = self.finish()?.into_list();
-        let mut list = Vec::with_capacity(tree.len() + added.len());
-        let mut old = tree.iter().peekable();
-        let mut added = added.into_iter().peekable();
-        while let Some((path, entry)) = added.next() {
-            while let Some((before, kept)) = old.next_if(|(before, _)| *before < &path) {
-                list.push((before.clone(), kept.clone()));
-            }
-            match old.peek() {
-                Some((there, kept)) if **there == path => {
-                    match (entry.implied, kept.is_directory()) {
-                        (true, true) => {}
-                        (false, _) if entry.is_directory() && **kept == entry => {}
-                        (false, _) => return Err(TreeError::Duplicate { path }),
-                        (true, false) => {
-                            let asked_for = added.find(|(_, entry)| !entry.implied);
-                            let below = asked_for.map_or_else(|| path.clone(), |(below, _)| below);
-                            return Err(TreeError::NotADirectory { path: below, parent: path });
-                        }
-                    }
-                }
-                _ => list.push((path, entry)),
-            }
-        }
-        list.extend(old.map(|(path, entry)| (path.clone(), entry.clone())));
-        Ok(FileTree::of(list))
+        Ok(FileTree { entries: Arc::new(tree.entries.overlaid(added, lay)?) })
     }
+}
+
+/// Lays entries among others, each where it belongs.
+fn lay(old: &[Placed], added: Vec<Placed>) -> Result<Vec<Placed>, TreeError> {
+    let mut list = Vec::with_capacity(old.len() + added.len());
+    let mut old = old.iter().peekable();
+    let mut added = added.into_iter();
+    while let Some((path, entry)) = added.next() {
+        while let Some(before) = old.next_if(|(before, _)| *before < path) {
+            list.push(before.clone());
+        }
+        match old.peek() {
+            Some((there, kept)) if *there == path => match (entry.implied, kept.is_directory()) {
+                (true, true) => {}
+                (false, _) if entry.is_directory() && *kept == entry => {}
+                (false, _) => return Err(TreeError::Duplicate { path }),
+                (true, false) => {
+                    let asked_for = added.find(|(_, entry)| !entry.implied);
+                    let below = asked_for.map_or_else(|| path.clone(), |(below, _)| below);
+                    return Err(TreeError::NotADirectory { path: below, parent: path });
+                }
+            },
+            _ => list.push((path, entry)),
+        }
+    }
+    list.extend(old.cloned());
+    Ok(list)
 }
 
 /// Refuses a symbolic link that leads nowhere.
@@ -157,7 +167,7 @@ fn check_target(path: TreePath, entry: &Entry) -> Result<TreePath, TreeError> {
 }
 
 /// Adds entries to a list, each where it belongs.
-fn add(list: &mut Vec<(TreePath, Entry)>, entries: BTreeMap<TreePath, Entry>) {
+fn add(list: &mut Vec<Placed>, entries: BTreeMap<TreePath, Entry>) {
     if !entries.is_empty() {
         list.extend(entries);
         list.sort_by(|(one, _), (other, _)| one.cmp(other));
@@ -165,7 +175,7 @@ fn add(list: &mut Vec<(TreePath, Entry)>, entries: BTreeMap<TreePath, Entry>) {
 }
 
 /// Returns the directories that entries need and nobody added.
-fn missing_parents(list: &[(TreePath, Entry)]) -> Result<BTreeMap<TreePath, Entry>, TreeError> {
+fn missing_parents(list: &[Placed]) -> Result<BTreeMap<TreePath, Entry>, TreeError> {
     let mut missing = BTreeMap::new();
     // Most entries stand right after their directory or after others of it.
     let mut known: Option<TreePath> = None;
@@ -199,7 +209,7 @@ fn missing_parents(list: &[(TreePath, Entry)]) -> Result<BTreeMap<TreePath, Entr
     Ok(missing)
 }
 
-fn at<'a>(list: &'a [(TreePath, Entry)], path: &TreePath) -> Option<&'a Entry> {
+fn at<'a>(list: &'a [Placed], path: &TreePath) -> Option<&'a Entry> {
     place(list, path).ok().and_then(|place| list.get(place)).map(|(_, entry)| entry)
 }
 
@@ -208,7 +218,7 @@ fn implied_directory() -> Entry {
 }
 
 /// Makes the first name of each file the file, and all its other names links to that.
-fn settle_hard_links(list: &mut [(TreePath, Entry)]) -> Result<(), TreeError> {
+fn settle_hard_links(list: &mut [Placed]) -> Result<(), TreeError> {
     let mut names: BTreeMap<TreePath, Vec<TreePath>> = BTreeMap::new();
     for (path, entry) in &*list {
         if let Node::HardLink(target) = &entry.node {
@@ -226,7 +236,7 @@ fn settle_hard_links(list: &mut [(TreePath, Entry)]) -> Result<(), TreeError> {
 }
 
 /// All names of one inode share its attributes; the mark stays with each name.
-fn settle_file(list: &mut [(TreePath, Entry)], file: &TreePath, mut links: Vec<TreePath>) {
+fn settle_file(list: &mut [Placed], file: &TreePath, mut links: Vec<TreePath>) {
     let Some(original) = at(list, file).cloned() else { return };
     links.push(file.clone());
     links.sort();

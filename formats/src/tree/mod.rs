@@ -2,15 +2,17 @@
 
 mod build;
 pub mod capabilities;
+mod entries;
 mod entry;
 mod manifest;
 mod path;
 mod stated;
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 
 pub use build::{TreeBuilder, TreeError};
+use entries::{Entries, Placed};
 pub use entry::{Content, DeviceKind, Entry, Mark, Mode, ModeError, Node, Owner, XattrName};
 pub use manifest::{ManifestLine, TreeId, escape};
 pub use path::{PathError, TreePath};
@@ -32,41 +34,25 @@ pub struct FileTree {
     entries: Arc<Entries>,
 }
 
-/// The entries of a tree in order, and what was found out about them.
-#[derive(Debug, Clone, Default)]
-struct Entries {
-    list: Vec<(TreePath, Entry)>,
-    id: OnceLock<TreeId>,
-}
-
-impl PartialEq for Entries {
-    fn eq(&self, other: &Self) -> bool {
-        self.list == other.list
-    }
-}
-
-impl Eq for Entries {}
-
 impl FileTree {
     /// Takes entries that are a tree already, in order.
-    fn of(list: Vec<(TreePath, Entry)>) -> Self {
-        Self { entries: Arc::new(Entries { list, id: OnceLock::new() }) }
+    fn of(list: Vec<Placed>) -> Self {
+        Self { entries: Arc::new(list.into()) }
     }
 
     /// Returns the entries, copied only if another tree shares them.
-    fn into_list(self) -> Vec<(TreePath, Entry)> {
-        Arc::unwrap_or_clone(self.entries).list
+    fn into_list(self) -> Vec<Placed> {
+        Arc::unwrap_or_clone(self.entries).into_list()
     }
 
     /// Returns everything that follows a path in order, below it or not.
     fn after(&self, path: &TreePath) -> impl Iterator<Item = (&TreePath, &Entry)> + Clone + '_ {
-        let start = place(&self.entries.list, path).map_or_else(|start| start, |place| place + 1);
-        self.entries.list.iter().skip(start).map(|(path, entry)| (path, entry))
+        self.entries.after(path).map(|(path, entry)| (path, entry))
     }
 
     /// Returns all entries in order; the root directory itself is the first.
     pub fn iter(&self) -> impl Iterator<Item = (&TreePath, &Entry)> + Clone + '_ {
-        self.entries.list.iter().map(|(path, entry)| (path, entry))
+        self.entries.iter().map(|(path, entry)| (path, entry))
     }
 
     /// Returns the entry at a path.
@@ -76,8 +62,7 @@ impl FileTree {
 
     /// Returns the entry at a path with the tree's own copy of the path.
     pub fn get_with_path(&self, path: &TreePath) -> Option<(&TreePath, &Entry)> {
-        let place = place(&self.entries.list, path).ok()?;
-        self.entries.list.get(place).map(|(path, entry)| (path, entry))
+        self.entries.get(path).map(|(path, entry)| (path, entry))
     }
 
     /// Returns everything below a directory, in order.
@@ -90,7 +75,7 @@ impl FileTree {
 
     /// Returns how many entries there are, the root directory included.
     pub fn len(&self) -> usize {
-        self.entries.list.len()
+        self.entries.len()
     }
 
     /// Returns how many bytes the files hold.
@@ -104,7 +89,7 @@ impl FileTree {
 
     /// Returns whether there is nothing but the root directory.
     pub fn is_empty(&self) -> bool {
-        self.entries.list.len() <= 1
+        self.len() <= 1
     }
 
     /// Returns whether a directory has entries.
@@ -192,9 +177,4 @@ impl FileTree {
         }
         builder.finish()
     }
-}
-
-/// Returns where an entry is in a list in order, or where it would be.
-fn place(list: &[(TreePath, Entry)], path: &TreePath) -> Result<usize, usize> {
-    list.binary_search_by(|(other, _)| other.cmp(path))
 }

@@ -43,28 +43,20 @@ impl TreePath {
     /// `.` components and empty ones are dropped; `..`, NUL bytes and names over the limits are
     /// errors.
     pub fn parse(path: impl AsRef<[u8]>) -> Result<Self, PathError> {
-        let path = path.as_ref();
-        let fail = |reason| PathError { path: escape(path), reason };
-        let mut bytes: Vec<u8> = Vec::with_capacity(path.len());
-        for name in path.split(|byte| *byte == b'/') {
-            match name {
-                b"" | b"." => continue,
-                b".." => return Err(fail("it contains `..`")),
-                _ if name.contains(&0) => return Err(fail("it contains a NUL byte")),
-                _ if name.len() > Self::MAX_NAME => {
-                    return Err(fail("a name in it is longer than 255 bytes"));
-                }
-                _ => {}
+        Self::of_parts(&[], path.as_ref())
+    }
+
+    /// Puts a path that was parsed and one that was not together.
+    fn of_parts(above: &[u8], below: &[u8]) -> Result<Self, PathError> {
+        let mut bytes = Vec::with_capacity(above.len() + 1 + below.len());
+        bytes.extend_from_slice(above);
+        match push_names(&mut bytes, below) {
+            Ok(()) => Ok(Self { bytes: bytes.into() }),
+            Err(reason) => {
+                let path = if above.is_empty() { below } else { &[above, below].join(&b'/') };
+                Err(PathError { path: escape(path), reason })
             }
-            if !bytes.is_empty() {
-                bytes.push(b'/');
-            }
-            bytes.extend_from_slice(name);
         }
-        if bytes.len() > Self::MAX_LEN {
-            return Err(fail("it is longer than 4095 bytes"));
-        }
-        Ok(Self { bytes: bytes.into() })
     }
 
     /// Returns whether this is `/`.
@@ -107,10 +99,7 @@ impl TreePath {
 
     /// Returns this path with more components below it.
     pub fn join(&self, below: impl AsRef<[u8]>) -> Result<Self, PathError> {
-        let mut bytes = self.bytes.to_vec();
-        bytes.push(b'/');
-        bytes.extend_from_slice(below.as_ref());
-        Self::parse(bytes)
+        Self::of_parts(&self.bytes, below.as_ref())
     }
 
     /// Returns whether this path lies strictly below a directory.
@@ -137,6 +126,29 @@ impl TreePath {
         }
         1 + self.bytes.iter().filter(|byte| **byte == b'/').count()
     }
+}
+
+/// Appends the components of a path to those of another; what is wrong with them is a phrase.
+fn push_names(bytes: &mut Vec<u8>, path: &[u8]) -> Result<(), &'static str> {
+    for name in path.split(|byte| *byte == b'/') {
+        match name {
+            b"" | b"." => continue,
+            b".." => return Err("it contains `..`"),
+            _ if name.contains(&0) => return Err("it contains a NUL byte"),
+            _ if name.len() > TreePath::MAX_NAME => {
+                return Err("a name in it is longer than 255 bytes");
+            }
+            _ => {}
+        }
+        if !bytes.is_empty() {
+            bytes.push(b'/');
+        }
+        bytes.extend_from_slice(name);
+    }
+    if bytes.len() > TreePath::MAX_LEN {
+        return Err("it is longer than 4095 bytes");
+    }
+    Ok(())
 }
 
 impl Ord for TreePath {
