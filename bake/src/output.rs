@@ -22,6 +22,8 @@ use crate::store::{Stamp, StatIndex, Store, TICK_NANOSECONDS};
 
 /// Longer than a tick of the clock that stamps files.
 const TICK: std::time::Duration = std::time::Duration::from_millis(11);
+/// How many ticks are waited for at most.
+const MOST_TICKS: usize = 10;
 
 /// A folder that takes outputs. Everything is staged in a hidden folder of its own first.
 #[derive(Debug)]
@@ -95,8 +97,7 @@ impl OutputFolder {
     /// What appears was written a tick of the clock before, so that whoever writes to it from now on gives it
     /// another time.
     pub fn commit(mut self) -> Result<Appeared, Error> {
-        thread::sleep(TICK);
-        let moment = Stamp::of(&tempfile::tempfile_in(self.staging.path())?.metadata()?).mtime;
+        let moment = self.wait()?;
         let names = std::mem::take(&mut self.staged);
         for name in &names {
             let (from, to) = (self.staging.path().join(name), self.root.join(name));
@@ -113,6 +114,28 @@ impl OutputFolder {
         }
         self.remove_old(&names)?;
         Ok(Appeared { names, moment })
+    }
+
+    /// Waits until whoever writes to what is staged gives it another time, and returns that moment. The clock that stamps
+    /// files may be behind on a machine that is busy; what is no older after that is not known by its stamp.
+    fn wait(&self) -> io::Result<i64> {
+        let files = self.staged.iter().flat_map(|name| walkdir::WalkDir::new(self.staged(name)));
+        let mut newest = i64::MIN;
+        for file in files {
+            let metadata = file.and_then(|file| file.metadata()).map_err(io::Error::from)?;
+            if metadata.is_file() {
+                newest = newest.max(Stamp::of(&metadata).mtime);
+            }
+        }
+        let mut moment = newest;
+        for _ in 0..MOST_TICKS {
+            thread::sleep(TICK);
+            moment = Stamp::of(&tempfile::tempfile_in(self.staging.path())?.metadata()?).mtime;
+            if is_older(newest, moment) {
+                break;
+            }
+        }
+        Ok(moment)
     }
 
     /// Removes the files that stood where others appeared. That takes the longer the larger they are, so several go at
@@ -217,11 +240,16 @@ impl Appeared {
     fn settles(&self, name: &str, stamp: &Stamp, index: &StatIndex) -> bool {
         let top = name.split('/').next().unwrap_or(name);
         if self.names.iter().any(|appeared| appeared == top) {
-            stamp.mtime < self.moment - TICK_NANOSECONDS / 2
+            is_older(stamp.mtime, self.moment)
         } else {
             index.settles(stamp)
         }
     }
+}
+
+/// Returns whether what was written at one time would have another if it were written to at a moment.
+fn is_older(mtime: i64, moment: i64) -> bool {
+    mtime < moment - TICK_NANOSECONDS / 2
 }
 
 /// The outputs that are in a folder now that a bake ended.
