@@ -10,6 +10,7 @@ use bake_recipes::resolved::{FileRule, Output, Recipe};
 use bake_recipes::{Place, RecipeError};
 
 use super::contents::SourceFiles;
+use super::places::EntryPlaces;
 use super::scan::{Item, ItemKind, Scan};
 use crate::entry;
 
@@ -24,12 +25,9 @@ pub struct Trees {
     pub places: EntryPlaces,
 }
 
-/// The line of the recipe that each entry comes from; entries of one rule share it.
-pub type EntryPlaces = BTreeMap<TreePath, Arc<Place>>;
-
 /// Lays what was found into the tree of each output.
 pub fn compose(recipe: &Recipe, scan: &Scan, contents: &[Content]) -> Result<Trees, RecipeError> {
-    let mut sources = SourceFiles::default();
+    let mut sources = SourceFiles::of_many(scan.files.len());
     for (file, content) in scan.files.iter().zip(contents) {
         sources.insert_file(content.digest, file.path.clone(), file.stamp);
     }
@@ -45,7 +43,7 @@ pub fn compose(recipe: &Recipe, scan: &Scan, contents: &[Content]) -> Result<Tre
         sources.insert_bytes(&file.contents);
     }
     let mut trees: BTreeMap<Output, Arc<FileTree>> = BTreeMap::new();
-    let mut places = EntryPlaces::new();
+    let mut places = Vec::new();
     let mut made: Vec<(Vec<bool>, Arc<FileTree>)> = Vec::new();
     for output in recipe.outputs() {
         let rules: Vec<bool> = recipe.files.iter().map(|rule| rule.is_for(output)).collect();
@@ -53,8 +51,7 @@ pub fn compose(recipe: &Recipe, scan: &Scan, contents: &[Content]) -> Result<Tre
             trees.insert(output, Arc::clone(tree));
             continue;
         }
-        let mut composer =
-            Composer { contents, builder: TreeBuilder::new(), places: EntryPlaces::new() };
+        let mut composer = Composer { contents, builder: TreeBuilder::new(), places: Vec::new() };
         for ((rule, items), wanted) in recipe.files.iter().zip(&scan.items).zip(&rules) {
             if *wanted {
                 composer.rule(rule, items)?;
@@ -72,22 +69,21 @@ pub fn compose(recipe: &Recipe, scan: &Scan, contents: &[Content]) -> Result<Tre
         made.push((rules, Arc::clone(&tree)));
         trees.insert(output, tree);
     }
-    Ok(Trees { trees, sources, places })
+    Ok(Trees { trees, sources, places: places.into_iter().collect() })
 }
 
 /// Refuses files at paths where configuration is rendered: one of the two would be lost.
 fn check_destinations(
     recipe: &Recipe,
     tree: &FileTree,
-    places: &EntryPlaces,
+    places: &[Placed],
 ) -> Result<(), RecipeError> {
     for destination in recipe.config.destinations() {
         let Ok(path) = TreePath::parse(destination) else { continue };
         if tree.get(&path).is_none() {
             continue;
         }
-        let place = places.get(&path).map(Arc::as_ref);
-        let error = match place.or(recipe.config.place.as_ref()) {
+        let error = match placed(places, &path).or(recipe.config.place.as_ref()) {
             Some(place) => place
                 .error(format!("`{path}` is in the payload, and `[config]` renders a file there")),
             None => RecipeError::new(format!(
@@ -99,11 +95,19 @@ fn check_destinations(
     Ok(())
 }
 
+/// An entry and the rule that made it.
+type Placed = (TreePath, Arc<Place>);
+
+/// Returns the line of the rule that made an entry; asked only of what is wrong.
+fn placed<'p>(places: &'p [Placed], path: &TreePath) -> Option<&'p Place> {
+    places.iter().rfind(|(other, _)| other == path).map(|(_, place)| &**place)
+}
+
 struct Composer<'a> {
     contents: &'a [Content],
     builder: TreeBuilder,
     /// The rule that made each entry, for errors about two that claim one path.
-    places: EntryPlaces,
+    places: Vec<Placed>,
 }
 
 impl Composer<'_> {
@@ -172,12 +176,13 @@ impl Composer<'_> {
     }
 
     fn error(&self, path: &TreePath, error: &TreeError, place: Option<&Place>) -> RecipeError {
-        let first = self.places.get(path).filter(|_| matches!(error, TreeError::Duplicate { .. }));
+        let placed = placed(&self.places, path);
+        let first = placed.filter(|_| matches!(error, TreeError::Duplicate { .. }));
         let message = match first {
             Some(first) => format!("{error}; the other is at {first}"),
             None => error.to_string(),
         };
-        match place.or_else(|| self.places.get(path).map(Arc::as_ref)) {
+        match place.or(placed) {
             Some(place) => place.error(message),
             None => RecipeError::new(message),
         }
@@ -189,7 +194,7 @@ impl Composer<'_> {
         recipe: &Recipe,
         scan: &Scan,
         rules: &[bool],
-    ) -> Result<(FileTree, EntryPlaces), RecipeError> {
+    ) -> Result<(FileTree, Vec<Placed>), RecipeError> {
         for ((rule, items), wanted) in recipe.files.iter().zip(&scan.items).zip(rules) {
             let place = Arc::new(rule.place.clone());
             let walked = items.iter().filter(|item| item.kind == ItemKind::WalkedDirectory);
@@ -209,7 +214,7 @@ impl Composer<'_> {
                 | TreeError::Duplicate { path } => Some(path),
                 TreeError::RootNotADirectory => None,
             };
-            match path.and_then(|path| places.get(path)) {
+            match path.and_then(|path| placed(&places, path)) {
                 Some(place) => place.error(error.to_string()),
                 None => RecipeError::new(error.to_string()),
             }

@@ -13,6 +13,7 @@ use bake_formats::digest::Digest;
 use bake_formats::input::ReadAt;
 use bake_formats::rope::{Extent, Rope};
 
+use super::source_path::SourcePath;
 use crate::report::Reporter;
 use crate::store::{Stamp, Store, Verified};
 use crate::timings::Bytes;
@@ -20,16 +21,21 @@ use crate::timings::Bytes;
 /// Contents of the build output by digest, with what tells that a file is still the one scanned.
 #[derive(Debug, Default, Clone)]
 pub struct SourceFiles {
-    files: HashMap<Digest, (Arc<Path>, Stamp)>,
+    files: HashMap<Digest, (SourcePath, Stamp)>,
     inline: BTreeMap<Digest, Arc<[u8]>>,
     /// Contents that are described by others: files in a tar archive, which is one blob.
     ropes: BTreeMap<Digest, Rope>,
 }
 
 impl SourceFiles {
+    /// Starts with nothing, and room for so many files.
+    pub(super) fn of_many(files: usize) -> Self {
+        Self { files: HashMap::with_capacity(files), ..Self::default() }
+    }
+
     /// Notes that a file holds a content.
-    pub fn insert_file(&mut self, digest: Digest, path: impl Into<Arc<Path>>, stamp: Stamp) {
-        self.files.entry(digest).or_insert_with(|| (path.into(), stamp));
+    pub fn insert_file(&mut self, digest: Digest, path: SourcePath, stamp: Stamp) {
+        self.files.entry(digest).or_insert((path, stamp));
     }
 
     /// Notes a content that is in memory: rendered units, text from the recipe.
@@ -105,7 +111,7 @@ pub enum ScannedBytes<'a> {
         /// The file.
         file: std::fs::File,
         /// Where it is.
-        path: &'a Path,
+        path: &'a SourcePath,
         /// What it was when it was scanned.
         stamp: &'a Stamp,
     },
@@ -117,7 +123,7 @@ impl ScannedBytes<'_> {
         match self {
             Self::Inline(_) => Ok(()),
             Self::File { file, path, stamp } if Stamp::of(&file.metadata()?) != **stamp => {
-                Err(io::Error::other(ChangedFile { path: (*path).into() }))
+                Err(io::Error::other(ChangedFile { path: path.to_path() }))
             }
             Self::File { .. } => Ok(()),
         }
@@ -217,18 +223,22 @@ impl BlobStore for Contents<'_> {
 }
 
 /// Opens a file and checks that it is the one that was scanned.
-pub(super) fn open_unchanged(path: &Path, stamp: &Stamp) -> io::Result<fs_err::File> {
-    let file = fs_err::File::open(path)?;
+pub(super) fn open_unchanged(path: &SourcePath, stamp: &Stamp) -> io::Result<fs_err::File> {
+    let file = fs_err::File::open(path.to_path())?;
     check_unchanged(&file, path, stamp)?;
     Ok(file)
 }
 
 /// Fails if a file is no longer the one that was scanned.
-pub(super) fn check_unchanged(file: &fs_err::File, path: &Path, stamp: &Stamp) -> io::Result<()> {
+pub(super) fn check_unchanged(
+    file: &fs_err::File,
+    path: &SourcePath,
+    stamp: &Stamp,
+) -> io::Result<()> {
     if Stamp::of(&file.metadata()?) == *stamp {
         return Ok(());
     }
-    Err(io::Error::other(ChangedFile { path: path.into() }))
+    Err(io::Error::other(ChangedFile { path: path.to_path() }))
 }
 
 /// A source file that is no longer what was scanned.
@@ -248,7 +258,7 @@ impl ChangedFile {
 /// Reads a source file and checks at the end of what was asked that nobody changed it meanwhile.
 struct Watched<'a> {
     file: fs_err::File,
-    path: &'a Path,
+    path: &'a SourcePath,
     stamp: &'a Stamp,
     left: u64,
     reporter: &'a dyn Reporter,
@@ -319,7 +329,7 @@ mod tests {
         let stamp = Stamp::of(&fs_err::metadata(&path).unwrap());
         let digest = Digest::of(b"hello");
         let mut sources = SourceFiles::default();
-        sources.insert_file(digest, path.clone(), stamp);
+        sources.insert_file(digest, path.as_path().into(), stamp);
         let contents = Contents { sources: &sources, store: &store, reporter: &Silent };
         let mut text = String::new();
         contents.open(&digest, 1).unwrap().read_to_string(&mut text).unwrap();

@@ -51,13 +51,14 @@ pub fn hash_file(
     reporter: &dyn Reporter,
 ) -> Result<Content, Error> {
     let fail = |source| Error::Store { path: store.root().into(), source };
-    let index = store.stat_index(&file.path).map_err(fail)?;
+    let path = file.path.to_path();
+    let index = store.stat_index(&path).map_err(fail)?;
     if let Some(content) = index.get(&file.stamp) {
         return Ok(content);
     }
     reporter.scanning(1, file.stamp.size);
     let content = read(file, reporter, |reader| Content::without_md5(reader))?;
-    store.save_stat_index(&file.path, &index, &[(file.stamp, content)]).map_err(fail)?;
+    store.save_stat_index(&path, &index, &[(file.stamp, content)]).map_err(fail)?;
     Ok(content)
 }
 
@@ -78,7 +79,7 @@ fn read(
     reporter: &dyn Reporter,
     identify: fn(&mut dyn Read) -> io::Result<Content>,
 ) -> Result<Content, Error> {
-    let changed = || Error::Changed { path: file.path.to_path_buf() };
+    let changed = || Error::Changed { path: file.path.to_path() };
     let mut source = open_unchanged(&file.path, &file.stamp).map_err(|error| {
         let inner = error.get_ref().and_then(|inner| inner.downcast_ref::<super::ChangedFile>());
         if inner.is_some() { changed() } else { Error::Io(error) }
@@ -124,11 +125,11 @@ mod tests {
         // The time of the change, which nobody can set, must be older than the scan, too.
         std::thread::sleep(std::time::Duration::from_millis(30));
         let file =
-            FoundFile { stamp: Stamp::of(&fs_err::metadata(&path).unwrap()), path: path.into() };
+            FoundFile { stamp: Stamp::of(&fs_err::metadata(&path).unwrap()), path: (*path).into() };
         let expected = Content { md5: [0; 16], ..Content::of(b"hello") };
         assert_eq!(hash_file(&store, &file, &Silent).unwrap(), expected);
         // It is not read again.
-        fs_err::remove_file(&file.path).unwrap();
+        fs_err::remove_file(&path).unwrap();
         assert_eq!(hash_file(&store, &file, &Silent).unwrap(), expected);
     }
 
@@ -141,7 +142,7 @@ mod tests {
                 let path = folder.path().join(number.to_string());
                 fs_err::write(&path, vec![b'x'; number * 1000]).unwrap();
                 let stamp = Stamp::of(&fs_err::metadata(&path).unwrap());
-                FoundFile { path: path.into(), stamp }
+                FoundFile { path: path.as_path().into(), stamp }
             })
             .collect();
         let expected: Vec<_> =
@@ -150,7 +151,7 @@ mod tests {
             let found = hash_files(&store, folder.path(), &files, threads, &Silent).unwrap();
             assert_eq!(found, expected);
         }
-        fs_err::write(&files[7].path, b"other").unwrap();
+        fs_err::write(files[7].path.to_path(), b"other").unwrap();
         let error = hash_files(&store, folder.path(), &files, 2, &Silent);
         // What the index trusts is not read again; the writers check what they read.
         if let Err(error) = error {
@@ -159,6 +160,6 @@ mod tests {
         let other = tempfile::tempdir().unwrap();
         let store = Store::open(other.path()).unwrap();
         let error = hash_files(&store, folder.path(), &files, 2, &Silent).unwrap_err();
-        assert!(matches!(error, Error::Changed { path } if *path == *files[7].path));
+        assert!(matches!(error, Error::Changed { path } if path == files[7].path.to_path()));
     }
 }

@@ -1,15 +1,15 @@
 //! Finding what the rules of a recipe name. No content is read here.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeSet, HashMap};
 use std::ffi::OsStr;
 use std::io;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Component, Path, PathBuf};
-use std::sync::Arc;
 
 use super::listing::{Listings, Looked};
-use super::walk::{Visitor, below, walk};
+use super::source_path::SourcePath;
+use super::walk::{Visitor, walk};
 use crate::store::Stamp;
 use bake_formats::tree::{DeviceKind, TreePath};
 use bake_recipes::resolved::{FileRule, FileSource, Glob, GlobError};
@@ -28,7 +28,7 @@ pub struct Scan {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FoundFile {
     /// Where it is.
-    pub path: Arc<Path>,
+    pub path: SourcePath,
     /// What tells that it is still the same.
     pub stamp: Stamp,
 }
@@ -111,7 +111,7 @@ impl<'a> Filter<'a> {
 /// Finds what the rules name, relative to the recipe's folder. What was walked through before is not walked through again.
 pub fn scan(folder: &Path, rules: &[FileRule], walked: &Listings) -> Result<Scan, RecipeError> {
     let environments = environments(folder);
-    let (scan, numbers) = (Scan::default(), BTreeMap::new());
+    let (scan, numbers) = (Scan::default(), HashMap::new());
     let mut scanner = Scanner { folder, scan, numbers, environments, walked };
     for rule in rules {
         let items = scanner.rule(rule)?;
@@ -124,7 +124,7 @@ struct Scanner<'a> {
     folder: &'a Path,
     scan: Scan,
     /// The place in [`Scan::files`] of each file, by device and inode.
-    numbers: BTreeMap<(u64, u64), usize>,
+    numbers: HashMap<(u64, u64), usize>,
     /// The files of environments beside the recipe, by device and inode.
     environments: BTreeSet<(u64, u64)>,
     walked: &'a Listings,
@@ -174,7 +174,7 @@ impl Scanner<'_> {
         } else {
             rule.to.path.clone()
         };
-        Ok(vec![Item { to, kind: self.kind(rule, &path, &looked)? }])
+        Ok(vec![Item { to, kind: self.kind(rule, &path.as_path().into(), &looked)? }])
     }
 
     fn glob(&mut self, rule: &FileRule, pattern: &str) -> Result<Vec<Item>, RecipeError> {
@@ -197,7 +197,8 @@ impl Scanner<'_> {
             items.push(Item { to: rule.to.path.clone(), kind: ItemKind::WalkedDirectory });
         }
         let listing = self.walked.of(rule);
-        let mut walking = Walking { scanner: self, rule, root, items };
+        let folder = SourcePath::of_folder(root, &rule.to.path);
+        let mut walking = Walking { scanner: self, rule, root, folder, items };
         match listing {
             Some(listing) => {
                 listing.iter().try_for_each(|(path, looked)| walking.meet(path, looked))?;
@@ -210,7 +211,7 @@ impl Scanner<'_> {
     fn kind(
         &mut self,
         rule: &FileRule,
-        path: &Path,
+        path: &SourcePath,
         looked: &Looked,
     ) -> Result<ItemKind, RecipeError> {
         let kind = looked.kind();
@@ -219,13 +220,13 @@ impl Scanner<'_> {
             if self.environments.contains(&(stamp.device, stamp.inode)) {
                 return Err(rule
                     .place
-                    .error(format!("`{}` is an environment, and none ever enters an artifact", path.display()))
+                    .error(format!("`{}` is an environment, and none ever enters an artifact", path.to_path().display()))
                     .hint("`bake config render` makes of it what is deployed beside the artifact; leave it out with `exclude`"));
             }
             let next = self.scan.files.len();
             let file = *self.numbers.entry((stamp.device, stamp.inode)).or_insert(next);
             if file == next {
-                self.scan.files.push(FoundFile { path: path.into(), stamp });
+                self.scan.files.push(FoundFile { path: path.clone(), stamp });
             }
             let executable = looked.mode & 0o100 != 0;
             return Ok(ItemKind::File { file, executable, linked: looked.is_linked });
@@ -237,8 +238,9 @@ impl Scanner<'_> {
         match () {
             () if kind.is_dir() => Ok(ItemKind::WalkedDirectory),
             () if kind.is_symlink() => {
-                let target =
-                    fs_err::read_link(path).map_err(|error| unreadable(rule, path, &error))?;
+                let path = path.to_path();
+                let target = fs_err::read_link(&path);
+                let target = target.map_err(|error| unreadable(rule, &path, &error))?;
                 Ok(ItemKind::Symlink(target.as_os_str().as_bytes().to_vec()))
             }
             () if kind.is_fifo() => Ok(ItemKind::Fifo),
@@ -246,7 +248,10 @@ impl Scanner<'_> {
             () if kind.is_block_device() => Ok(device(DeviceKind::Block)),
             () => Err(rule
                 .place
-                .error(format!("`{}` is a socket, which no artifact can hold", path.display()))
+                .error(format!(
+                    "`{}` is a socket, which no artifact can hold",
+                    path.to_path().display()
+                ))
                 .hint("leave it out with `exclude`")),
         }
     }
@@ -318,6 +323,8 @@ struct Walking<'s, 'a> {
     scanner: &'s mut Scanner<'a>,
     rule: &'s FileRule,
     root: &'s Path,
+    /// The same, and where it is placed.
+    folder: SourcePath,
     items: Vec<Item>,
 }
 
@@ -325,12 +332,12 @@ impl Visitor for Walking<'_, '_> {
     type Error = RecipeError;
 
     fn meet(&mut self, relative: &[u8], looked: &Looked) -> Result<(), RecipeError> {
-        let Self { scanner, rule, root, items } = self;
+        let Self { scanner, rule, root, folder, items } = self;
         let to = rule.to.path.join(relative);
         let to = to.map_err(|error| rule.place.error(error.to_string()))?;
-        let path = below(root, relative);
+        let path = folder.of(&to);
         if looked.kind().is_symlink() {
-            scanner.check_link(rule, root, &path)?;
+            scanner.check_link(rule, root, &path.to_path())?;
         }
         items.push(Item { to, kind: scanner.kind(rule, &path, looked)? });
         Ok(())

@@ -236,7 +236,10 @@ fn unstripped_binary(_: &Subject<'_>, file: &File<'_>, report: &mut Report<'_>) 
     let linked =
         file.head().and_then(Header::parse).is_some_and(|header| [2, 3].contains(&header.kind));
     if linked
-        && file.stored_file().and_then(elf::details).is_some_and(|details| details.has_symbols)
+        && file
+            .stored_file()
+            .and_then(|path| elf::details(&path))
+            .is_some_and(|details| details.has_symbols)
     {
         report.advise(
             file.at(),
@@ -250,7 +253,7 @@ fn custom_library_path(cx: &Subject<'_>, file: &File<'_>, report: &mut Report<'_
     if !file.is_elf() {
         return;
     }
-    let Some(details) = file.stored_file().and_then(elf::details) else { return };
+    let Some(details) = file.stored_file().and_then(|path| elf::details(&path)) else { return };
     let own = cx.recipe.name.as_str();
     for path in details.paths.iter().flat_map(|paths| paths.split(':')) {
         let private = [format!("/usr/lib/{own}"), format!("/opt/{own}")];

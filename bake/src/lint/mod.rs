@@ -22,12 +22,19 @@ mod services;
 mod subject;
 
 use std::collections::BTreeSet;
+use std::convert::Infallible;
 
 pub use finding::{Finding, Severity};
 pub use rule::Rule;
 pub use subject::{Stored, Subject};
 
 use rule::{Check, Report};
+use subject::File;
+
+use crate::parallel::in_parallel;
+
+/// How many files a thread looks at before it takes others.
+const AT_ONCE: usize = 4096;
 
 /// Returns whether a word names a licence of SPDX's list, or one of somebody's own.
 pub fn is_license(word: &str) -> bool {
@@ -53,22 +60,45 @@ pub fn rules() -> impl Iterator<Item = &'static Rule> {
     topics.into_iter().flatten()
 }
 
-/// Checks a recipe and its trees against every rule that is at least so bad; what is found is in the order of the lines.
-pub fn lint(subject: &Subject<'_>, least: Severity) -> Vec<Finding> {
+/// Checks a recipe and its trees against every rule that is at least so bad, on so many threads; what is found is in the
+/// order of the lines.
+pub fn lint(subject: &Subject<'_>, least: Severity, threads: usize) -> Vec<Finding> {
+    let rules: Vec<_> = rules().filter(|rule| rule.severity >= least).collect();
+    let parts: Vec<_> = subject.files.chunks(AT_ONCE).collect();
+    let look = |files: &&[File<'_>]| Ok::<_, Infallible>(look_at_files(subject, &rules, files));
+    let Ok(found) = in_parallel(threads, &parts, look);
+    let mut findings = look_at_package(subject, &rules);
+    findings.extend(found.into_iter().flatten());
+    // Of one rule in one line, what is found stays in the order of the files.
+    findings.sort_by_key(|finding| (line(finding), finding.rule));
+    only_once(&mut findings);
+    findings
+}
+
+fn look_at_package(subject: &Subject<'_>, rules: &[&'static Rule]) -> Vec<Finding> {
     let mut findings = Vec::new();
-    for rule in rules().filter(|rule| rule.severity >= least) {
-        let mut report = Report::new(rule, &mut findings);
-        match rule.check {
-            Check::Package(check) => check(subject, &mut report),
-            Check::File(check) => {
-                for file in &subject.files {
-                    check(subject, file, &mut report);
-                }
+    for rule in rules {
+        if let Check::Package(check) = rule.check {
+            check(subject, &mut Report::new(rule, &mut findings));
+        }
+    }
+    findings
+}
+
+fn look_at_files(
+    subject: &Subject<'_>,
+    rules: &[&'static Rule],
+    files: &[File<'_>],
+) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    for rule in rules {
+        if let Check::File(check) = rule.check {
+            let mut report = Report::new(rule, &mut findings);
+            for file in files {
+                check(subject, file, &mut report);
             }
         }
     }
-    findings.sort_by_key(|finding| (line(finding), finding.rule));
-    only_once(&mut findings);
     findings
 }
 

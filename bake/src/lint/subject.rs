@@ -1,17 +1,16 @@
 //! What is checked: a recipe, what it placed, and contents where they may be read.
 
-use std::cell::OnceCell;
 use std::collections::BTreeMap;
 use std::io::Read;
-use std::path::Path;
-use std::sync::Arc;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, OnceLock};
 
 use bake_formats::tree::{Entry, FileTree, Node, TreePath};
 use bake_recipes::resolved::{Output, Recipe, Script, ScriptSource};
 use bake_recipes::{Place, written};
 
 use super::places::Places;
-use crate::assemble::{EntryPlaces, ItemKind, Scan};
+use crate::assemble::{EntryPlaces, ItemKind, Scan, SourcePath};
 use crate::entry;
 
 /// How much of a file is looked at to tell what it is, in bytes.
@@ -23,7 +22,7 @@ const MAX_SCRIPT: u64 = 1 << 20;
 #[derive(Debug, Clone)]
 pub enum Stored {
     /// In a file.
-    File(Arc<Path>),
+    File(SourcePath),
     /// In the recipe.
     Bytes(Arc<[u8]>),
 }
@@ -55,7 +54,7 @@ pub(super) struct File<'a> {
     pub(super) place: Option<&'a Place>,
     pub(super) is_utf8: bool,
     stored: Option<&'a Stored>,
-    head: OnceCell<Option<Vec<u8>>>,
+    head: OnceLock<Option<Vec<u8>>>,
 }
 
 impl<'a> Subject<'a> {
@@ -91,10 +90,10 @@ impl<'a> Subject<'a> {
                     base: name.rfind('/').map_or(0, |slash| slash + 1),
                     name,
                     entry,
-                    place: place_of(places, path),
+                    place: places.leading_to(path),
                     is_utf8: path.relative_str().is_some(),
                     stored: stored.get(path),
-                    head: OnceCell::new(),
+                    head: OnceLock::new(),
                 }
             })
             .collect();
@@ -111,7 +110,7 @@ impl<'a> Subject<'a> {
         let mut stored = BTreeMap::new();
         for item in scan.items.iter().flatten() {
             let bytes = match &item.kind {
-                ItemKind::File { file, .. } => Stored::File(Arc::clone(&scan.files[*file].path)),
+                ItemKind::File { file, .. } => Stored::File(scan.files[*file].path.clone()),
                 ItemKind::Inline(text) => Stored::Bytes(text.as_slice().into()),
                 _ => continue,
             };
@@ -168,13 +167,6 @@ impl<'a> Subject<'a> {
     }
 }
 
-/// Returns the place of an entry; of a directory that only leads somewhere, that of what it leads
-/// to.
-fn place_of<'a>(places: &'a EntryPlaces, path: &TreePath) -> Option<&'a Place> {
-    let (found, place) = places.range(path..).next()?;
-    (found == path || found.is_below(path)).then_some(place)
-}
-
 impl File<'_> {
     /// Returns where the recipe places it.
     pub(super) fn at(&self) -> Option<Place> {
@@ -226,15 +218,15 @@ impl File<'_> {
             return None;
         }
         match self.stored? {
-            Stored::File(path) => Some(Box::new(fs_err::File::open(&**path).ok()?)),
+            Stored::File(path) => Some(Box::new(fs_err::File::open(path.to_path()).ok()?)),
             Stored::Bytes(bytes) => Some(Box::new(&bytes[..])),
         }
     }
 
     /// Returns the file on this machine that holds the contents.
-    pub(super) fn stored_file(&self) -> Option<&Path> {
+    pub(super) fn stored_file(&self) -> Option<PathBuf> {
         match self.stored? {
-            Stored::File(path) => Some(path),
+            Stored::File(path) => Some(path.to_path()),
             Stored::Bytes(_) => None,
         }
     }

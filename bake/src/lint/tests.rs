@@ -68,7 +68,10 @@ fn found(folder: &Path, rest: &str) -> Result<Vec<(&'static str, usize)>, String
     let stored = Subject::stored(&recipe, &scan);
     let subject = Subject::new(&written, &recipe, folder, &trees.trees, &trees.places, &stored);
     let line = |finding: &Finding| finding.place.as_ref().map_or(0, |place| place.line);
-    Ok(lint(&subject, Severity::Info).iter().map(|finding| (finding.rule, line(finding))).collect())
+    Ok(lint(&subject, Severity::Info, 2)
+        .iter()
+        .map(|finding| (finding.rule, line(finding)))
+        .collect())
 }
 
 /// A faulty recipe: its rule, the line, and what comes after the head.

@@ -165,7 +165,7 @@ pub fn rootfs(
     if !metadata.is_file() {
         return Err(fail(ReadError::invalid("archive", "expected a file").into()));
     }
-    let file = FoundFile { path: path.into(), stamp: Stamp::of(&metadata) };
+    let file = FoundFile { path: path.as_path().into(), stamp: Stamp::of(&metadata) };
     let content = hash_file(store, &file, reporter)?;
     let mut sources = SourceFiles::default();
     sources.insert_file(content.digest, file.path, file.stamp);

@@ -6,6 +6,7 @@
 //! additions, which are made for this base, replace what it has.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::iter::successors;
 
 use bake_formats::tree::{
     Entry, FileTree, Mark, Mode, Node, TreeBuilder, TreeError, TreePath, escape,
@@ -278,16 +279,12 @@ impl Laying<'_> {
     /// Returns an error that points at the recipe's line where a path comes from.
     fn at(&self, path: &TreePath, reason: String) -> Error {
         // A directory that nobody asked for by name comes from what is in it.
-        let within = self.places.range(path..).next().map(|(first, _)| first);
-        let within = within.filter(|first| first.is_below(path)).cloned();
-        let mut from = within.or_else(|| Some(path.clone()));
-        while let Some(here) = from {
-            if let Some(place) = self.places.get(&here) {
-                return place.error(reason).into();
-            }
-            from = here.parent();
+        let mut above = successors(path.parent(), TreePath::parent);
+        let place = self.places.leading_to(path);
+        match place.or_else(|| above.find_map(|parent| self.places.get(&parent))) {
+            Some(place) => place.error(reason).into(),
+            None => MachineError::new(reason).into(),
         }
-        MachineError::new(reason).into()
     }
 
     fn finish(self) -> Result<Laid, Error> {

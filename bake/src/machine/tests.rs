@@ -14,7 +14,7 @@ use bake_recipes::lock::Lock;
 use bake_recipes::resolved::BaseSource;
 
 use super::*;
-use crate::assemble::{Contents, SourceFiles};
+use crate::assemble::{Contents, EntryPlaces, SourceFiles};
 use crate::base::{BaseError, Bases, Document, Found, ImageSource, Images, Rules};
 use crate::error::Error;
 use crate::report::Silent;
@@ -437,7 +437,7 @@ fn with_mode(mode: u32) -> Entry {
 }
 
 fn lay(base: &FileTree, payload: &FileTree, additions: &FileTree) -> Result<Laid, String> {
-    Laid::new(base, payload, additions, &BTreeMap::new()).map_err(|error| error.to_string())
+    Laid::new(base, payload, additions, &EntryPlaces::default()).map_err(|error| error.to_string())
 }
 
 #[test]

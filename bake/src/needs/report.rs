@@ -1,7 +1,6 @@
 //! Findings of one package, in words.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
 use bake_formats::deb::Version;
 use bake_formats::tree::TreePath;
@@ -32,8 +31,7 @@ pub(super) struct Report<'a> {
 impl Report<'_> {
     fn add(&mut self, rule: Rule, path: &str, message: String, hint: String) {
         let parsed = path.starts_with('/').then(|| TreePath::parse(path).ok()).flatten();
-        let place = parsed.as_ref().and_then(|path| self.request.trees.places.get(path));
-        let place = place.map(|place| Place::clone(place));
+        let place = parsed.as_ref().and_then(|path| self.request.trees.places.get(path)).cloned();
         let path = parsed.map(|path| path.to_string());
         let hint = Some(hint);
         self.findings.push(Finding { rule, output: self.output, path, message, hint, place });
@@ -42,7 +40,7 @@ impl Report<'_> {
     /// Returns the line of the recipe to blame.
     fn place(&self, path: &str) -> Option<Place> {
         let path = TreePath::parse(path).ok()?;
-        let place = self.request.trees.places.get(&path).map(Arc::as_ref);
+        let place = self.request.trees.places.get(&path);
         place.or(self.request.recipe.deb.as_ref().map(|deb| &deb.place)).cloned()
     }
 

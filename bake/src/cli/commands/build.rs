@@ -1,8 +1,8 @@
 //! `bake build`: bake all outputs of a recipe.
 
 use std::collections::BTreeMap;
-use std::io;
 use std::path::{Path, PathBuf};
+use std::{io, mem};
 
 use clap::Args;
 use serde_json::json;
@@ -112,7 +112,8 @@ impl Build {
             let images = Places { wire: &client, folder: &folder };
             let cx = PlanCx { store: &store, images: &images, rules, reporter: &progress, walked };
             let plan = plan::plan(request, cx)?;
-            let findings = progress.suspend(|| warn(printer, &plan)).map_err(Error::from)?;
+            let findings =
+                progress.suspend(|| warn(printer, &plan, threads)).map_err(Error::from)?;
             let signer = signer.as_deref();
             let cx = RunCx { threads, signer, images: &images, reporter: &progress };
             let (release, written) = run::run(&plan, &store, &self.output, cx)?;
@@ -120,6 +121,8 @@ impl Build {
                 let kept = inputs.keep(&store, &plan, (&release, &written), findings);
                 kept.map_err(|source| Error::Store { path: store.root().into(), source })?;
             }
+            // The program ends: to give back what is known of each of many files takes longer than to know that.
+            mem::forget(plan);
             Ok(release)
         });
         progress.finish();

@@ -2,8 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
-use std::path::Path;
-use std::sync::Arc;
+use std::path::{Path, PathBuf};
 
 use bake_formats::digest::Digest;
 use bake_formats::tree::{Content, FileTree};
@@ -74,7 +73,7 @@ impl Deny {
 struct Checked {
     /// The recipe for each platform; never empty.
     recipes: Vec<Recipe>,
-    files: BTreeSet<Arc<Path>>,
+    files: BTreeSet<PathBuf>,
     findings: Vec<Finding>,
 }
 
@@ -136,10 +135,10 @@ impl Checked {
         }
         let stored = Subject::stored(&recipe, &scan);
         let subject = Subject::new(written, &recipe, folder, &trees.trees, &trees.places, &stored);
-        self.findings.extend(lint::lint(&subject, Severity::Info));
+        self.findings.extend(lint::lint(&subject, Severity::Info, threads));
         self.findings.extend(needed.into_iter().map(Finding::from));
         lint::only_once(&mut self.findings);
-        self.files.extend(scan.files.into_iter().map(|file| file.path));
+        self.files.extend(scan.files.into_iter().map(|file| file.path.to_path()));
         self.recipes.push(recipe);
         Ok(())
     }
@@ -230,12 +229,12 @@ fn list_rules(printer: &Printer) -> Result<Exit, Failure> {
 }
 
 /// Warns of what can be found in a plan without reading more files.
-pub(super) fn warn(printer: &Printer, plan: &plan::Plan) -> io::Result<Vec<Told>> {
+pub(super) fn warn(printer: &Printer, plan: &plan::Plan, threads: usize) -> io::Result<Vec<Told>> {
     let stored = BTreeMap::new();
     let mut findings: Vec<Finding> = Vec::new();
     for PlatformPlan { recipe, findings: needed, trees, places, .. } in &plan.platforms {
         let subject = Subject::new(&plan.written, recipe, &plan.folder, trees, places, &stored);
-        findings.extend(lint::lint(&subject, Severity::Warning));
+        findings.extend(lint::lint(&subject, Severity::Warning, threads));
         findings.extend(needed.iter().cloned());
     }
     lint::only_once(&mut findings);
