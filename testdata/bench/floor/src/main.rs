@@ -3,7 +3,9 @@
 //! ```text
 //! floor cold --codec gzip:6 --threads N DIR…   reads, hashes and compresses every file
 //! floor differ OLD NEW                         prints where each file of NEW first differs
-//! floor changed --into DIR <LIST               copies files, hashes them from there on
+//! floor changed --into DIR --payloads N TREE FROM <LIST
+//!                                              copies files, hashes them from there on; and hashes N payloads: all
+//!                                              files of a tree from one on
 //! floor stat DIR                               walks and stats every entry, on one thread
 //! ```
 #![forbid(unsafe_code)]
@@ -31,7 +33,9 @@ fn main() -> ExitCode {
             cold::run(codec, threads, folders)
         }
         ["differ", old, new] => differ(Path::new(old), Path::new(new)),
-        ["changed", "--into", folder] => changed(Path::new(folder)),
+        ["changed", "--into", folder, "--payloads", count, tree, from] => {
+            changed(Path::new(folder), count, (Path::new(tree), Path::new(from)))
+        }
         ["stat", folder] => stat(Path::new(folder)),
         _ => Err(io::Error::other("usage: floor cold|differ|changed|stat …, see its source")),
     };
@@ -99,22 +103,50 @@ fn common(one: &Path, other: &Path) -> io::Result<u64> {
     }
 }
 
-/// Copies the files that are listed on the standard input, and hashes each from its byte on.
-fn changed(into: &Path) -> io::Result<()> {
+/// What is done for one changed file.
+enum Work<'a> {
+    /// A digest of the contents that a format asks for.
+    Payload(&'a [PathBuf]),
+    /// An output, and its first byte that is another.
+    Output(u64, &'a str),
+}
+
+/// Copies the files that are listed on the standard input, and hashes each from its byte on; and so many payloads, in which a
+/// tree's files are from one on.
+fn changed(into: &Path, count: &str, (tree, from): (&Path, &Path)) -> io::Result<()> {
     let list = io::read_to_string(io::stdin())?;
-    let list: Vec<(&str, &str)> = list.lines().filter_map(|line| line.split_once('\t')).collect();
+    let mut found = Vec::new();
+    files(tree, &mut found)?;
+    let behind = found.into_iter().map(|(path, _)| path).filter(|path| *path >= tree.join(from));
+    let mut contents: Vec<_> = behind.collect();
+    contents.sort();
+    // What takes longest first.
+    let mut all: Vec<Work<'_>> = Vec::new();
+    all.resize_with(count.parse().map_err(io::Error::other)?, || Work::Payload(&contents));
+    for (same, path) in list.lines().filter_map(|line| line.split_once('\t')) {
+        all.push(Work::Output(same.parse().map_err(io::Error::other)?, path));
+    }
     let next = AtomicUsize::new(0);
     let threads = thread::available_parallelism()?.get();
     fs::create_dir_all(into)?;
     thread::scope(|scope| {
         let work = || {
-            while let Some((number, (same, path))) = take(&next, &list) {
-                // `copy` asks the kernel for `copy_file_range`.
-                io::copy(
-                    &mut File::open(path)?,
-                    &mut File::create(into.join(number.to_string()))?,
-                )?;
-                hash(Path::new(path), same.parse().map_err(io::Error::other)?)?;
+            while let Some((number, work)) = take(&next, &all) {
+                let mut hasher = Sha256::new();
+                match work {
+                    Work::Payload(contents) => {
+                        contents.iter().try_for_each(|path| hash(path, 0, &mut hasher))?;
+                    }
+                    Work::Output(same, path) => {
+                        // `copy` asks the kernel for `copy_file_range`.
+                        io::copy(
+                            &mut File::open(path)?,
+                            &mut File::create(into.join(number.to_string()))?,
+                        )?;
+                        hash(Path::new(path), *same, &mut hasher)?;
+                    }
+                }
+                std::hint::black_box(hasher.finalize());
             }
             Ok(())
         };
@@ -130,15 +162,14 @@ fn take<'a, T>(next: &AtomicUsize, list: &'a [T]) -> Option<(usize, &'a T)> {
 }
 
 /// Hashes a file from a byte on.
-fn hash(path: &Path, from: u64) -> io::Result<()> {
+fn hash(path: &Path, from: u64, hasher: &mut Sha256) -> io::Result<()> {
     let mut file = File::open(path)?;
     file.seek(SeekFrom::Start(from))?;
-    let (mut hasher, mut buffer) = (Sha256::new(), vec![0; BUFFER]);
+    let mut buffer = vec![0; BUFFER];
     loop {
         let count = fill(&mut file, &mut buffer)?;
         hasher.update(&buffer[..count]);
         if count < BUFFER {
-            std::hint::black_box(hasher.finalize());
             return Ok(());
         }
     }
