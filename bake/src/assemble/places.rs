@@ -38,10 +38,26 @@ impl EntryPlaces {
 
     /// Returns the place of an entry, and of a directory that only leads somewhere that of what it leads to.
     pub fn leading_to(&self, path: &TreePath) -> Option<&Place> {
-        let next = self.list.partition_point(|(other, _)| other < path);
-        let (found, place) = self.list.get(next)?;
-        (found == path || found.is_below(path)).then_some(place)
+        leading(self.list.get(self.list.partition_point(|(other, _)| other < path)), path)
     }
+
+    /// Returns the same for each of many paths in order.
+    pub fn leading_to_each<'p>(
+        &self,
+        paths: impl Iterator<Item = &'p TreePath>,
+    ) -> impl Iterator<Item = Option<&Place>> {
+        let mut rest = self.list.iter().peekable();
+        paths.map(move |path| {
+            while rest.next_if(|(other, _)| other < path).is_some() {}
+            leading(rest.peek().copied(), path)
+        })
+    }
+}
+
+/// Returns the place of the first entry at a path or behind it, if that is there or below.
+fn leading<'p>(next: Option<&'p (TreePath, Arc<Place>)>, path: &TreePath) -> Option<&'p Place> {
+    let (found, place) = next?;
+    (found == path || found.is_below(path)).then_some(place)
 }
 
 #[cfg(test)]
@@ -62,5 +78,8 @@ mod tests {
         assert_eq!(places.leading_to(&path("/etc")), Some(&*place(8)));
         assert_eq!(places.leading_to(&path("/usr/a/x")), Some(&*place(4)));
         assert_eq!(places.leading_to(&path("/usr/c")), None);
+        let all = ["/etc", "/usr", "/usr/a", "/usr/a/x", "/usr/a/y", "/usr/b", "/z"].map(path);
+        let each: Vec<_> = places.leading_to_each(all.iter()).collect();
+        assert_eq!(each, all.each_ref().map(|path| places.leading_to(path)));
     }
 }

@@ -82,15 +82,17 @@ impl<'a> Subject<'a> {
             entries.dedup_by_key(|(path, _)| *path);
         }
         let entries = entries.into_iter().filter(|(path, _)| !path.is_root());
+        let at = places.leading_to_each(entries.clone().map(|(path, _)| path));
         let files: Vec<_> = entries
-            .map(|(path, entry)| {
+            .zip(at)
+            .map(|((path, entry), place)| {
                 let name = String::from_utf8_lossy(&path.absolute()).into_owned();
                 File {
                     path,
                     base: name.rfind('/').map_or(0, |slash| slash + 1),
                     name,
                     entry,
-                    place: places.leading_to(path),
+                    place,
                     is_utf8: path.relative_str().is_some(),
                     stored: stored.get(path),
                     head: OnceLock::new(),
