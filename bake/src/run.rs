@@ -34,7 +34,7 @@ use crate::writers::{Writers, Writing};
 /// How many outputs are described at once.
 const DESCRIBED_AT_ONCE: usize = 2;
 /// From so many entries of a tree on, one is: what a description says of each entry would add up.
-const MANY_ENTRIES: usize = 10_000;
+const MANY_ENTRIES: usize = 25_000;
 
 /// Who watches a bake, what it may use, and who signs.
 #[derive(Clone, Copy)]

@@ -318,7 +318,7 @@ impl<'a> Encoder<'a> {
                 counters: Counters::default(),
                 turns: Turns::default(),
                 compressors: Compressors::new(threads.max(1)),
-                room: Room::new(threads.max(1) + 2),
+                room: Room::new(threads.max(1) + 1),
                 raw: Arc::new(Buffers::new(SEGMENT_MAX)),
                 packed: Arc::new(Buffers::new(SEGMENT_MAX + SEGMENT_MAX / 8)),
             },
@@ -339,7 +339,7 @@ impl<'a> Encoder<'a> {
 
     /// Compresses a rope; the result depends on the rope and the compression alone.
     ///
-    /// At most `threads + 2` segments are held at a time by all who use the encoder, and one more for
+    /// At most `threads + 1` segments are held at a time by all who use the encoder, and one more for
     /// each of them who would have none; each of at most 4 MiB (8 MiB for xz and
     /// from zstd level 9 up) and its compressed bytes. Each thread's compressor comes on top: less
     /// than 1 MiB for gzip, some 15 MiB for zstd at its default level and 100 MiB at its highest,

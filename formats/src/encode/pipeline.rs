@@ -7,7 +7,7 @@
 //! ```
 //!
 //! The calling thread cuts, hashes and joins. It hands out a job only while fewer than
-//! `threads + 2` segments are on their way, from being handed out to being joined, in all payloads
+//! `threads + 1` segments are on their way, from being handed out to being joined, in all payloads
 //! that are made at the same time together, or if its payload has none on the way. A segment that
 //! equals one on its way is not handed out but waits for that one.
 
@@ -117,7 +117,7 @@ impl<'a> Payload<'a> {
         let alone = packer.compression.alone_from();
         let most = usize::try_from(self.rope.len() / alone * 2 + 1).unwrap_or(usize::MAX);
         let workers = self.threads.min(most);
-        let room = workers + 2;
+        let room = workers + 1;
         let bytes_from = match resumed {
             Some((mark, _)) => mark.segments,
             None if joiner.identities().is_some() => 0,
