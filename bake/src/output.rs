@@ -279,7 +279,8 @@ pub fn remember(
         }
         stamps.push((name.clone(), stamp));
     }
-    store.replace_stat_index(root, index, &found)?;
+    let settled = found.iter().map(|(stamp, content)| (stamp, content));
+    store.replace_stat_index(root, index, settled)?;
     let is_settled = found.len() == stamps.len();
     Ok(Written { folder: root.into(), stamps, is_settled })
 }

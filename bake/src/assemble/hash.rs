@@ -10,7 +10,7 @@ use super::scan::FoundFile;
 use crate::error::Error;
 use crate::parallel::in_parallel;
 use crate::report::Reporter;
-use crate::store::{Stamp, Store};
+use crate::store::Store;
 use crate::timings::Bytes;
 
 /// A file from this size on is read before all smaller ones.
@@ -37,9 +37,8 @@ pub fn hash_files(
         contents[number] = Some(content);
     }
     let contents: Vec<Content> = contents.into_iter().flatten().collect();
-    let found: Vec<(Stamp, Content)> =
-        files.iter().map(|file| file.stamp).zip(contents.iter().copied()).collect();
-    store.save_stat_index(folder, &index, &found).map_err(fail)?;
+    let found = files.iter().map(|file| &file.stamp).zip(&contents);
+    store.save_stat_index(folder, &index, found).map_err(fail)?;
     Ok(contents)
 }
 
@@ -58,7 +57,8 @@ pub fn hash_file(
     }
     reporter.scanning(1, file.stamp.size);
     let content = read(file, reporter, |reader| Content::without_md5(reader))?;
-    store.save_stat_index(&path, &index, &[(file.stamp, content)]).map_err(fail)?;
+    let found = std::iter::once((&file.stamp, &content));
+    store.save_stat_index(&path, &index, found).map_err(fail)?;
     Ok(content)
 }
 
@@ -113,6 +113,7 @@ impl Read for Reported<'_> {
 mod tests {
     use super::*;
     use crate::report::Silent;
+    use crate::store::Stamp;
 
     #[test]
     fn a_single_file_is_known_by_its_stamp_and_has_no_md5() {

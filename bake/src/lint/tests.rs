@@ -50,6 +50,13 @@ fn files(folder: &Path) {
 
 /// Returns the rules and lines of what is found in a recipe.
 fn found(folder: &Path, rest: &str) -> Result<Vec<(&'static str, usize)>, String> {
+    let line = |finding: &Finding| finding.place.as_ref().map_or(0, |place| place.line);
+    let findings = findings(folder, rest, 2)?;
+    Ok(findings.iter().map(|finding| (finding.rule, line(finding))).collect())
+}
+
+/// Returns what is found in a recipe on so many threads.
+fn findings(folder: &Path, rest: &str, threads: usize) -> Result<Vec<Finding>, String> {
     let text = if rest.starts_with("name") { rest.to_owned() } else { format!("{HEAD}{rest}") };
     let written = bake_recipes::load::parse("bake.toml", &text).unwrap();
     let platform = "linux/amd64".parse().unwrap();
@@ -67,11 +74,22 @@ fn found(folder: &Path, rest: &str) -> Result<Vec<(&'static str, usize)>, String
     let trees = compose(&recipe, &scan, &contents).unwrap();
     let stored = Subject::stored(&recipe, &scan);
     let subject = Subject::new(&written, &recipe, folder, &trees.trees, &trees.places, &stored);
-    let line = |finding: &Finding| finding.place.as_ref().map_or(0, |place| place.line);
-    Ok(lint(&subject, Severity::Info, 2)
-        .iter()
-        .map(|finding| (finding.rule, line(finding)))
-        .collect())
+    Ok(lint(&subject, Severity::Info, threads))
+}
+
+#[test]
+fn findings_are_in_the_order_of_the_files_whatever_the_threads_do() {
+    let folder = tempfile::tempdir().unwrap();
+    fs_err::create_dir(folder.path().join("many")).unwrap();
+    for number in 0..2 * AT_ONCE + 5 {
+        fs_err::write(folder.path().join(format!("many/{number:05}.orig")), "x").unwrap();
+    }
+    let recipe = "[deb]\n[[files]]\nfrom = \"many/\"\nto = \"/usr/share/tool/\"\n";
+    let one = findings(folder.path(), recipe, 1).unwrap();
+    let backups: Vec<_> = one.iter().filter(|finding| finding.message.contains(".orig")).collect();
+    assert!(backups.len() > 2 * AT_ONCE, "{}", backups.len());
+    assert!(backups.is_sorted_by_key(|finding| (finding.rule, &finding.message)));
+    assert_eq!(findings(folder.path(), recipe, 4).unwrap(), one);
 }
 
 /// A faulty recipe: its rule, the line, and what comes after the head.

@@ -144,27 +144,25 @@ impl Store {
     }
 
     /// Replaces the index of a folder by what a scan found, if that differs from what was known.
-    pub fn save_stat_index(
+    pub fn save_stat_index<'f>(
         &self,
         folder: &Path,
         index: &StatIndex,
-        found: &[(Stamp, Content)],
+        found: impl Iterator<Item = (&'f Stamp, &'f Content)>,
     ) -> io::Result<()> {
-        let settled: Vec<_> =
-            found.iter().filter(|(stamp, _)| index.settles(stamp)).copied().collect();
-        self.replace_stat_index(folder, index, &settled)
+        self.replace_stat_index(folder, index, found.filter(|(stamp, _)| index.settles(stamp)))
     }
 
     /// Replaces the index of a folder by files that can be known by their stamps, if that differs from what was known.
-    pub fn replace_stat_index(
+    pub fn replace_stat_index<'f>(
         &self,
         folder: &Path,
         index: &StatIndex,
-        settled: &[(Stamp, Content)],
+        settled: impl Iterator<Item = (&'f Stamp, &'f Content)>,
     ) -> io::Result<()> {
-        let mut settled: Vec<_> = settled.iter().collect();
+        let mut settled: Vec<_> = settled.collect();
         settled.sort_by_key(|(stamp, _)| (stamp.device, stamp.inode));
-        settled.dedup_by_key(|(stamp, _)| *stamp);
+        settled.dedup_by_key(|(stamp, _)| **stamp);
         let bytes = print(&settled);
         if bytes.get(MAGIC.len()..) == Some(index.records.as_slice()) {
             return Ok(());
@@ -180,7 +178,7 @@ impl Store {
     }
 }
 
-fn print(found: &[&(Stamp, Content)]) -> Vec<u8> {
+fn print(found: &[(&Stamp, &Content)]) -> Vec<u8> {
     let mut bytes = Vec::with_capacity(MAGIC.len() + found.len() * RECORD);
     bytes.extend_from_slice(MAGIC);
     for (stamp, content) in found {
@@ -246,7 +244,8 @@ mod tests {
         let settled = stamp(1, index.began - 2 * TICK_NANOSECONDS);
         let racy = stamp(2, index.began - TICK_NANOSECONDS / 2);
         let found = [(settled, content), (racy, content)];
-        store.save_stat_index(place, &index, &found).unwrap();
+        let found = found.iter().map(|(stamp, content)| (stamp, content));
+        store.save_stat_index(place, &index, found).unwrap();
         let index = store.stat_index(place).unwrap();
         assert_eq!((index.get(&settled), index.get(&racy)), (Some(content), None));
         let moved = Stamp { ctime: settled.ctime - 1, ..settled };
