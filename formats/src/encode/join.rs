@@ -1,6 +1,6 @@
 //! Joins segments, in order, into one payload.
 
-use std::io;
+use std::{io, thread};
 
 use crate::blob::Blob;
 use crate::digest::Hasher;
@@ -8,6 +8,9 @@ use crate::encode::checkpoint::Checkpoint;
 use crate::encode::segment::Packed;
 use crate::encode::{Codec, Compression, gzip, xz, zstd};
 use crate::rope::Rope;
+
+/// From which length on it pays to hash the bytes of a segment after compression on another thread than those before it.
+const WORTH_A_THREAD: usize = 256 << 10;
 
 /// A payload while it grows.
 pub(super) struct Joiner {
@@ -30,6 +33,21 @@ impl Identities {
     /// Returns what they have come to.
     pub(super) fn checkpoint(&self) -> Checkpoint {
         Checkpoint { raw: self.raw.checkpoint(), compressed: self.compressed.checkpoint() }
+    }
+
+    /// Takes in a segment, before and after compression at once if it is long.
+    fn update(&mut self, raw: &[u8], compressed: &[u8]) {
+        let Self { compressed: of_compressed, raw: of_raw } = self;
+        let is_long = raw.len().min(compressed.len()) >= WORTH_A_THREAD;
+        let hash = || of_compressed.update(compressed);
+        let is_hashed = thread::scope(|scope| {
+            let other = is_long.then(|| thread::Builder::new().spawn_scoped(scope, hash));
+            of_raw.update(raw);
+            other.is_some_and(|other| other.is_ok())
+        });
+        if !is_hashed {
+            of_compressed.update(compressed);
+        }
     }
 
     /// Goes on from a checkpoint; `None` if it is none that hashers can have come to.
@@ -72,7 +90,7 @@ impl Joiner {
         };
         let head = head(compression, raw_len);
         let mut joiner = Self { rope: Rope::new(), identities, ending };
-        joiner.push(&head, None);
+        joiner.push(&head);
         joiner
     }
 
@@ -84,9 +102,9 @@ impl Joiner {
             Ending::Xz(index) => index.extend(packed.record),
         }
         if let Some(identities) = &mut self.identities {
-            identities.raw.update(packed.raw());
+            identities.update(packed.raw(), packed.bytes());
         }
-        self.push(packed.bytes(), packed.kept);
+        self.extend(packed.bytes(), packed.kept);
     }
 
     /// Computes identities from here on; `false` if the payload so far is not as long as they say.
@@ -109,14 +127,19 @@ impl Joiner {
             Ending::Zstd => zstd::TAIL.to_vec(),
             Ending::Xz(index) => index.finish()?,
         };
-        self.push(&tail, None);
+        self.push(&tail);
         Ok((self.rope, self.identities))
     }
 
-    fn push(&mut self, bytes: &[u8], kept: Option<Blob>) {
+    /// Appends bytes that stand for none before compression.
+    fn push(&mut self, bytes: &[u8]) {
         if let Some(identities) = &mut self.identities {
             identities.compressed.update(bytes);
         }
+        self.extend(bytes, None);
+    }
+
+    fn extend(&mut self, bytes: &[u8], kept: Option<Blob>) {
         match kept {
             Some(blob) => self.rope.push_blob(blob),
             None => self.rope.push_bytes(bytes),
