@@ -2,8 +2,10 @@
 
 mod compose;
 mod contents;
+mod directories;
 mod hash;
 mod listing;
+mod names;
 mod places;
 mod scan;
 mod sound;

@@ -203,7 +203,7 @@ impl Scanner<'_> {
             Some(listing) => {
                 listing.iter().try_for_each(|(path, looked)| walking.meet(path, looked))?;
             }
-            None => walk(root, &filter, &mut walking)?,
+            None => walk(root, &filter, 1, &mut walking)?,
         }
         Ok(walking.items)
     }

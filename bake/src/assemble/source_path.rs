@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use bake_formats::tree::TreePath;
 
-use super::walk::below;
+use super::names::below;
 
 /// Where a file of the build output is.
 ///

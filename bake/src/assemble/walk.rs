@@ -1,22 +1,18 @@
 //! A walk through a folder: one stat for each entry, in the order of a tree; no file is opened and no link followed.
 //!
-//! Of the directories on the way one is open at a time, so that depth costs no descriptors.
+//! Each thread has one directory open at a time, so that depth costs no descriptors.
 
-use std::ffi::{OsStr, OsString};
 use std::io;
-use std::ops::Range;
-use std::os::fd::OwnedFd;
-use std::os::unix::ffi::OsStrExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
+use std::thread;
 
-use rustix::fs::{AtFlags, CWD, Dir, Mode, OFlags, openat, statat};
-use rustix::io::Errno;
-
+use super::directories::Directories;
 use super::listing::Looked;
+use super::names::step;
 use super::scan::Filter;
 
-/// How long a path can be that programs open by its name (PATH_MAX).
-const LONGEST: usize = 4096;
+/// After so many directories there may be many more, which several threads look at sooner.
+const WORTH_THREADS: usize = 16;
 
 /// Who is told what a walk meets.
 pub(crate) trait Visitor {
@@ -33,29 +29,45 @@ pub(crate) trait Visitor {
     fn fail(&self, path: &Path, error: &io::Error) -> Self::Error;
 }
 
-/// Walks through everything in a folder that a filter does not leave out.
+/// Walks through everything in a folder that a filter does not leave out. Up to so many threads look at what is there; the
+/// visitor is told by this one.
 pub(crate) fn walk<V: Visitor>(
     root: &Path,
     filter: &Filter<'_>,
+    threads: usize,
     visitor: &mut V,
 ) -> Result<(), V::Error> {
-    Walk { root, filter, visitor }.directory(&mut Vec::new())
+    let directories = Directories::new(root, filter);
+    thread::scope(|scope| {
+        let _over = directories.until_over();
+        let start = || {
+            for _ in 1..threads {
+                // Without it the walk takes longer.
+                drop(thread::Builder::new().spawn_scoped(scope, || directories.read_ahead()));
+            }
+        };
+        Walk { directories: &directories, visitor, start, left: 0 }.directory(&mut Vec::new())
+    })
 }
 
-struct Walk<'a, V> {
-    root: &'a Path,
-    filter: &'a Filter<'a>,
+struct Walk<'a, V, S> {
+    directories: &'a Directories<'a>,
     visitor: &'a mut V,
+    /// Starts the other threads.
+    start: S,
+    /// How many directories were left behind.
+    left: usize,
 }
 
-impl<V: Visitor> Walk<'_, V> {
+impl<V: Visitor, S: Fn()> Walk<'_, V, S> {
     /// Walks through a directory, whose path below the root is `relative`.
     fn directory(&mut self, relative: &mut Vec<u8>) -> Result<(), V::Error> {
         let len = relative.len();
-        let names = self.names(relative)?;
+        let names = self.directories.take(relative);
+        let names = names.map_err(|(path, error)| self.visitor.fail(&path, &error))?;
         for (name, looked) in names.iter() {
             step(relative, name);
-            if self.filter.takes(relative) {
+            if self.directories.takes(relative) {
                 self.visitor.meet(relative, looked)?;
             }
             if looked.kind().is_dir() {
@@ -64,86 +76,11 @@ impl<V: Visitor> Walk<'_, V> {
             relative.truncate(len);
         }
         self.visitor.leave();
+        self.left += 1;
+        if self.left == WORTH_THREADS {
+            (self.start)();
+        }
         Ok(())
-    }
-
-    /// Returns what is in a directory and not left out, by name.
-    fn names(&self, relative: &mut Vec<u8>) -> Result<Names, V::Error> {
-        let path = below(self.root, relative);
-        let fail = |error| self.visitor.fail(&path, &error);
-        let len = relative.len();
-        if len > LONGEST {
-            return Err(fail(io::ErrorKind::InvalidFilename.into()));
-        }
-        // Where the walk begins a link was followed already.
-        let follow = if len == 0 { OFlags::empty() } else { OFlags::NOFOLLOW };
-        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC | follow;
-        let opened =
-            openat(CWD, &path, flags, Mode::empty()).map_err(|error| fail(error.into()))?;
-        let is_wanted = |name: &[u8]| {
-            step(relative, name);
-            let is_wanted = self.filter.takes_everything() || self.filter.descends(relative);
-            relative.truncate(len);
-            is_wanted
-        };
-        Names::of(&opened, is_wanted)
-            .map_err(|(name, error)| self.visitor.fail(&path.join(name), &error))
-    }
-}
-
-/// Returns the path of something that a walk met.
-pub(super) fn below(root: &Path, relative: &[u8]) -> PathBuf {
-    // Nothing would be joined as a slash at the end.
-    if relative.is_empty() { root.into() } else { root.join(OsStr::from_bytes(relative)) }
-}
-
-fn step(path: &mut Vec<u8>, name: &[u8]) {
-    if !path.is_empty() {
-        path.push(b'/');
-    }
-    path.extend_from_slice(name);
-}
-
-/// What is in a directory.
-struct Names {
-    /// The names, one after another.
-    bytes: Vec<u8>,
-    /// Where each name is, and what it names.
-    found: Vec<(Range<usize>, Looked)>,
-    /// The places in `found`, by name.
-    order: Vec<usize>,
-}
-
-impl Names {
-    /// Looks at everything in a directory that is wanted; an error comes with the name that it is about.
-    fn of(
-        directory: &OwnedFd,
-        mut is_wanted: impl FnMut(&[u8]) -> bool,
-    ) -> Result<Self, (OsString, io::Error)> {
-        let fail = |error: Errno| (OsString::new(), error.into());
-        let mut names = Self { bytes: Vec::new(), found: Vec::new(), order: Vec::new() };
-        for entry in Dir::read_from(directory).map_err(fail)? {
-            let entry = entry.map_err(fail)?;
-            let name = entry.file_name().to_bytes();
-            if matches!(name, b"." | b"..") || !is_wanted(name) {
-                continue;
-            }
-            let stat = statat(directory, entry.file_name(), AtFlags::SYMLINK_NOFOLLOW)
-                .map_err(|error| (OsStr::from_bytes(name).to_owned(), error.into()))?;
-            let start = names.bytes.len();
-            names.bytes.extend_from_slice(name);
-            names.order.push(names.found.len());
-            names.found.push((start..names.bytes.len(), Looked::of(&stat)));
-        }
-        let Self { bytes, found, order } = &mut names;
-        let name = |place: usize| found.get(place).and_then(|(name, _)| bytes.get(name.clone()));
-        order.sort_unstable_by(|one, other| name(*one).cmp(&name(*other)));
-        Ok(names)
-    }
-
-    fn iter(&self) -> impl Iterator<Item = (&[u8], &Looked)> {
-        let entries = self.order.iter().filter_map(|place| self.found.get(*place));
-        entries.filter_map(|(name, looked)| Some((self.bytes.get(name.clone())?, looked)))
     }
 }
 
@@ -178,6 +115,20 @@ mod tests {
         }
     }
 
+    /// Breaks off at the entry of this number.
+    struct Ends(usize);
+
+    impl Visitor for Ends {
+        type Error = usize;
+        fn meet(&mut self, _: &[u8], _: &Looked) -> Result<(), usize> {
+            self.0 += 1;
+            if self.0 == 500 { Err(self.0) } else { Ok(()) }
+        }
+        fn fail(&self, _: &Path, _: &io::Error) -> usize {
+            0
+        }
+    }
+
     fn rule(exclude: &[&str]) -> FileRule {
         let exclude = exclude.iter().map(|pattern| Glob::parse(pattern).unwrap()).collect();
         FileRule {
@@ -196,10 +147,10 @@ mod tests {
         }
     }
 
-    fn met(root: &Path, exclude: &[&str]) -> Result<Notes, String> {
+    fn met(root: &Path, exclude: &[&str], threads: usize) -> Result<Notes, String> {
         let rule = rule(exclude);
         let mut notes = Notes::default();
-        walk(root, &Filter::of(&rule).unwrap(), &mut notes)?;
+        walk(root, &Filter::of(&rule).unwrap(), threads, &mut notes)?;
         Ok(notes)
     }
 
@@ -212,14 +163,36 @@ mod tests {
             fs_err::write(path, "").unwrap();
         }
         std::os::unix::fs::symlink("a", folder.path().join("link")).unwrap();
-        let Notes(found, left) = met(folder.path(), &[]).unwrap();
+        let Notes(found, left) = met(folder.path(), &[], 1).unwrap();
         let paths: Vec<_> = found.iter().map(|path| TreePath::parse(path).unwrap()).collect();
         assert!(paths.is_sorted() && found.len() == 12, "{paths:?}");
         assert_eq!(left, 6, "five directories and the root; the link is not followed");
-        let Notes(found, _) = met(folder.path(), &["*.log", "a"]).unwrap();
+        let Notes(found, _) = met(folder.path(), &["*.log", "a"], 1).unwrap();
         assert!(found.contains(&b"empty".to_vec()) && found.len() == 8, "{found:?}");
-        let error = met(&folder.path().join("a.b"), &[]).err().unwrap();
+        let error = met(&folder.path().join("a.b"), &[], 1).err().unwrap();
         assert!(error.contains("a.b"), "{error}");
+    }
+
+    #[test]
+    fn several_threads_meet_what_one_does() {
+        let folder = tempfile::tempdir().unwrap();
+        for number in 0..400 {
+            let path = folder.path().join(format!("{}/{}/{number}", number % 7, number % 50));
+            fs_err::create_dir_all(&path).unwrap();
+            fs_err::write(path.join("file"), "").unwrap();
+        }
+        let one = met(folder.path(), &["49"], 1).unwrap();
+        assert!(one.0.len() > 800, "{}", one.0.len());
+        for threads in [2, 3, 8] {
+            for _ in 0..20 {
+                let found = met(folder.path(), &["49"], threads).unwrap();
+                assert!(found.0 == one.0 && found.1 == one.1);
+            }
+        }
+        // What cannot be looked at is told where the walk comes to it, and nothing behind it.
+        let rule = rule(&[]);
+        let ended = walk(folder.path(), &Filter::of(&rule).unwrap(), 4, &mut Ends(0));
+        assert_eq!(ended, Err(500));
     }
 
     #[test]
@@ -227,6 +200,6 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let deep = folder.path().join(vec!["d"; 1500].join("/"));
         fs_err::create_dir_all(&deep).unwrap();
-        assert_eq!(met(folder.path(), &[]).unwrap().0.len(), 1500);
+        assert_eq!(met(folder.path(), &[], 1).unwrap().0.len(), 1500);
     }
 }

@@ -100,7 +100,8 @@ impl Inputs {
             return None;
         }
         let lock = LockFile::load(request.recipe).ok()?.lock().clone();
-        let walked = walk::walk(&folder, recipes.iter().flat_map(|recipe| &recipe.files)).ok()?;
+        let named = recipes.iter().flat_map(|recipe| &recipe.files);
+        let walked = walk::walk(&folder, named, request.threads).ok()?;
         let mut parts = Parts::default();
         parts.add(&REVISION);
         parts.add(&program()?);

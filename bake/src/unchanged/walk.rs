@@ -25,13 +25,14 @@ pub(super) struct Walked {
     pub(super) listings: Listings,
 }
 
-/// Looks at everything that rules name, relative to a recipe's folder.
+/// Looks at everything that rules name, relative to a recipe's folder, on so many threads.
 pub(super) fn walk<'r>(
     folder: &Path,
     rules: impl Iterator<Item = &'r FileRule>,
+    threads: usize,
 ) -> io::Result<Walked> {
     let mut walker =
-        Walker { hasher: Hasher::new(), newest: i64::MIN, listing: Listing::default() };
+        Walker { hasher: Hasher::new(), newest: i64::MIN, listing: Listing::default(), threads };
     let mut listings = Listings::default();
     for rule in rules {
         if matches!(rule.source, FileSource::Path { .. })
@@ -48,6 +49,7 @@ struct Walker {
     hasher: Hasher,
     newest: i64,
     listing: Listing,
+    threads: usize,
 }
 
 impl Walker {
@@ -70,7 +72,7 @@ impl Walker {
             return Ok(false);
         }
         let filter = Filter::of(rule).map_err(io::Error::other)?;
-        assemble::walk(&path, &filter, self)?;
+        assemble::walk(&path, &filter, self.threads, self)?;
         Ok(true)
     }
 
