@@ -49,11 +49,6 @@ impl<'a> Directories<'a> {
         Self { root, filter, state: Mutex::default(), changed: Condvar::new() }
     }
 
-    /// Returns whether something that is not left out is wanted itself.
-    pub(super) fn takes(&self, relative: &[u8]) -> bool {
-        self.filter.takes(relative)
-    }
-
     /// Returns what is in a directory that the walk comes to.
     pub(super) fn take(&self, relative: &[u8]) -> Found {
         let mut state = self.state();

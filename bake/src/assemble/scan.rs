@@ -108,11 +108,17 @@ impl<'a> Filter<'a> {
     }
 }
 
-/// Finds what the rules name, relative to the recipe's folder. What was walked through before is not walked through again.
-pub fn scan(folder: &Path, rules: &[FileRule], walked: &Listings) -> Result<Scan, RecipeError> {
+/// Finds what the rules name, relative to the recipe's folder, on so many threads. What was walked through before is not
+/// walked through again.
+pub fn scan(
+    folder: &Path,
+    rules: &[FileRule],
+    walked: &Listings,
+    threads: usize,
+) -> Result<Scan, RecipeError> {
     let environments = environments(folder);
     let (scan, numbers) = (Scan::default(), HashMap::new());
-    let mut scanner = Scanner { folder, scan, numbers, environments, walked };
+    let mut scanner = Scanner { folder, scan, numbers, environments, walked, threads };
     for rule in rules {
         let items = scanner.rule(rule)?;
         scanner.scan.items.push(items);
@@ -128,6 +134,7 @@ struct Scanner<'a> {
     /// The files of environments beside the recipe, by device and inode.
     environments: BTreeSet<(u64, u64)>,
     walked: &'a Listings,
+    threads: usize,
 }
 
 /// Returns the files of environments beside a recipe, by device and inode, so that no path and no link leads to them
@@ -196,14 +203,14 @@ impl Scanner<'_> {
         if filter.takes(b"") {
             items.push(Item { to: rule.to.path.clone(), kind: ItemKind::WalkedDirectory });
         }
-        let listing = self.walked.of(rule);
+        let (listing, threads) = (self.walked.of(rule), self.threads);
         let folder = SourcePath::of_folder(root, &rule.to.path);
         let mut walking = Walking { scanner: self, rule, root, folder, items };
         match listing {
             Some(listing) => {
                 listing.iter().try_for_each(|(path, looked)| walking.meet(path, looked))?;
             }
-            None => walk(root, &filter, 1, &mut walking)?,
+            None => walk(root, &filter, threads, &mut walking)?,
         }
         Ok(walking.items)
     }

@@ -46,12 +46,14 @@ pub(crate) fn walk<V: Visitor>(
                 drop(thread::Builder::new().spawn_scoped(scope, || directories.read_ahead()));
             }
         };
-        Walk { directories: &directories, visitor, start, left: 0 }.directory(&mut Vec::new())
+        Walk { directories: &directories, filter, visitor, start, left: 0 }
+            .directory(&mut Vec::new())
     })
 }
 
 struct Walk<'a, V, S> {
     directories: &'a Directories<'a>,
+    filter: &'a Filter<'a>,
     visitor: &'a mut V,
     /// Starts the other threads.
     start: S,
@@ -67,7 +69,7 @@ impl<V: Visitor, S: Fn()> Walk<'_, V, S> {
         let names = names.map_err(|(path, error)| self.visitor.fail(&path, &error))?;
         for (name, looked) in names.iter() {
             step(relative, name);
-            if self.directories.takes(relative) {
+            if self.filter.takes(relative) {
                 self.visitor.meet(relative, looked)?;
             }
             if looked.kind().is_dir() {

@@ -65,7 +65,7 @@ fn findings(folder: &Path, rest: &str, threads: usize) -> Result<Vec<Finding>, S
         Ok(recipe) => recipe,
         Err(errors) => return Err(format!("{errors} in\n{text}")),
     };
-    let scan = scan(folder, &recipe.files, &Listings::default()).unwrap();
+    let scan = scan(folder, &recipe.files, &Listings::default(), threads).unwrap();
     let contents: Vec<Content> = scan
         .files
         .iter()

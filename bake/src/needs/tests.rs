@@ -65,7 +65,7 @@ impl Project {
         let recipe = plan::load(&request)?.recipes.remove(0);
         let folder = fs_err::canonicalize(self.folder.path()).unwrap();
         let scan =
-            assemble::scan(&folder, &recipe.files, &Listings::default()).map_err(Error::from)?;
+            assemble::scan(&folder, &recipe.files, &Listings::default(), 2).map_err(Error::from)?;
         let stand_in = |(number, file): (usize, &assemble::FoundFile)| Content {
             size: file.stamp.size,
             ..Content::of(&[u8::try_from(number).unwrap()])

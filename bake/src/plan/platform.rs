@@ -163,7 +163,8 @@ pub(super) fn assemble(
     let watch = timed("scan");
     let mut scans = Vec::new();
     for (recipe, _) in &recipes {
-        scans.push(assemble::scan(folder, &recipe.files, &walked).map_err(Error::from)?);
+        let scan = assemble::scan(folder, &recipe.files, &walked, request.threads);
+        scans.push(scan.map_err(Error::from)?);
     }
     drop(walked);
     drop(watch);

@@ -273,7 +273,7 @@ fn what_the_look_met_is_what_a_walk_of_its_own_finds() {
     let recipes = bakery.ask(|request| load(request).unwrap().recipes);
     let scan = |walked: &Listings| {
         let scans = recipes.iter().map(|recipe| {
-            crate::assemble::scan(bakery.folder.path(), &recipe.files, walked).unwrap()
+            crate::assemble::scan(bakery.folder.path(), &recipe.files, walked, 2).unwrap()
         });
         format!("{:?}", scans.collect::<Vec<_>>())
     };

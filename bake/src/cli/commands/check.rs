@@ -120,10 +120,10 @@ impl Checked {
         recipe: &Recipe,
         folder: &Path,
     ) -> Result<(), Failures> {
-        let scan =
-            assemble::scan(folder, &recipe.files, &Listings::default()).map_err(Error::from)?;
-        let trees = assemble::compose(recipe, &scan, &stand_ins(&scan)).map_err(Error::from)?;
         let threads = request.threads;
+        let scan = assemble::scan(folder, &recipe.files, &Listings::default(), threads);
+        let scan = scan.map_err(Error::from)?;
+        let trees = assemble::compose(recipe, &scan, &stand_ins(&scan)).map_err(Error::from)?;
         let asked = needs::Request { recipe, folder, trees: &trees, threads, cache: None };
         let needs::Settled { recipe, findings: needed } = needs::settle(&asked, &mut FileTree::id)?;
         let epoch = plan::epoch_of(request, &recipe);

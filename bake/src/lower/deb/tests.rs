@@ -29,7 +29,7 @@ fn lowered(text: &str) -> Result<Package, String> {
     let cx =
         ResolveCx { platform: "linux/amd64".parse().unwrap(), env: &|_| None, base: folder.path() };
     let recipe = bake_recipes::resolve(&written, cx).map_err(|error| error.to_string())?;
-    let scan = assemble::scan(folder.path(), &recipe.files, &Listings::default()).unwrap();
+    let scan = assemble::scan(folder.path(), &recipe.files, &Listings::default(), 1).unwrap();
     let contents = vec![Content::of(b""); scan.files.len()];
     let trees = assemble::compose(&recipe, &scan, &contents).unwrap();
     let tree = &trees.trees[&Output::Deb];
