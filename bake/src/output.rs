@@ -73,7 +73,7 @@ impl OutputFolder {
         if !self.staged.contains(&top) {
             self.staged.push(top);
         }
-        Ok(Place { staged, shown: self.root.join(name), name: name.into() })
+        Ok(Place { staged, shown: self.root.join(name), name: name.into(), identity: None })
     }
 
     /// Returns where a staged file is.
@@ -157,6 +157,8 @@ pub struct Place {
     shown: PathBuf,
     /// The same, relative to the output folder.
     name: String,
+    /// What the file's bytes are known to be.
+    identity: Option<Digest>,
 }
 
 impl Place {
@@ -165,10 +167,16 @@ impl Place {
         self.name.split('/').next().filter(|name| *name != DOCUMENT)
     }
 
+    /// Says which digest the file's bytes have, if somebody computed it: then they are not hashed as they are written.
+    #[must_use]
+    pub fn known(self, identity: Option<Digest>) -> Self {
+        Self { identity, ..self }
+    }
+
     /// Writes what a rope describes to the file and returns its identity.
     pub fn fill(&self, rope: &Rope, source: &dyn BlobSource) -> Result<Blob, Error> {
         let file = fs_err::File::create(&self.staged)?;
-        Flat::new(file)
+        Flat::new(file, self.identity)
             .write(rope, source)
             .map_err(|source| Error::Output { path: self.shown.clone(), source })
     }

@@ -9,7 +9,7 @@ use std::thread;
 use bake_formats::blob::Blob;
 use bake_formats::digest::Digest;
 use bake_formats::encode::Encoder;
-use bake_formats::format::{Artifact, Epoch, WriteCx, WriteError};
+use bake_formats::format::{Artifact, ArtifactFile, Epoch, WriteCx, WriteError};
 use bake_formats::rope::Rope;
 use bake_recipes::lock::Lock;
 
@@ -19,7 +19,7 @@ use crate::edit::edit_rope;
 use crate::error::Error;
 use crate::lower::{self, Described, Kind};
 use crate::opened::Opened;
-use crate::output::{self, Appeared, OutputFolder, Written};
+use crate::output::{self, Appeared, OutputFolder, Place, Written};
 use crate::parallel::in_parallel;
 use crate::plan::{Plan, Step};
 use crate::release::{Made, Release, ReleasedArtifact, ReleasedSignature};
@@ -71,7 +71,7 @@ pub fn run(
         file.save(&plan.lock)?;
     }
     let contents = Sound::new(Contents { sources: &plan.sources, store, reporter });
-    let encoder = Encoder::new(&contents, store, cx.threads);
+    let encoder = Encoder::new(&contents, &contents, cx.threads);
     let index = match fs_err::canonicalize(folder) {
         Ok(folder) => store.stat_index(&folder)?,
         Err(_) => store.no_stat_index()?,
@@ -208,7 +208,7 @@ impl<'a> Runner<'a> {
             self.heal(&digest)?;
             // Nothing in the store is used unread any more: else each attempt would find one damaged blob, and there
             // may be many.
-            let encoder = Encoder::new(self.contents, self.store, self.cx.threads).checking();
+            let encoder = Encoder::new(self.contents, self.contents, self.cx.threads).checking();
             begun = self.begin(step, name, None, &encoder);
         }
     }
@@ -251,9 +251,6 @@ impl<'a> Runner<'a> {
             .zip(blobs)
             .map(|((path, rope), blob)| OutputFile { path, blob, rope })
             .collect();
-        for file in &files {
-            check_name(&file.path, &file.blob)?;
-        }
         let identity = identity.or_else(|| files.first().map(|file| file.blob.digest));
         let Some(identity) = identity else {
             return Err(io::Error::other(format!("{format} has no file")).into());
@@ -335,7 +332,7 @@ impl<'a> Runner<'a> {
             let kept = self.store.put_rope(&self.plan.sources.expand(&file.rope))?;
             files.push((file.path.clone(), kept));
         }
-        let writing = self.write_all(name, made.into_iter().map(|file| (file.path, file.rope)))?;
+        let writing = self.write_all(name, made)?;
         Ok(Begun { output: Known::New { format, identity, images, files }, writing })
     }
 
@@ -357,7 +354,9 @@ impl<'a> Runner<'a> {
 
     /// Lets an output that was made before be written again.
     fn restore(&self, name: &str, kept: &ActionResult) -> Result<Begun, Error> {
-        let rope = |file: &OutputFile| Ok((file.path.clone(), self.store.rope(&file.rope)?));
+        let rope = |file: &OutputFile| {
+            Ok(ArtifactFile::new(file.path.as_str(), self.store.rope(&file.rope)?))
+        };
         let ropes = kept.files.iter().map(rope).collect::<io::Result<Vec<_>>>()?;
         let writing = self.write_all(name, ropes)?;
         Ok(Begun { output: Known::Kept(kept.clone()), writing })
@@ -388,18 +387,21 @@ impl<'a> Runner<'a> {
 
     /// Lets the files of an output be written. To be asked when nothing but this can fail: who tries again must wait
     /// for what is being written.
-    fn write_all(
-        &self,
-        name: &str,
-        files: impl IntoIterator<Item = (String, Rope)>,
-    ) -> Result<Vec<Writing>, Error> {
-        files.into_iter().map(|(path, rope)| self.write(&output::join(name, &path), rope)).collect()
+    fn write_all(&self, name: &str, files: Vec<ArtifactFile>) -> Result<Vec<Writing>, Error> {
+        let write = |file: ArtifactFile| {
+            let place = self.place(&output::join(name, &file.path))?.known(file.identity);
+            Ok(self.writers.write(place, file.rope))
+        };
+        files.into_iter().map(write).collect()
     }
 
     /// Lets a file of an output be written.
     fn write(&self, name: &str, rope: Rope) -> Result<Writing, Error> {
-        let place = self.with_output(|output| output.expect(name))?;
-        Ok(self.writers.write(place, rope))
+        Ok(self.writers.write(self.place(name)?, rope))
+    }
+
+    fn place(&self, name: &str) -> Result<Place, Error> {
+        self.with_output(|output| output.expect(name))
     }
 
     fn write_error(&self, step: &Step, source: WriteError) -> Error {
@@ -465,16 +467,6 @@ fn expect_blobs(name: &str, kept: &ActionResult, found: &[Blob]) -> io::Result<(
         }
     }
     Ok(())
-}
-
-/// Fails if a file of an image layout does not have the digest that it is named by, which its manifest says, too.
-fn check_name(path: &str, blob: &Blob) -> io::Result<()> {
-    let named = path.strip_prefix("blobs/sha256/");
-    if named.is_none_or(|hex| hex == blob.digest.hex()) {
-        return Ok(());
-    }
-    let reason = format!("`{path}` came out as {}; bake with another --store", blob.digest);
-    Err(io::Error::new(io::ErrorKind::InvalidData, reason))
 }
 
 /// Returns the key of a signed output: what is signed, by whom, and when.

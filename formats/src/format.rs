@@ -14,6 +14,7 @@
 //! 5. *A conventional name is one file name*: no slash, not empty.
 //! 6. *What is visited is what the tree lists*: the paths, digests and sizes of everything that is
 //!    visited are those of the regular files of the tree that `read` gives, each file once.
+//! 7. *An identity is of the bytes*: a file whose digest the writer says has it.
 
 use std::fmt::Debug;
 use std::io::{self, Read};
@@ -22,6 +23,7 @@ use std::ops::ControlFlow;
 use serde::{Deserialize, Serialize};
 
 use crate::blob::BlobStore;
+use crate::digest::Digest;
 use crate::encode::Encoder;
 use crate::input::Source;
 use crate::rope::Rope;
@@ -129,12 +131,21 @@ pub struct ArtifactFile {
     pub path: String,
     /// The bytes.
     pub rope: Rope,
+    /// Their digest, if it was computed to describe the artifact.
+    pub identity: Option<Digest>,
+}
+
+impl ArtifactFile {
+    /// Returns a file whose digest nobody asked for yet.
+    pub fn new(path: impl Into<String>, rope: Rope) -> Self {
+        Self { path: path.into(), rope, identity: None }
+    }
 }
 
 impl Artifact {
     /// Returns an artifact that is one file.
     pub fn file(format: &str, rope: Rope) -> Self {
-        Self { format: format.into(), files: vec![ArtifactFile { path: String::new(), rope }] }
+        Self { format: format.into(), files: vec![ArtifactFile::new("", rope)] }
     }
 
     /// Returns whether the artifact is a folder of files.

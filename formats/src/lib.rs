@@ -9,6 +9,8 @@
 
 pub mod digest;
 
+pub mod checksum;
+
 pub mod blob;
 
 pub mod rope;

@@ -9,6 +9,7 @@ use std::ops::{ControlFlow, Range};
 use std::sync::Arc;
 
 use bake_formats::blob::{BlobStore, MemoryStore};
+use bake_formats::digest::Digest;
 use bake_formats::encode::{Codec, Compression, Encoder, NoCache, decoder};
 use bake_formats::format::{Artifact, Epoch, Format, WriteCx};
 use bake_formats::input::{Folder, ReadAt, Source};
@@ -151,6 +152,10 @@ fn conforms_with<F: Format>(
 
     let artifact = write::<F>(&model, &tree, &store, 1);
     let files = bytes(&artifact, &store);
+    for file in &artifact.files {
+        let found = file.identity.is_none_or(|digest| digest == Digest::of(&files[&file.path]));
+        assert!(found, "{}: the identity of {}", F::NAME, file.path);
+    }
     let other = MemoryStore::new();
     let again = plant(&other);
     let repeated = write::<F>(&model, &again, &other, 8);

@@ -11,12 +11,33 @@ const HOLE: usize = 64 * 1024;
 /// How many bytes of a rope's own are collected before they are written: they come in small pieces.
 const PENDING: usize = 128 * 1024;
 
-/// An empty file that a rope is written to, zeros as holes, and hashed on the way.
+/// An empty file that a rope is written to, zeros as holes, and hashed on the way unless its digest is known.
 pub(super) struct Flat {
     file: fs_err::File,
-    hasher: Hasher,
+    identity: Identity,
     /// Bytes that were neither hashed nor written yet.
     pending: Vec<u8>,
+}
+
+/// The digest of what is written.
+enum Identity {
+    Known(Digest),
+    Computed(Hasher),
+}
+
+impl Identity {
+    fn update(&mut self, bytes: &[u8]) {
+        if let Self::Computed(hasher) = self {
+            hasher.update(bytes);
+        }
+    }
+
+    fn digest(&self) -> Digest {
+        match self {
+            Self::Known(digest) => *digest,
+            Self::Computed(hasher) => hasher.digest(),
+        }
+    }
 }
 
 /// The blob that was read last.
@@ -28,9 +49,10 @@ struct OpenedBlob<'a> {
 }
 
 impl Flat {
-    /// Starts with an empty file.
-    pub(super) fn new(file: fs_err::File) -> Self {
-        Self { file, hasher: Hasher::new(), pending: Vec::new() }
+    /// Starts with an empty file that will hold what has this digest, if somebody knows it.
+    pub(super) fn new(file: fs_err::File, known: Option<Digest>) -> Self {
+        let identity = known.map_or_else(|| Identity::Computed(Hasher::new()), Identity::Known);
+        Self { file, identity, pending: Vec::new() }
     }
 
     /// Writes all that a rope describes and returns its identity.
@@ -73,7 +95,7 @@ impl Flat {
         self.flush()?;
         put_away(opened)?;
         self.file.set_len(rope.len())?;
-        Ok(Blob { digest: self.hasher.digest(), size: self.hasher.len() })
+        Ok(Blob { digest: self.identity.digest(), size: rope.len() })
     }
 
     fn collect(&mut self, bytes: &[u8]) -> io::Result<()> {
@@ -81,7 +103,7 @@ impl Flat {
             self.flush()?;
         }
         if bytes.len() > PENDING {
-            self.hasher.update(bytes);
+            self.identity.update(bytes);
             return self.file.write_all(bytes);
         }
         self.pending.extend_from_slice(bytes);
@@ -103,7 +125,7 @@ impl Flat {
 
     /// Hashes and writes what was collected.
     fn flush(&mut self) -> io::Result<()> {
-        self.hasher.update(&self.pending);
+        self.identity.update(&self.pending);
         self.file.write_all(&self.pending)?;
         self.pending.clear();
         Ok(())
@@ -115,7 +137,7 @@ impl Flat {
         seek_over(&mut self.file, len)?;
         while len > 0 {
             let count = usize::try_from(len).unwrap_or(HOLE).min(HOLE);
-            self.hasher.update(&ZEROS[..count]);
+            self.identity.update(&ZEROS[..count]);
             len -= count as u64;
         }
         Ok(())
@@ -123,14 +145,14 @@ impl Flat {
 
     /// Copies all that a reader yields and returns how much it was.
     fn copy(&mut self, reader: &mut impl Read, buffer: &mut [u8]) -> io::Result<u64> {
-        let Self { file, hasher, .. } = self;
+        let Self { file, identity, .. } = self;
         let mut copied = 0;
         loop {
             let count = fill(reader, buffer)?;
             if count == 0 {
                 return Ok(copied);
             }
-            hasher.update(&buffer[..count]);
+            identity.update(&buffer[..count]);
             let mut written = &buffer[..count];
             while !written.is_empty() {
                 let holes = written.chunks(HOLE).take_while(|chunk| is_hole(chunk)).count() * HOLE;
@@ -191,7 +213,7 @@ mod tests {
         }
         let write = || {
             let file = fs_err::File::create(folder.path().join("disk")).unwrap();
-            Flat::new(file).write(&rope, &store)
+            Flat::new(file, None).write(&rope, &store)
         };
         assert_eq!(write().unwrap(), rope.blob(&store).unwrap());
         for at in 0..10 {
@@ -216,7 +238,8 @@ mod tests {
         rope.push_blob(memory.put(&content).unwrap());
         rope.push_zeros(1 << 20);
         let path = folder.path().join("disk");
-        let blob = Flat::new(fs_err::File::create(&path).unwrap()).write(&rope, &memory).unwrap();
+        let blob =
+            Flat::new(fs_err::File::create(&path).unwrap(), None).write(&rope, &memory).unwrap();
         let bytes = fs_err::read(&path).unwrap();
         assert_eq!(bytes, rope.to_vec(&memory).unwrap());
         assert_eq!(blob.digest, Digest::of(&bytes));
@@ -237,7 +260,7 @@ mod tests {
             rope.push_zeros(len as u64);
         }
         let path = folder.path().join("file");
-        let written = Flat::new(fs_err::File::create(&path).unwrap()).write(&rope, &memory);
+        let written = Flat::new(fs_err::File::create(&path).unwrap(), None).write(&rope, &memory);
         assert_eq!(written.unwrap(), rope.blob(&memory).unwrap());
         assert_eq!(fs_err::read(&path).unwrap(), rope.to_vec(&memory).unwrap());
     }

@@ -7,7 +7,6 @@ use std::path::Path;
 use bake_formats::blob::BlobSource;
 use bake_formats::digest::Digest;
 use bake_formats::format::{ReadError, WriteCx};
-use bake_formats::oci::descriptor::blob_path;
 use bake_formats::oci::{Descriptor, Written, archive, layout};
 
 use super::place::Place;
@@ -74,12 +73,10 @@ pub fn write(
     } else {
         layout::artifact(written).map_err(fail)?
     };
-    let expected: BTreeMap<String, Digest> =
-        written.blobs.keys().map(|digest| (blob_path(digest), *digest)).collect();
     for file in &artifact.files {
         let place = if is_archive { name.to_owned() } else { format!("{name}/{}", file.path) };
         let found = output.stage(&place, &file.rope, blobs)?;
-        if let Some(digest) = expected.get(&file.path).filter(|digest| **digest != found.digest) {
+        if let Some(digest) = file.identity.filter(|digest| *digest != found.digest) {
             let reason = format!("its bytes have the digest {}", found.digest);
             let source = ReadError::invalid(format!("blob {digest}"), reason);
             return Err(Error::Read { path: path.into(), source });

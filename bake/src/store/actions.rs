@@ -201,7 +201,7 @@ mod tests {
         let store = Store::open(folder.path()).unwrap();
         let key = Digest::of(b"key");
         let blob = BlobStore::put(&store, b"bytes").unwrap();
-        let segment = Segment::new(&key, blob, 9, 7);
+        let segment = Segment::new(&key, (blob, b"bytes"), 9, 7);
         assert_eq!(SegmentCache::get(&store, &key), None);
         SegmentCache::put(&store, &key, &segment).unwrap();
         assert_eq!(SegmentCache::get(&store, &key), Some(segment));
@@ -232,8 +232,10 @@ mod tests {
         let old = serde_json::json!({ "segment": { "blob": blob, "raw_len": 9, "crc32": 7 } });
         store.write_file(&store.action_path(&key), &serde_json::to_vec(&old).unwrap()).unwrap();
         let segment = SegmentCache::get(&store, &key).unwrap();
-        assert_eq!(segment, Segment { blob, raw_len: 9, crc32: 7, seal: None });
-        let new = serde_json::to_value(Record::Segment(Segment::new(&key, blob, 9, 7))).unwrap();
+        let (raw_len, crc32) = (9, 7);
+        assert_eq!(segment, Segment { blob, raw_len, crc32, checksum: None, seal: None });
+        let new = Segment::new(&key, (blob, b"bytes"), raw_len, crc32);
+        let new = serde_json::to_value(Record::Segment(new)).unwrap();
         for field in ["blob", "raw_len", "crc32"] {
             assert_eq!(new["segment"][field], old["segment"][field]);
         }

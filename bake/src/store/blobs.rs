@@ -4,6 +4,7 @@ use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::PathBuf;
 
 use bake_formats::blob::{Blob, BlobSource, BlobStore};
+use bake_formats::checksum::{Checksum, Checksummer};
 use bake_formats::digest::{Digest, Hasher};
 
 use super::Store;
@@ -96,6 +97,18 @@ impl Store {
         Ok(Box::new(file))
     }
 
+    /// Opens a blob whose bytes have a checksum, which is verified instead of the digest.
+    pub(crate) fn open_summed(
+        &self,
+        digest: &Digest,
+        checksum: Checksum,
+    ) -> io::Result<Box<dyn Read + Send + '_>> {
+        let input = self.open_file(digest)?;
+        let left = input.metadata()?.len();
+        let check = Check::Checksum(checksum, Box::default());
+        Ok(Box::new(Verified { input, check, blamed: *digest, left }))
+    }
+
     /// Opens the file of a blob; one that is gone is as good as damaged, for it can be made again.
     fn open_file(&self, digest: &Digest) -> io::Result<fs_err::File> {
         fs_err::File::open(self.blob_path(digest)).map_err(|error| match error.kind() {
@@ -161,40 +174,71 @@ impl<R: Read> Read for Hashing<R> {
     }
 }
 
-/// Reads bytes from their start and fails with the last one if they do not have their digest.
+/// What bytes must have, and what they have so far.
+enum Check {
+    Digest(Digest, Hasher),
+    Checksum(Checksum, Box<Checksummer>),
+}
+
+impl Check {
+    fn of(digest: &Digest) -> Self {
+        Self::Digest(*digest, Hasher::new())
+    }
+
+    fn update(&mut self, bytes: &[u8]) {
+        match self {
+            Self::Digest(_, hasher) => hasher.update(bytes),
+            Self::Checksum(_, checksummer) => checksummer.update(bytes),
+        }
+    }
+
+    /// Returns what all bytes have if it is not what they must have.
+    fn fault(&self) -> Option<String> {
+        match self {
+            Self::Digest(expected, hasher) => {
+                let found = hasher.digest();
+                (found != *expected).then(|| found.to_string())
+            }
+            Self::Checksum(expected, checksummer) => {
+                let found = checksummer.checksum();
+                (found != *expected).then(|| format!("the checksum {found}, expected {expected}"))
+            }
+        }
+    }
+}
+
+/// Reads bytes from their start and fails with the last one if they do not have their digest or checksum.
 ///
 /// A reader that knows the size never asks for what is behind the last byte.
 pub(crate) struct Verified<R> {
     input: R,
-    expected: Digest,
+    check: Check,
     /// The blob that is damaged if they do not.
     blamed: Digest,
-    hasher: Hasher,
     left: u64,
 }
 
 impl<R> Verified<R> {
     /// Expects `len` bytes with a digest, which come from the blob `blamed`.
     pub(crate) fn new(input: R, expected: &Digest, len: u64, blamed: &Digest) -> Self {
-        let (expected, blamed) = (*expected, *blamed);
-        Self { input, expected, blamed, hasher: Hasher::new(), left: len }
+        Self { input, check: Check::of(expected), blamed: *blamed, left: len }
     }
 }
 
 impl<R: Read> Read for Verified<R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let count = self.input.read(buffer)?;
-        self.hasher.update(&buffer[..count]);
+        self.check.update(&buffer[..count]);
         self.left = self.left.saturating_sub(count as u64);
         let ended = self.left == 0 || (count == 0 && !buffer.is_empty());
-        if ended && self.hasher.digest() != self.expected {
-            let found = self.hasher.digest();
-            let found = if self.blamed == self.expected {
-                format!("its bytes have {found}")
-            } else {
-                format!("what should be content {} in it has {found}", self.expected)
+        if ended && let Some(found) = self.check.fault() {
+            let place = match &self.check {
+                Check::Digest(expected, _) if *expected != self.blamed => {
+                    format!("what should be content {expected} in it has")
+                }
+                Check::Digest(..) | Check::Checksum(..) => "its bytes have".to_owned(),
             };
-            return Err(damage(&self.blamed, &found));
+            return Err(damage(&self.blamed, &format!("{place} {found}")));
         }
         Ok(count)
     }

@@ -121,7 +121,7 @@ pub fn write(direct: &Direct<'_>, blobs: &dyn BlobStore) -> Result<Artifact, Wri
     let mut config =
         serde_json::to_vec_pretty(&config).map_err(|error| WriteError::Io(error.into()))?;
     config.push(b'\n');
-    let file = |path: &str, rope: Rope| ArtifactFile { path: path.to_owned(), rope };
+    let file = |path: &str, rope: Rope| ArtifactFile::new(path, rope);
     let mut files = vec![
         file(CMDLINE, Rope::from(format!("{cmdline}\n").into_bytes())),
         file(FIRECRACKER, Rope::from(config)),

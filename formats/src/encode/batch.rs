@@ -74,17 +74,22 @@ impl Packer<'_> {
             self.tools.counters.reused(part.len());
             return Ok(batch);
         }
-        let (blob, index) = self.tools.compressors.scratch(|bytes| {
+        let (packed, index) = self.tools.compressors.scratch(|bytes| {
             let index = self.compress(part, bytes)?;
-            Ok::<_, io::Error>((self.blobs.put(bytes)?, index))
+            Ok::<_, io::Error>((self.keep(&keys.packed, bytes, part.len())?, index))
         })?;
         self.tools.counters.read(part.len());
-        self.tools.counters.compressed(part.len(), blob.size);
+        self.tools.counters.compressed(part.len(), packed.blob.size);
         let lens: Vec<u8> = index.iter().flat_map(|len| len.to_le_bytes()).collect();
-        let segment = |key, blob| Segment::new(key, blob, part.len(), 0);
-        self.cache.put(&keys.index, &segment(&keys.index, self.blobs.put(&lens)?))?;
-        self.cache.put(&keys.packed, &segment(&keys.packed, blob))?;
-        Ok(Batch { digest: blob.digest, index })
+        let lens = self.keep(&keys.index, &lens, part.len())?;
+        self.cache.put(&keys.index, &lens)?;
+        self.cache.put(&keys.packed, &packed)?;
+        Ok(Batch { digest: packed.blob.digest, index })
+    }
+
+    /// Keeps bytes and returns the record that names them.
+    fn keep(&self, key: &Digest, bytes: &[u8], raw_len: u64) -> io::Result<Segment> {
+        Ok(Segment::new(key, (self.blobs.put(bytes)?, bytes), raw_len, 0))
     }
 
     /// Returns a kept batch, or `None` if it is missing, of other blocks, or damaged as far as it is

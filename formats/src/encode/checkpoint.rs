@@ -9,7 +9,8 @@
 //!
 //! A checkpoint says what SHA-256 had come to, of the bytes before compression and of those after
 //! it. Its key, the chain, covers everything that these bytes follow from, so what stands before a
-//! checkpoint need not be read at all.
+//! checkpoint need not be read at all. It also says which segments those were: what is found under their
+//! keys may be others by now, and then the digest would be of bytes that nobody writes.
 
 use crate::digest::{Digest, Hasher, HasherState};
 use crate::encode::segment::{key, settings, update_prefixed};
@@ -28,12 +29,14 @@ const MAGIC: [u8; 8] = *b"bakemark";
 /// The digests of a payload up to one of its segments.
 ///
 /// ```text
-/// | "bakemark" | chain (32) | state before compression (103) | state after it (103) | SHA-256 of all |
+/// | "bakemark" | chain (32) | state before compression (103) | state after it (103) | segments (32) | SHA-256 of all |
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Checkpoint {
     pub(super) raw: HasherState,
     pub(super) compressed: HasherState,
+    /// The digest of the digests of all segments so far; a record of an older version has none, and no use.
+    pub(super) segments: Option<Digest>,
 }
 
 impl Checkpoint {
@@ -43,6 +46,7 @@ impl Checkpoint {
         bytes.extend(chain.as_bytes());
         bytes.extend(self.raw.as_bytes());
         bytes.extend(self.compressed.as_bytes());
+        bytes.extend(self.segments.iter().flat_map(Digest::as_bytes));
         let seal = Digest::of(&bytes);
         bytes.extend(seal.as_bytes());
         bytes
@@ -56,12 +60,16 @@ impl Checkpoint {
         let states = content.strip_prefix(&MAGIC)?.strip_prefix(chain.as_bytes())?;
         let (raw, rest) = states.split_first_chunk()?;
         let (compressed, rest) = rest.split_first_chunk()?;
-        if !rest.is_empty() || Digest::of(content).as_bytes() != seal {
+        let segments = match rest {
+            [] => None,
+            rest => Some(Digest::from_bytes(rest.try_into().ok()?)),
+        };
+        if Digest::of(content).as_bytes() != seal {
             return None;
         }
         let (raw, compressed) =
             (HasherState::from_bytes(raw)?, HasherState::from_bytes(compressed)?);
-        Some(Self { raw, compressed })
+        Some(Self { raw, compressed, segments })
     }
 }
 
@@ -131,7 +139,8 @@ impl<'a> Chain<'a> {
     pub(super) fn resume(&self, cache: &dyn SegmentCache) -> Option<(Mark, Checkpoint)> {
         let kept = self.marks.iter().filter_map(|mark| {
             let checkpoint = Checkpoint::parse(&cache.checkpoint(&mark.chain)?, &mark.chain)?;
-            (checkpoint.raw.len() == mark.raw_len).then_some((*mark, checkpoint))
+            let is_right = checkpoint.raw.len() == mark.raw_len && checkpoint.segments.is_some();
+            is_right.then_some((*mark, checkpoint))
         });
         kept.last()
     }

@@ -3,7 +3,7 @@
 use std::{io, thread};
 
 use crate::blob::Blob;
-use crate::digest::Hasher;
+use crate::digest::{Digest, Hasher};
 use crate::encode::checkpoint::Checkpoint;
 use crate::encode::segment::Packed;
 use crate::encode::{Codec, Compression, gzip, xz, zstd};
@@ -17,6 +17,8 @@ pub(super) struct Joiner {
     rope: Rope,
     /// Computed on the way if they are wanted.
     identities: Option<Identities>,
+    /// Takes in the digest of each segment.
+    segments: Hasher,
     ending: Ending,
 }
 
@@ -30,11 +32,6 @@ pub(super) struct Identities {
 }
 
 impl Identities {
-    /// Returns what they have come to.
-    pub(super) fn checkpoint(&self) -> Checkpoint {
-        Checkpoint { raw: self.raw.checkpoint(), compressed: self.compressed.checkpoint() }
-    }
-
     /// Takes in a segment, before and after compression at once if it is long.
     fn update(&mut self, raw: &[u8], compressed: &[u8]) {
         let Self { compressed: of_compressed, raw: of_raw } = self;
@@ -51,8 +48,8 @@ impl Identities {
     }
 
     /// Goes on from a checkpoint; `None` if it is none that hashers can have come to.
-    pub(super) fn resume(checkpoint: &Checkpoint) -> Option<Self> {
-        let Checkpoint { raw, compressed } = checkpoint;
+    fn resume(checkpoint: &Checkpoint) -> Option<Self> {
+        let Checkpoint { raw, compressed, .. } = checkpoint;
         Some(Self { compressed: Hasher::resume(compressed)?, raw: Hasher::resume(raw)? })
     }
 }
@@ -89,7 +86,7 @@ impl Joiner {
             Codec::Xz => Ending::Xz(xz::Index::default()),
         };
         let head = head(compression, raw_len);
-        let mut joiner = Self { rope: Rope::new(), identities, ending };
+        let mut joiner = Self { rope: Rope::new(), identities, segments: Hasher::new(), ending };
         joiner.push(&head);
         joiner
     }
@@ -104,19 +101,28 @@ impl Joiner {
         if let Some(identities) = &mut self.identities {
             identities.update(packed.raw(), packed.bytes());
         }
+        let digest = packed.kept.map_or_else(|| Digest::of(packed.bytes()), |kept| kept.digest);
+        self.segments.update(digest.as_bytes());
         self.extend(packed.bytes(), packed.kept);
     }
 
-    /// Computes identities from here on; `false` if the payload so far is not as long as they say.
-    pub(super) fn resume(&mut self, identities: Identities) -> bool {
-        let fits = identities.compressed.len() == self.rope.len();
-        self.identities = Some(identities);
-        fits
+    /// Computes identities from a checkpoint on; `false` if it is not of the payload so far.
+    pub(super) fn resume(&mut self, checkpoint: &Checkpoint) -> bool {
+        self.identities = Identities::resume(checkpoint);
+        let len = self.identities.as_ref().map(|identities| identities.compressed.len());
+        len == Some(self.rope.len()) && checkpoint.segments == Some(self.segments.digest())
     }
 
-    /// Returns the identities of what was joined so far.
-    pub(super) fn identities(&self) -> Option<&Identities> {
-        self.identities.as_ref()
+    /// Returns what the identities have come to, if they are computed.
+    pub(super) fn checkpoint(&self) -> Option<Checkpoint> {
+        let Identities { compressed, raw } = self.identities.as_ref()?;
+        let (raw, compressed) = (raw.checkpoint(), compressed.checkpoint());
+        Some(Checkpoint { raw, compressed, segments: Some(self.segments.digest()) })
+    }
+
+    /// Returns whether identities of what was joined so far are computed.
+    pub(super) fn identifies(&self) -> bool {
+        self.identities.is_some()
     }
 
     /// Ends the payload and returns it.

@@ -38,6 +38,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use crate::blob::{Blob, BlobStore};
+use crate::checksum::Checksum;
 use crate::digest::{Digest, Hasher};
 use crate::rope::Rope;
 
@@ -228,6 +229,10 @@ pub struct Segment {
     pub raw_len: u64,
     /// The CRC-32 of the bytes they stand for, for gzip's trailer; 0 elsewhere.
     pub crc32: u32,
+    /// The checksum of the compressed bytes, with which whoever reads them sees damage; a record of an older version has
+    /// none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub checksum: Option<Checksum>,
     /// A digest of the key and all of the above: nobody reads the bytes to see whether they are
     /// what the record says.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -412,7 +417,8 @@ impl<'a> Encoder<'a> {
                 return Err(io::ErrorKind::UnexpectedEof.into());
             }
             let raw = hasher.checkpoint();
-            let record = Checkpoint { raw, compressed: raw }.print(&mark.chain);
+            let checkpoint = Checkpoint { raw, compressed: raw, segments: Some(Digest::of(&[])) };
+            let record = checkpoint.print(&mark.chain);
             self.cache.put_checkpoint(&mark.chain, &record)?;
         }
         self.tools.counters.read(hasher.len() - start);

@@ -120,7 +120,7 @@ impl<'a> Payload<'a> {
         let room = workers + 1;
         let bytes_from = match resumed {
             Some((mark, _)) => mark.segments,
-            None if joiner.identities().is_some() => 0,
+            None if joiner.identifies() => 0,
             None => u64::MAX,
         };
         let segments = Jobs { segments, bytes_from, number: 0, offset: 0 };
@@ -246,14 +246,16 @@ impl Line<'_> {
         if let Some((mark, checkpoint)) = self.resumed
             && mark.segments == self.joined
         {
-            let identities = Identities::resume(checkpoint);
-            return Ok(identities.is_some_and(|identities| self.joiner.resume(identities)));
+            return Ok(self.joiner.resume(checkpoint));
         }
-        let Some(identities) = self.joiner.identities() else { return Ok(true) };
+        if !self.joiner.identifies() {
+            return Ok(true);
+        }
         self.packer.tools.counters.hashed((packed.raw().len() + packed.bytes().len()) as u64);
-        if let Some(mark) = self.chain.mark_after(self.joined) {
-            let record = identities.checkpoint().print(&mark.chain);
-            self.packer.cache.put_checkpoint(&mark.chain, &record)?;
+        if let Some(mark) = self.chain.mark_after(self.joined)
+            && let Some(checkpoint) = self.joiner.checkpoint()
+        {
+            self.packer.cache.put_checkpoint(&mark.chain, &checkpoint.print(&mark.chain))?;
         }
         Ok(true)
     }

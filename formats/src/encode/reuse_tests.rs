@@ -8,7 +8,7 @@ use super::checkpoint::Chain;
 use super::cut::Cuts;
 use super::tests::{TestCache, TestStore, text};
 use super::*;
-use crate::blob::MemoryStore;
+use crate::blob::{BlobSource, MemoryStore};
 use crate::digest::HasherState;
 
 const MIB: usize = 1 << 20;
@@ -160,7 +160,8 @@ fn rope_is_right(store: &TestStore, encoded: &Encoded) -> bool {
 fn a_record_in_which_a_bit_changed_is_none() {
     let (raw, compressed) = (hashed(1000), hashed(77));
     let (chain, other) = (Digest::of(b"chain"), Digest::of(b"other"));
-    let checkpoint = Checkpoint { raw, compressed };
+    let segments = Some(Digest::of(b"segments"));
+    let checkpoint = Checkpoint { raw, compressed, segments };
     let record = checkpoint.print(&chain);
     assert_eq!(Checkpoint::parse(&record, &chain), Some(checkpoint));
     assert_eq!(Checkpoint::parse(&record, &other), None);
@@ -267,12 +268,51 @@ fn a_checkpoint_that_the_segments_do_not_fit_is_not_used() {
         let first = encoder(&store, &cache, 2).encode(&rope, compression).unwrap();
         for mark in chain(&rope, compression).marks {
             let raw = hashed(usize::try_from(mark.raw_len).unwrap());
-            let record = Checkpoint { raw, compressed: hashed(500) }.print(&mark.chain);
+            let kept = cache.checkpoint(&mark.chain).unwrap();
+            let kept = Checkpoint::parse(&kept, &mark.chain).unwrap();
+            let record = Checkpoint { raw, compressed: hashed(500), ..kept }.print(&mark.chain);
             cache.put_checkpoint(&mark.chain, &record).unwrap();
         }
         let again = encoder(&store, &cache, 2).encode(&rope, compression).unwrap();
         assert_eq!(again, first, "{compression}");
     }
+}
+
+/// A segment that is as good as the one which was hashed, by its record, and as long, but other bytes: a file of an
+/// image must never have another digest than its manifest says.
+#[test]
+fn a_checkpoint_of_other_segments_than_those_that_are_kept_is_not_used() {
+    for compression in QUICK {
+        let store = TestStore::default();
+        let cache = TestCache::of(&store);
+        let rope = rope(&store, &files()[..6]);
+        encoder(&store, &cache, 2).encode(&rope, compression).unwrap();
+        let (key, kept) =
+            cache.segments.lock().unwrap().iter().next().map(|(k, v)| (*k, *v)).unwrap();
+        let mut bytes = Vec::new();
+        store.open(&kept.blob.digest, 0).unwrap().read_to_end(&mut bytes).unwrap();
+        bytes[20_000] ^= 1;
+        let other = store.put(&bytes).unwrap();
+        cache.put(&key, &Segment::new(&key, (other, &bytes), kept.raw_len, kept.crc32)).unwrap();
+        let again = encoder(&store, &cache, 2).encode(&rope, compression).unwrap();
+        assert!(rope_is_right(&store, &again), "{compression}");
+    }
+}
+
+#[test]
+fn a_checkpoint_from_before_it_said_which_segments_is_read_and_not_used() {
+    let store = TestStore::default();
+    let cache = TestCache::of(&store);
+    let rope = rope(&store, &files()[..6]);
+    let first = encoder(&store, &cache, 2).encode(&rope, Compression::ZSTD).unwrap();
+    for (chain, record) in cache.checkpoints.lock().unwrap().iter_mut() {
+        let checkpoint = Checkpoint::parse(record, chain).unwrap();
+        *record = Checkpoint { segments: None, ..checkpoint }.print(chain);
+        assert!(Checkpoint::parse(record, chain).is_some());
+    }
+    let again = encoder(&store, &cache, 2);
+    assert_eq!(again.encode(&rope, Compression::ZSTD).unwrap(), first);
+    assert!(again.work().hashed > rope.len());
 }
 
 #[test]

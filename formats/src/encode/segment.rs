@@ -3,6 +3,7 @@
 use std::io::{self, Read};
 
 use crate::blob::{Blob, BlobStore};
+use crate::checksum::Checksum;
 use crate::digest::{Digest, Hasher};
 use crate::encode::buffers::Buffer;
 use crate::encode::{Codec, Compression, Recall, Segment, SegmentCache, Tools, gzip, xz, zstd};
@@ -22,10 +23,11 @@ const DOMAIN: &str = "bake segment key 1";
 const SEAL: &str = "bake segment record 1";
 
 impl Segment {
-    /// Returns the record of a segment that is kept under a key.
-    pub fn new(key: &Digest, blob: Blob, raw_len: u64, crc32: u32) -> Self {
-        let seal = Some(Self::seal(key, blob, raw_len, crc32));
-        Self { blob, raw_len, crc32, seal }
+    /// Returns the record of a segment that is kept under a key: which blob its bytes are, and what they stand for.
+    pub fn new(key: &Digest, (blob, bytes): (Blob, &[u8]), raw_len: u64, crc32: u32) -> Self {
+        let checksum = Some(Checksum::of(bytes));
+        let record = Self { blob, raw_len, crc32, checksum, seal: None };
+        Self { seal: Some(record.sealed_for(key)), ..record }
     }
 
     /// Returns whether a record is what was kept under a key, for a part of `raw_len` bytes.
@@ -33,21 +35,29 @@ impl Segment {
     /// A record without a seal is from before there were any. It is good as long as nothing in it
     /// has to be believed, which a CRC-32 would have to be.
     pub(super) fn is_of(&self, key: &Digest, raw_len: u64) -> bool {
-        let is_sealed = match &self.seal {
-            Some(seal) => *seal == Self::seal(key, self.blob, self.raw_len, self.crc32),
+        let is_believed = match &self.seal {
+            Some(_) => self.is_sealed(key),
             None => self.crc32 == 0,
         };
-        is_sealed && self.raw_len == raw_len
+        is_believed && self.raw_len == raw_len
     }
 
-    fn seal(key: &Digest, blob: Blob, raw_len: u64, crc32: u32) -> Digest {
+    /// Returns whether a record is what was kept under a key, to the last bit.
+    pub fn is_sealed(&self, key: &Digest) -> bool {
+        self.seal == Some(self.sealed_for(key))
+    }
+
+    fn sealed_for(&self, key: &Digest) -> Digest {
         let mut hasher = Hasher::new();
         update_prefixed(&mut hasher, SEAL.as_bytes());
         hasher.update(key.as_bytes());
-        hasher.update(blob.digest.as_bytes());
-        hasher.update(&blob.size.to_le_bytes());
-        hasher.update(&raw_len.to_le_bytes());
-        hasher.update(&crc32.to_le_bytes());
+        hasher.update(self.blob.digest.as_bytes());
+        hasher.update(&self.blob.size.to_le_bytes());
+        hasher.update(&self.raw_len.to_le_bytes());
+        hasher.update(&self.crc32.to_le_bytes());
+        if let Some(checksum) = self.checksum {
+            hasher.update(&checksum.to_bytes());
+        }
         hasher.digest()
     }
 }
@@ -198,7 +208,7 @@ impl Packer<'_> {
             None
         } else {
             let blob = self.blobs.put(&bytes)?;
-            self.cache.put(key, &Segment::new(key, blob, raw_len, crc32))?;
+            self.cache.put(key, &Segment::new(key, (blob, &bytes), raw_len, crc32))?;
             Some(blob)
         };
         let bytes = Some(bytes).filter(|_| wanted == Wanted::Bytes || kept.is_none());

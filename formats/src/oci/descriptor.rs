@@ -143,9 +143,12 @@ impl Descriptor {
     }
 }
 
+/// What the paths of blobs below the root of a layout start with.
+pub(super) const BLOBS: &str = "blobs/sha256/";
+
 /// Returns the path of a blob below the root of a layout.
 pub fn blob_path(digest: &Digest) -> String {
-    format!("blobs/sha256/{}", digest.hex())
+    format!("{BLOBS}{}", digest.hex())
 }
 
 /// The keys below `org.opencontainers.image.` that annotations.md defines.

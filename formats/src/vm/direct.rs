@@ -83,7 +83,7 @@ impl Format for Direct {
             },
             cx.blobs,
         )?;
-        artifact.files.push(ArtifactFile { path: DISK.into(), rope: laid.disk });
+        artifact.files.push(ArtifactFile::new(DISK, laid.disk));
         artifact.files.sort_by(|one, two| one.path.cmp(&two.path));
         Ok(artifact)
     }
