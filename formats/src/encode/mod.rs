@@ -19,6 +19,7 @@ mod join;
 mod pipeline;
 mod room;
 mod segment;
+mod shared;
 mod turn;
 mod work;
 mod xz;
@@ -52,6 +53,7 @@ pub use self::decode::{decoder, member_decoder, sniff};
 use self::pipeline::Payload;
 use self::room::Room;
 use self::segment::Packer;
+use self::shared::Shared;
 use self::turn::Turns;
 use self::work::Counters;
 pub use self::work::Work;
@@ -296,6 +298,7 @@ pub struct Encoder<'a> {
 struct Tools {
     counters: Counters,
     turns: Turns,
+    shared: Shared,
     compressors: Compressors,
     room: Room,
     /// For bytes before compression.
@@ -322,6 +325,7 @@ impl<'a> Encoder<'a> {
             tools: Tools {
                 counters: Counters::default(),
                 turns: Turns::default(),
+                shared: Shared::default(),
                 compressors: Compressors::new(threads.max(1)),
                 room: Room::new(threads.max(1) + 1),
                 raw: Arc::new(Buffers::new(SEGMENT_MAX)),

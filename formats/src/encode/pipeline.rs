@@ -42,7 +42,7 @@ struct Job<'a> {
 struct Outcome {
     key: Digest,
     wanted: Wanted,
-    packed: io::Result<Packed>,
+    packed: io::Result<Arc<Packed>>,
 }
 
 /// Why a segment could not be made.
@@ -223,7 +223,7 @@ impl Line<'_> {
                 return self.joiner.finish().map(Some);
             }
             let outcome = results.recv().map_err(|_| gone())?;
-            let packed = Arc::new(outcome.packed?);
+            let packed = outcome.packed?;
             let numbers = self.waiting.remove(&(outcome.key, outcome.wanted)).unwrap_or_default();
             for _ in numbers.iter().skip(1) {
                 self.packer.tools.counters.reused(packed.raw_len);

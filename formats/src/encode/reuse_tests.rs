@@ -6,6 +6,7 @@ use proptest::prelude::*;
 
 use super::checkpoint::Chain;
 use super::cut::Cuts;
+use super::segment::Wanted;
 use super::tests::{TestCache, TestStore, text};
 use super::*;
 use crate::blob::{BlobSource, MemoryStore};
@@ -494,5 +495,30 @@ proptest! {
             prop_assert_eq!(&warm.compress(&rope, compression).unwrap(), &expected.rope);
             prop_assert_eq!(expected.rope.blob(&store).unwrap(), expected.blob);
         }
+    }
+}
+
+#[test]
+fn a_segment_that_somebody_holds_is_not_read_again() {
+    for compression in QUICK {
+        let store = TestStore::default();
+        let cache = TestCache::of(&store);
+        let rope = rope(&store, &[(1, MIB)]);
+        let encoder = encoder(&store, &cache, 1);
+        let payload = encoder.payload(&rope, compression);
+        let chain = chain(&rope, compression);
+        let (key, part) = chain.segments().max_by_key(|(_, part)| part.len()).unwrap();
+        let pack = |wanted| payload.packer.pack(&part, &key, wanted).unwrap();
+        let described = pack(Wanted::Description);
+        let whole = pack(Wanted::Bytes);
+        assert!(!Arc::ptr_eq(&described, &whole), "bytes are not there if nobody wanted them");
+        store.read.store(0, Ordering::Relaxed);
+        assert!(Arc::ptr_eq(&whole, &pack(Wanted::Bytes)));
+        assert!(Arc::ptr_eq(&whole, &pack(Wanted::Description)));
+        assert_eq!(store.read.load(Ordering::Relaxed), 0, "{compression}");
+        let raw = whole.raw().to_vec();
+        drop(whole);
+        assert!(pack(Wanted::Bytes).raw() == raw && raw.len() as u64 == part.len());
+        assert!(store.read.load(Ordering::Relaxed) > 0, "{compression}");
     }
 }

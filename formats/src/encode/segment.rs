@@ -1,6 +1,7 @@
 //! One segment: its key, and how it is compressed or found again.
 
 use std::io::{self, Read};
+use std::sync::Arc;
 
 use crate::blob::{Blob, BlobStore};
 use crate::checksum::Checksum;
@@ -87,6 +88,11 @@ pub(super) struct Packed {
 }
 
 impl Packed {
+    /// Returns whether there is what is wanted.
+    pub(super) fn has(&self, wanted: Wanted) -> bool {
+        wanted == Wanted::Description || (self.bytes.is_some() && self.raw.is_some())
+    }
+
     /// Returns the compressed bytes; none if they are kept and not wanted.
     pub(super) fn bytes(&self) -> &[u8] {
         self.bytes.as_deref().unwrap_or_default()
@@ -120,20 +126,34 @@ impl Packer<'_> {
         part: &RopePart<'_>,
         key: &Digest,
         wanted: Wanted,
-    ) -> io::Result<Packed> {
-        let turn = self.tools.turns.take(key);
-        if let Some(mut packed) = self.find(key, part.len(), wanted) {
-            drop(turn);
+    ) -> io::Result<Arc<Packed>> {
+        let _turn = self.tools.turns.take(key);
+        if let Some(packed) = self.tools.shared.find(key, wanted) {
             self.tools.counters.reused(packed.raw_len);
-            if wanted == Wanted::Bytes {
-                packed.raw = Some(match self.expand(part, &packed) {
-                    Some(raw) => raw,
-                    None => self.read(part)?,
-                });
-            }
             return Ok(packed);
         }
-        self.make(part, key, wanted)
+        let packed = match self.find(key, part.len(), wanted) {
+            Some(packed) => {
+                self.tools.counters.reused(packed.raw_len);
+                self.complete(part, packed, wanted)?
+            }
+            None => self.make(part, key, wanted)?,
+        };
+        let packed = Arc::new(packed);
+        self.tools.shared.note(key, &packed);
+        Ok(packed)
+    }
+
+    /// Adds the bytes before compression to a segment that was found, if they are wanted.
+    fn complete(&self, part: &RopePart<'_>, packed: Packed, wanted: Wanted) -> io::Result<Packed> {
+        if wanted == Wanted::Description {
+            return Ok(packed);
+        }
+        let raw = match self.expand(part, &packed) {
+            Some(raw) => raw,
+            None => self.read(part)?,
+        };
+        Ok(Packed { raw: Some(raw), ..packed })
     }
 
     /// Returns a kept segment without its bytes before compression, or `None` if it is missing,
