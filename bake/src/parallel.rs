@@ -1,5 +1,6 @@
 //! Work on several things at a time.
 
+use std::panic::resume_unwind;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
 
@@ -28,12 +29,24 @@ pub(crate) fn in_parallel<T: Sync, R: Send, E: Send>(
         let others: Vec<_> = (1..threads.min(items.len())).map(|_| scope.spawn(work)).collect();
         let mut results = work();
         for other in others {
-            results.extend(other.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)));
+            results.extend(other.join().unwrap_or_else(|panic| resume_unwind(panic)));
         }
         results
     });
     results.sort_unstable_by_key(|(number, _)| *number);
     results.into_iter().map(|(_, result)| result).collect()
+}
+
+/// Does two things at a time.
+pub(crate) fn both<A: Send, B>(
+    one: impl FnOnce() -> A + Send,
+    other: impl FnOnce() -> B,
+) -> (A, B) {
+    thread::scope(|scope| {
+        let one = scope.spawn(one);
+        let other = other();
+        (one.join().unwrap_or_else(|panic| resume_unwind(panic)), other)
+    })
 }
 
 #[cfg(test)]
@@ -49,6 +62,17 @@ mod tests {
             let fails = |item: &usize| if *item < 40 { Ok(()) } else { Err(*item) };
             assert_eq!(in_parallel(threads, &items, fails).unwrap_err(), 40);
         }
+    }
+
+    #[test]
+    fn two_things_are_done_at_a_time() {
+        let barrier = std::sync::Barrier::new(2);
+        // Each waits for the other.
+        let meet = |number: u8| {
+            barrier.wait();
+            number
+        };
+        assert_eq!(both(|| meet(1), || meet(2)), (1, 2));
     }
 
     #[test]

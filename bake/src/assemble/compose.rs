@@ -6,13 +6,14 @@ use std::sync::Arc;
 use bake_formats::tree::{
     Content, Entry, FileTree, Mark, Mode, Node, TreeBuilder, TreeError, TreePath,
 };
-use bake_recipes::resolved::{FileRule, Output, Recipe};
+use bake_recipes::resolved::{FileRule, GeneratedFile, Output, Recipe};
 use bake_recipes::{Place, RecipeError};
 
 use super::contents::SourceFiles;
 use super::places::EntryPlaces;
 use super::scan::{Item, ItemKind, Scan};
 use crate::entry;
+use crate::parallel::both;
 
 /// The trees of all outputs, and where their contents are.
 #[derive(Debug)]
@@ -27,21 +28,37 @@ pub struct Trees {
 
 /// Lays what was found into the tree of each output.
 pub fn compose(recipe: &Recipe, scan: &Scan, contents: &[Content]) -> Result<Trees, RecipeError> {
+    let generated = entry::generated_files(recipe)?;
+    let sources = || sources(scan, contents, &generated);
+    let (sources, laid) = both(sources, || lay(recipe, scan, contents, &generated));
+    let (trees, places) = laid?;
+    Ok(Trees { trees, sources, places })
+}
+
+/// Returns where the contents of everything are.
+fn sources(scan: &Scan, contents: &[Content], generated: &[GeneratedFile]) -> SourceFiles {
     let mut sources = SourceFiles::of_many(scan.files.len());
     for (file, content) in scan.files.iter().zip(contents) {
         sources.insert_file(content.digest, file.path.clone(), file.stamp);
     }
-    for rule_items in &scan.items {
-        for item in rule_items {
-            if let ItemKind::Inline(text) = &item.kind {
-                sources.insert_bytes(text);
-            }
+    for item in scan.items.iter().flatten() {
+        if let ItemKind::Inline(text) = &item.kind {
+            sources.insert_bytes(text);
         }
     }
-    let generated = entry::generated_files(recipe)?;
-    for file in &generated {
+    for file in generated {
         sources.insert_bytes(&file.contents);
     }
+    sources
+}
+
+/// Returns the tree of each output, and which line of the recipe each entry comes from.
+fn lay(
+    recipe: &Recipe,
+    scan: &Scan,
+    contents: &[Content],
+    generated: &[GeneratedFile],
+) -> Result<(BTreeMap<Output, Arc<FileTree>>, EntryPlaces), RecipeError> {
     let mut trees: BTreeMap<Output, Arc<FileTree>> = BTreeMap::new();
     let mut places = Vec::new();
     let mut made: Vec<(Vec<bool>, Arc<FileTree>)> = Vec::new();
@@ -57,7 +74,7 @@ pub fn compose(recipe: &Recipe, scan: &Scan, contents: &[Content]) -> Result<Tre
                 composer.rule(rule, items)?;
             }
         }
-        for file in &generated {
+        for file in generated {
             let place = file.place.clone().map(Arc::new);
             let content = Content::of(&file.contents);
             composer.insert(&file.path, Entry::file(content, file.mode), place.as_ref())?;
@@ -69,7 +86,7 @@ pub fn compose(recipe: &Recipe, scan: &Scan, contents: &[Content]) -> Result<Tre
         made.push((rules, Arc::clone(&tree)));
         trees.insert(output, tree);
     }
-    Ok(Trees { trees, sources, places: places.into_iter().collect() })
+    Ok((trees, places.into_iter().collect()))
 }
 
 /// Refuses files at paths where configuration is rendered: one of the two would be lost.

@@ -26,8 +26,8 @@ pub fn hash_files(
 ) -> Result<Vec<Content>, Error> {
     let fail = |source| Error::Store { path: store.root().into(), source };
     let index = store.stat_index(folder).map_err(fail)?;
-    let mut contents: Vec<Option<Content>> =
-        files.iter().map(|file| index.get(&file.stamp)).collect();
+    let stamps = files.iter().map(|file| &file.stamp);
+    let mut contents: Vec<Option<Content>> = index.get_all(stamps.clone()).collect();
     let mut unknown: Vec<usize> =
         (0..files.len()).filter(|number| contents[*number].is_none()).collect();
     // A large file that comes last would leave all threads but one without work.
@@ -37,7 +37,7 @@ pub fn hash_files(
         contents[number] = Some(content);
     }
     let contents: Vec<Content> = contents.into_iter().flatten().collect();
-    let found = files.iter().map(|file| &file.stamp).zip(&contents);
+    let found = stamps.zip(&contents);
     store.save_stat_index(folder, &index, found).map_err(fail)?;
     Ok(contents)
 }

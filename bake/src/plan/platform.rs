@@ -17,6 +17,7 @@ use crate::failures::Failures;
 use crate::lint::Finding;
 use crate::machine::{self, Ground};
 use crate::needs;
+use crate::parallel::both;
 use crate::report::Reporter;
 use crate::store::{Stamp, Store};
 use crate::timings::time;
@@ -235,7 +236,7 @@ impl Identities {
     ///
     /// The tree must live as long as the identities, because it is known by its address.
     pub(super) fn of(&mut self, tree: &FileTree) -> (TreeId, bake_formats::digest::Digest) {
-        let compute = || (tree.id(), key::attributes(tree));
+        let compute = || both(|| tree.id(), || key::attributes(tree));
         *self.known.entry(std::ptr::from_ref(tree)).or_insert_with(compute)
     }
 }

@@ -103,11 +103,27 @@ impl StatIndex {
 
     /// Returns the content that a file with this stamp had.
     pub fn get(&self, stamp: &Stamp) -> Option<Content> {
+        self.get_all(std::iter::once(stamp)).next()?
+    }
+
+    /// Returns the content of each of many files. One whose record follows that of the file before it, as those of files
+    /// do that were made one after another, is not searched for.
+    pub fn get_all<'s>(
+        &self,
+        stamps: impl Iterator<Item = &'s Stamp>,
+    ) -> impl Iterator<Item = Option<Content>> {
         let (records, _) = self.records.as_chunks::<RECORD>();
-        let wanted = (stamp.device, stamp.inode);
-        let place = records.binary_search_by_key(&wanted, identity).ok()?;
-        let (known, content) = parse_record(records.get(place)?)?;
-        (known == *stamp).then_some(content)
+        let mut next = 0;
+        stamps.map(move |stamp| {
+            let wanted = (stamp.device, stamp.inode);
+            let place = match records.get(next) {
+                Some(record) if identity(record) == wanted => next,
+                _ => records.binary_search_by_key(&wanted, identity).ok()?,
+            };
+            next = place + 1;
+            let (known, content) = parse_record(records.get(place)?)?;
+            (known == *stamp).then_some(content)
+        })
     }
 
     /// Returns how many files are known.
@@ -251,6 +267,27 @@ mod tests {
         let moved = Stamp { ctime: settled.ctime - 1, ..settled };
         assert_eq!(index.get(&moved), None);
         assert!(store.stat_index(Path::new("/else/where")).unwrap().is_empty());
+    }
+
+    #[test]
+    fn files_are_found_in_whatever_order_they_are_asked_for() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::open(folder.path()).unwrap();
+        let place = Path::new("/some/where");
+        let index = store.stat_index(place).unwrap();
+        let content = |inode: u64| Content { size: 5, ..Content::of(&inode.to_le_bytes()) };
+        let found: Vec<_> = [3, 4, 5, 9, 10].map(|n| (stamp(n, 1), content(n))).into();
+        let found = found.iter().map(|(stamp, content)| (stamp, content));
+        store.save_stat_index(place, &index, found).unwrap();
+        let index = store.stat_index(place).unwrap();
+        for inodes in [[3, 4, 5, 9, 10], [10, 9, 5, 4, 3], [4, 6, 5, 5, 9], [11, 3, 2, 3, 4]] {
+            let stamps = inodes.map(|inode| stamp(inode, 1));
+            let expected = inodes.map(|n| [3, 4, 5, 9, 10].contains(&n).then(|| content(n)));
+            assert!(index.get_all(stamps.iter()).eq(expected), "{inodes:?}");
+        }
+        let other = [stamp(3, 1), stamp(4, 2), stamp(5, 1)];
+        let found: Vec<_> = index.get_all(other.iter()).collect();
+        assert_eq!(found, [Some(content(3)), None, Some(content(5))]);
     }
 
     #[test]
