@@ -13,6 +13,9 @@ const PATIENCE: Duration = Duration::from_secs(2);
 const FIRMWARE: usize = 64 * 1024;
 /// QEMU's status when the guest of the probe ran.
 const RAN: i32 = 33;
+/// KVM on a machine that is virtual itself and has no hardware for guests of its own. The guest of the probe runs, but one
+/// with page tables ends when it uses an instruction that KVM has to emulate and cannot, which Linux does.
+const WITHOUT_HARDWARE: &str = "/sys/module/kvm_pvm";
 /// The same for ARM: asks the hypervisor to switch the machine off (Arm DEN 0022, `SYSTEM_OFF`).
 const ARM64_PROBE: [u32; 4] = [
     0x5280_0100, // mov w0, #0x0008
@@ -36,7 +39,9 @@ impl Accelerator {
     ///
     /// `folder` is where the guest is written to.
     pub fn find(architecture: Architecture, folder: &Path) -> Result<Self, Error> {
-        if Architecture::host() != Some(architecture) || !Path::new("/dev/kvm").exists() {
+        let is_there = |path: &str| Path::new(path).exists();
+        let is_host = Architecture::host() == Some(architecture);
+        if !is_host || !is_there("/dev/kvm") || is_there(WITHOUT_HARDWARE) {
             return Ok(Self::Tcg);
         }
         let runs = Self::Kvm.runs(architecture, folder)?;
