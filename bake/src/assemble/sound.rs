@@ -15,8 +15,8 @@ use super::contents::Contents;
 ///
 /// A segment is hashed as it is put into the store; who writes it to an output moments later reads what the same
 /// process wrote. Whatever was in the store before is verified as it is read, once however many outputs hold it: a
-/// segment by the checksum in the record under which it was found, all else by its digest. The record is sealed, and who
-/// could seal another could as well put other bytes under their own digest.
+/// segment by the checksum in the record under which it was found, all else by its digest. The record is sealed; who
+/// could forge it could as well let it name other bytes, which have their digest.
 pub struct Sound<'a> {
     contents: Contents<'a>,
     known: Mutex<HashMap<Digest, Known>>,

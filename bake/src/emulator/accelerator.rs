@@ -7,15 +7,15 @@ use std::time::Duration;
 use super::{Architecture, probe};
 use crate::error::Error;
 
+/// KVM on a machine that is virtual itself and has no hardware for guests of its own. The guest of the probe runs, but one
+/// with page tables ends when it uses an instruction that KVM has to emulate and cannot, which Linux does.
+const WITHOUT_HARDWARE: &str = "/sys/module/kvm_pvm";
 /// How long the guest of the probe may take; where it runs, it takes a tenth of a second.
 const PATIENCE: Duration = Duration::from_secs(2);
 /// How long the firmware of the probe is.
 const FIRMWARE: usize = 64 * 1024;
 /// QEMU's status when the guest of the probe ran.
 const RAN: i32 = 33;
-/// KVM on a machine that is virtual itself and has no hardware for guests of its own. The guest of the probe runs, but one
-/// with page tables ends when it uses an instruction that KVM has to emulate and cannot, which Linux does.
-const WITHOUT_HARDWARE: &str = "/sys/module/kvm_pvm";
 /// The same for ARM: asks the hypervisor to switch the machine off (Arm DEN 0022, `SYSTEM_OFF`).
 const ARM64_PROBE: [u32; 4] = [
     0x5280_0100, // mov w0, #0x0008
@@ -35,7 +35,7 @@ pub enum Accelerator {
 
 impl Accelerator {
     /// Returns the fastest that works, found out by running a guest that ends at once: a device that
-    /// can be opened proves nothing.
+    /// can be opened proves nothing. A KVM that is known to run no Linux is not tried.
     ///
     /// `folder` is where the guest is written to.
     pub fn find(architecture: Architecture, folder: &Path) -> Result<Self, Error> {

@@ -421,6 +421,7 @@ impl<'a> Encoder<'a> {
                 return Err(io::ErrorKind::UnexpectedEof.into());
             }
             let raw = hasher.checkpoint();
+            // What is stored has no segments that could be others by the next time.
             let checkpoint = Checkpoint { raw, compressed: raw, segments: Some(Digest::of(&[])) };
             let record = checkpoint.print(&mark.chain);
             self.cache.put_checkpoint(&mark.chain, &record)?;

@@ -144,11 +144,16 @@ impl Descriptor {
 }
 
 /// What the paths of blobs below the root of a layout start with.
-pub(super) const BLOBS: &str = "blobs/sha256/";
+const BLOBS: &str = "blobs/sha256/";
 
 /// Returns the path of a blob below the root of a layout.
 pub fn blob_path(digest: &Digest) -> String {
     format!("{BLOBS}{}", digest.hex())
+}
+
+/// Returns the digest that the path of a blob names; `None` of any other path.
+pub(super) fn digest_of_path(path: &str) -> Option<Digest> {
+    Digest::from_hex(path.strip_prefix(BLOBS)?).ok()
 }
 
 /// The keys below `org.opencontainers.image.` that annotations.md defines.

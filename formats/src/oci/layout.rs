@@ -5,13 +5,12 @@ use std::ops::ControlFlow;
 
 use serde::{Deserialize, Serialize};
 
-use super::descriptor::{BLOBS, StringMap, blob_path};
+use super::descriptor::{StringMap, blob_path, digest_of_path};
 use super::index::Index;
 use super::json;
 use super::model::Image;
 use super::written::Written;
 use super::{read, verify, write};
-use crate::digest::Digest;
 use crate::format::{
     Artifact, ArtifactFile, Format, Problem, ReadError, Unpacked, Visitor, WriteCx, WriteError,
 };
@@ -60,11 +59,11 @@ impl Format for Layout {
 
 /// Lays an image or an index out as a folder.
 pub fn artifact(written: &Written) -> Result<Artifact, WriteError> {
-    let files = files(written, StringMap::new())?.into_iter();
-    let mut files: Vec<_> = files.map(|(path, rope)| ArtifactFile::new(path, rope)).collect();
-    for file in &mut files {
-        file.identity = file.path.strip_prefix(BLOBS).and_then(|hex| Digest::from_hex(hex).ok());
-    }
+    let file = |(path, rope): (String, Rope)| {
+        let identity = digest_of_path(&path);
+        ArtifactFile { path, rope, identity }
+    };
+    let files = files(written, StringMap::new())?.into_iter().map(file).collect();
     Ok(Artifact { format: super::NAME.into(), files })
 }
 
